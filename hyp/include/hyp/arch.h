@@ -1,0 +1,71 @@
+/*
+ * What each architecture supplies, and all that pure code may know of the
+ * machine. arch/X/include/arch/inline.h holds the inlines that must cost
+ * nothing (this_cpu, counter, barriers); the rest is linked. arch/fake is a
+ * model machine for the host that implements all of it.
+ */
+#ifndef HYP_ARCH_H
+#define HYP_ARCH_H
+
+#include <hyp/types.h>
+
+struct cpu;
+struct domain;
+struct p2m;
+struct vcpu;
+
+#include <arch/inline.h>
+/*
+ * static inline struct cpu *this_cpu(void);
+ * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
+ * static inline void arch_relax(void);                   inside spin loops: WFE or YIELD
+ * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
+ * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
+ * static inline void arch_mb(void), arch_rmb(void), arch_wmb(void);   between CPUs, inner shareable
+ */
+
+/* Time. */
+uint64_t arch_counter_hz(void);
+void arch_timer_program(uint64_t deadline_ticks); /* this CPU's comparator; TICKS_NEVER: off */
+
+/* Map device registers into the hypervisor, at boot; never unmapped. NULL if out of space. */
+void *arch_map_mmio(mpa_t at, uint64_t size_bytes);
+/* A readable mapping of boot modules and the board's tree, which are RAM; valid for ever. */
+const void *arch_map_ram(mpa_t at, uint64_t size_bytes);
+
+/* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
+void arch_cpu_kick(struct cpu *c);
+
+/* Stage-2 entries: three levels of 512 entries below a concatenated root. level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB. */
+typedef uint64_t s2_pte_t;
+unsigned arch_s2_root_order(void);    /* frames of the root, as an order */
+unsigned arch_s2_address_bits(void);  /* guest physical address size */
+s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level);
+s2_pte_t arch_s2_table(mfn_t m);
+bool arch_s2_valid(s2_pte_t e);
+bool arch_s2_is_table(s2_pte_t e, unsigned level);
+mfn_t arch_s2_mfn(s2_pte_t e);
+unsigned arch_s2_type(s2_pte_t e); /* enum p2m_type, kept in software bits */
+void arch_s2_write(s2_pte_t *slot, s2_pte_t e); /* one single-copy atomic store, and the barrier walkers need */
+/* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; returns when done. */
+void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
+void arch_s2_flush_all(struct domain *d);
+
+/* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
+void arch_clean_to_poc(const void *va, size_t size_bytes);
+void arch_sync_icache(const void *va, size_t size_bytes);
+
+/* Interrupt controller's virtual interface of this CPU, in the GICv3 encoding of ICH_LR<n>_EL2. */
+unsigned arch_lr_count(void);
+uint64_t arch_lr_read(unsigned n);
+void arch_lr_write(unsigned n, uint64_t lr);
+uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
+void arch_ich_hcr_write(uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
+uint64_t arch_ich_hcr_read(void);
+uint64_t arch_ich_misr_read(void);
+
+/* Physical interrupts that belong to a guest. */
+void arch_irq_set_active(uint32_t intid, bool active);
+void arch_irq_set_enabled(uint32_t intid, bool enabled);
+
+#endif

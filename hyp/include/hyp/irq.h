@@ -1,0 +1,22 @@
+/*
+ * Physical interrupts: who gets each.
+ */
+#ifndef HYP_IRQ_H
+#define HYP_IRQ_H
+
+#include <hyp/types.h>
+
+struct cpu;
+struct domain;
+
+/* Take and handle everything the controller has for this CPU; called with interrupts masked. */
+void irq_interrupt(struct cpu *c);
+
+/* A handler of the hypervisor's own, e.g. the serial line. */
+must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg);
+/* Hand an SPI to a guest as its virtual interrupt `virq`. -XEN_EBUSY if it belongs to somebody. */
+must_check int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq);
+/* Take back all of a domain's interrupts: masked, deactivated, unrouted. */
+void irq_release_all(struct domain *d);
+
+#endif

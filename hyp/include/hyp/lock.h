@@ -1,0 +1,65 @@
+/*
+ * Ticket spin locks with ranks.
+ *
+ * Interrupts are always masked at EL2, so there is one kind of lock and no
+ * irq-saving variant. Waiters sleep in WFE. docs/locking.md is the only place
+ * that orders locks; enum lock_rank is that table in C, and debug builds check
+ * that every CPU takes locks in rising rank. Two locks of one rank: lower
+ * address first, through lock_both().
+ */
+#ifndef HYP_LOCK_H
+#define HYP_LOCK_H
+
+#include <hyp/types.h>
+
+enum lock_rank {
+    RANK_DOMLIST = 1, /* the table of domains */
+    RANK_DOMAIN,      /* one domain's life cycle */
+    RANK_EVTCHN,      /* one domain's event channel table */
+    RANK_GRANT,       /* one domain's grant table */
+    RANK_P2M,         /* one domain's stage-2 tables */
+    RANK_VDEV,        /* an emulated device, e.g. a vUART */
+    RANK_VGIC_DIST,   /* one domain's distributor */
+    RANK_VGIC_CPU,    /* one vCPU's interrupt state */
+    RANK_IRQ,         /* physical interrupt descriptors */
+    RANK_SCHED,       /* one CPU's run queue */
+    RANK_TIMER,       /* one CPU's timers */
+    RANK_FRAME,       /* the frame allocator */
+    RANK_CONSOLE,     /* log and serial line */
+};
+
+#if defined(__clang__)
+#define TSA(x) __attribute__((x))
+#else
+#define TSA(x)
+#endif
+#define LOCKABLE TSA(capability("lock"))
+#define REQUIRES(...) TSA(requires_capability(__VA_ARGS__))
+#define ACQUIRES(...) TSA(acquire_capability(__VA_ARGS__))
+#define RELEASES(...) TSA(release_capability(__VA_ARGS__))
+#define NO_LOCK_ANALYSIS TSA(no_thread_safety_analysis)
+
+typedef struct LOCKABLE lock {
+    uint32_t tickets; /* [atomic] next in the upper half, now served in the lower */
+    uint32_t rank;    /* [const] enum lock_rank */
+} lock_t;
+
+#define LOCK_INIT(r) {.tickets = 0, .rank = (r)}
+
+static inline void lock_init(lock_t *l, enum lock_rank rank)
+{
+    l->tickets = 0;
+    l->rank = rank;
+}
+
+void lock(lock_t *l) ACQUIRES(l);
+void unlock(lock_t *l) RELEASES(l);
+
+/* Take two locks of one rank, or one lock once if both are the same. */
+void lock_both(lock_t *a, lock_t *b) ACQUIRES(a, b);
+void unlock_both(lock_t *a, lock_t *b) RELEASES(a, b);
+
+/* True if anybody holds it: for assertions only. */
+bool lock_is_held(const lock_t *l);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The words everything in the hypervisor is written in.
+ *
+ * Addresses and frame numbers are one-word structs: they cost nothing in code
+ * and cannot be swapped by accident. gpa/gfn: guest physical; mpa/mfn:
+ * machine. Frames are 4 KiB. Time inside the hypervisor is counted in ticks
+ * of the architecture's counter (`_ticks`); nanoseconds exist only where a
+ * configuration or an ABI speaks them (`_ns`).
+ */
+#ifndef HYP_TYPES_H
+#define HYP_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_SHIFT 12
+#define FRAME_SIZE (1ul << FRAME_SHIFT)
+#define FRAME_MASK (FRAME_SIZE - 1)
+
+typedef struct {
+    uint64_t v;
+} gpa_t;
+typedef struct {
+    uint64_t v;
+} mpa_t;
+typedef struct {
+    uint64_t v;
+} gfn_t;
+typedef struct {
+    uint64_t v;
+} mfn_t;
+
+static inline gpa_t gpa(uint64_t v)
+{
+    return (gpa_t){v};
+}
+static inline mpa_t mpa(uint64_t v)
+{
+    return (mpa_t){v};
+}
+static inline gfn_t gfn(uint64_t v)
+{
+    return (gfn_t){v};
+}
+static inline mfn_t mfn(uint64_t v)
+{
+    return (mfn_t){v};
+}
+static inline gfn_t gpa_gfn(gpa_t a)
+{
+    return gfn(a.v >> FRAME_SHIFT);
+}
+static inline gpa_t gfn_gpa(gfn_t f)
+{
+    return gpa(f.v << FRAME_SHIFT);
+}
+static inline mfn_t mpa_mfn(mpa_t a)
+{
+    return mfn(a.v >> FRAME_SHIFT);
+}
+static inline mpa_t mfn_mpa(mfn_t f)
+{
+    return mpa(f.v << FRAME_SHIFT);
+}
+
+#define MFN_NONE ((mfn_t){~0ull})
+
+typedef uint16_t domid_t;
+#define DOMID_SELF ((domid_t)0x7ff0u) /* public/xen.h, DOMID_SELF */
+#define DOMID_IO ((domid_t)0x7ff1u)
+#define DOMID_XEN ((domid_t)0x7ff2u)
+#define DOMID_INVALID ((domid_t)0x7ff4u)
+
+#define must_check __attribute__((warn_unused_result))
+#define noreturn_fn __attribute__((noreturn))
+#define printf_like(f, a) __attribute__((format(printf, f, a)))
+#define cold __attribute__((cold, noinline))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+
+#define MAX_CPUS 64          /* physical CPUs the hypervisor drives */
+#define MAX_VCPUS 64         /* vCPUs of one domain */
+#define MAX_DOMAINS 1536     /* domain numbers in use at once */
+#define DOMAIN_NAME_LEN 32   /* with its terminating zero */
+
+/* Time with no end: a deadline that never comes. */
+#define TICKS_NEVER (~0ull)
+
+#endif
