@@ -13,8 +13,10 @@ struct cpu;
 struct domain;
 struct p2m;
 struct vcpu;
+struct vgic_vif;
 
 #include <arch/inline.h>
+#include <arch/timer.h> /* after inline.h: the virtual timer's registers, arch_vtimer_*() */
 /*
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
@@ -35,6 +37,8 @@ const void *arch_map_ram(mpa_t at, uint64_t size_bytes);
 
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
+/* The machine stops: this CPU masks everything and sleeps for ever. */
+noreturn_fn void arch_park(void);
 
 /* Stage-2 entries: three levels of 512 entries below a concatenated root. level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB. */
 typedef uint64_t s2_pte_t;
@@ -63,6 +67,9 @@ uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
 void arch_ich_hcr_write(uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
 uint64_t arch_ich_hcr_read(void);
 uint64_t arch_ich_misr_read(void);
+/* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
+void arch_vif_save(struct vgic_vif *to);
+void arch_vif_load(const struct vgic_vif *from);
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);

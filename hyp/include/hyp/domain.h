@@ -22,6 +22,7 @@
 #include <hyp/timer.h>
 #include <hyp/types.h>
 #include <hyp/vgic.h>
+#include <hyp/vtimer.h>
 #include <hyp/vuart.h>
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_DOWN, DOMAIN_DYING };
@@ -54,6 +55,7 @@ struct vcpu {
     struct cpu *cpu;       /* [atomic] CPU whose registers hold this vCPU, or NULL */
     struct sched_vcpu sched;
     struct vgic_cpu vgic;
+    struct vtimer_regs timer_regs;
     struct timer vtimer;   /* virtual timer while the vCPU is not loaded */
     struct timer ptimer;   /* emulated physical timer */
     uint64_t trap_count;   /* [cpu] exits to the hypervisor */
