@@ -20,7 +20,7 @@ $(B)/unit/obj/%.o: %.c
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -c $< -o $@
 
 define unit_test
-$(B)/unit/test-$1: $(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNIT_SRCS_$1) $$(UNIT_MODEL))
+$(B)/unit/test-$1: $$(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNIT_SRCS_$1) $$(UNIT_MODEL))
 	$$(call say,LINK,$$@)
 	$$(Q)$$(HOSTCC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka
 TEST_DEPS += $(B)/unit/test-$1
