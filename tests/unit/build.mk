@@ -11,7 +11,7 @@ UNIT_TESTS :=
 UNIT_MODEL := $(wildcard hyp/arch/fake/*.c)
 include $(sort $(wildcard tests/unit/test-*.mk))
 
-UNIT_CFLAGS := $(SAN_CFLAGS) -DCONFIG_DEBUG=1 -Ihyp/include -Ihyp/arch/fake/include -Ilib/include \
+UNIT_CFLAGS := $(SAN_CFLAGS) -DCONFIG_DEBUG=1 -Ihyp/include -Ihyp/arch/fake/include -Ihyp/arch/fake -Ilib/include \
                -Iabi -Itests/unit
 
 $(B)/unit/obj/%.o: %.c
