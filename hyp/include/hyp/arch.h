@@ -23,6 +23,7 @@ struct vgic_vif;
  * static inline void arch_relax(void);                   inside spin loops: WFE or YIELD
  * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
  * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
+ * static inline void *arch_ram_va(uint64_t mpa), uint64_t arch_ram_mpa(const void *va);  the direct map of all RAM
  * static inline void arch_mb(void), arch_rmb(void), arch_wmb(void);   between CPUs, inner shareable
  */
 
@@ -40,20 +41,32 @@ void arch_cpu_kick(struct cpu *c);
 /* The machine stops: this CPU masks everything and sleeps for ever. */
 noreturn_fn void arch_park(void);
 
-/* Stage-2 entries: three levels of 512 entries below a concatenated root. level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB. */
-typedef uint64_t s2_pte_t;
-unsigned arch_s2_root_order(void);    /* frames of the root, as an order */
-unsigned arch_s2_address_bits(void);  /* guest physical address size */
-s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level);
-s2_pte_t arch_s2_table(mfn_t m);
-bool arch_s2_valid(s2_pte_t e);
-bool arch_s2_is_table(s2_pte_t e, unsigned level);
-mfn_t arch_s2_mfn(s2_pte_t e);
-unsigned arch_s2_type(s2_pte_t e); /* enum p2m_type, kept in software bits */
-void arch_s2_write(s2_pte_t *slot, s2_pte_t e); /* one single-copy atomic store, and the barrier walkers need */
-/* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; returns when done. */
+/*
+ * Stage 2. Three levels of 512 entries below a concatenated root; level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB.
+ * The encoding is inlines in <arch/stage2.h>, which p2m.c and the checker include:
+ *
+ * typedef uint64_t s2_pte_t;                              0 is an invalid entry: a zeroed page is an empty table
+ * unsigned arch_s2_root_order(void);                      frames of the root, as an order
+ * unsigned arch_s2_address_bits(void);                    guest physical address size
+ * s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level);
+ * s2_pte_t arch_s2_table(mfn_t m);
+ * bool arch_s2_valid(s2_pte_t e);
+ * bool arch_s2_is_table(s2_pte_t e, unsigned level);      level of the table that holds e
+ * mfn_t arch_s2_mfn(s2_pte_t e);
+ * unsigned arch_s2_type(s2_pte_t e);                      enum p2m_type, kept in software bits
+ * void arch_s2_write(struct domain *d, s2_pte_t *slot, s2_pte_t e);
+ *     One single-copy atomic store with release semantics: what was written to a new table before is
+ *     seen by walkers that come through it.
+ * void arch_s2_publish(void);
+ *     After the last write that made entries valid: walkers of all CPUs see them (DSB ISHST).
+ */
+/* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; begins with what
+ * arch_s2_publish() does and returns when done. Cheap if the domain's VMID was never loaded. */
 void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
 void arch_s2_flush_all(struct domain *d);
+
+/* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
+void arch_zero_pages(void *va, uint64_t size_bytes);
 
 /* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
 void arch_clean_to_poc(const void *va, size_t size_bytes);

@@ -28,6 +28,7 @@
 #ifndef HYP_FRAME_H
 #define HYP_FRAME_H
 
+#include <hyp/arch.h>
 #include <hyp/types.h>
 
 struct domain;
@@ -68,8 +69,15 @@ must_check bool frame_get(mfn_t m, domid_t owner);
 /* Drop one; the last one scrubs and frees. */
 void frame_put(mfn_t m);
 
-void *mfn_to_va(mfn_t m); /* direct map; the frame must be RAM */
-mfn_t va_to_mfn(const void *va);
+/* The direct map; the frame must be RAM. */
+static inline void *mfn_to_va(mfn_t m)
+{
+    return arch_ram_va(m.v << FRAME_SHIFT);
+}
+static inline mfn_t va_to_mfn(const void *va)
+{
+    return mfn(arch_ram_mpa(va) >> FRAME_SHIFT);
+}
 
 struct frame_stats {
     uint64_t total, free, hyp, owned;
