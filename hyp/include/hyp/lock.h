@@ -25,6 +25,7 @@ enum lock_rank {
     RANK_SCHED,       /* one CPU's run queue */
     RANK_TIMER,       /* one CPU's timers */
     RANK_FRAME,       /* the frame allocator */
+    RANK_RANDOM,      /* the generator of seeds */
     RANK_CONSOLE,     /* log and serial line */
 };
 
