@@ -2,7 +2,7 @@
 """Fetch Debian packages for other machines, without touching the host's apt.
 
   debian.py fetch [--arch arm64] [--suite bookworm-backports] [--deps] PKG...
-  debian.py source PKG
+  debian.py source PKG...
   debian.py kernel arm64|cloud-arm64|rt-arm64|backports|armhf [--print KEY]
   debian.py xen
   debian.py update
@@ -272,15 +272,23 @@ class AptRoot:
         return "\n".join(taken + own) + "\n"
 
     def _update(self, stamp, must):
-        """Read the package lists; failing that, go on with old ones if there are any."""
+        """Read the package lists; failing that, go on with those at hand if there are any.
+
+        A mirror in the middle of its own update serves some lists and not
+        others: that is a warning as long as the main archive's list is there.
+        """
         say(f"reading Debian's package lists for {self.name}")
         try:
             run(["apt-get", "update", "-q", "--error-on=any"], self.config)
         except Failure as failure:
-            if must:
+            suite = self.suite or host_codename()
+            index = "Sources" if self.source else "Packages"
+            at_hand = glob.glob(os.path.join(self.path, "lists", f"*_{suite}_main_*{index}*"))
+            if must and not at_hand:
                 raise Failure(f"cannot read Debian's package lists for {self.name}: "
                               f"{failure}; mend the host's network or apt sources") from failure
-            say(f"warning: {failure}; going on with the lists at hand")
+            say(f"warning: {failure}")
+            say("warning: going on with the lists at hand")
         with open(stamp, "w", encoding="utf-8"):
             pass
 
@@ -348,7 +356,22 @@ def fetch(packages, arch="arm64", suite=None, deps=False):
     return [root.unpack(name, version) for name, version in wanted]
 
 
-def source(package):
+def source(packages):
+    """Directory of the first of these source packages that the mirror can serve.
+
+    Mirrors are not always complete for sources; a caller that needs a library
+    which several source packages carry (libfdt: device-tree-compiler, u-boot)
+    names them in order of preference.
+    """
+    for package in packages[:-1]:
+        try:
+            return source_of(package)
+        except Failure as failure:
+            say(f"warning: {failure}")
+    return source_of(packages[-1])
+
+
+def source_of(package):
     """Directory of a source package as Debian ships it, its own patches applied."""
     root = AptRoot("arm64", source=True).open()
     uris = run(["apt-get", "source", "-q", "--print-uris", "--download-only", package],
@@ -475,7 +498,8 @@ def arguments():
     one.add_argument("--deps", action="store_true", help="with everything they depend on")
     one.add_argument("packages", nargs="+", metavar="PKG")
     one = commands.add_parser("source", help="print the directory of an unpacked source package")
-    one.add_argument("package", metavar="PKG")
+    one.add_argument("packages", nargs="+", metavar="PKG",
+                     help="in order of preference: the first that the mirror can serve")
     one = commands.add_parser("kernel", help="print the paths of one of Debian's kernels")
     one.add_argument("flavour", choices=sorted(KERNELS))
     one.add_argument("--print", dest="key", metavar="KEY",
@@ -493,7 +517,7 @@ def main():
         if given.command == "fetch":
             print("\n".join(fetch(given.packages, given.arch, given.suite, given.deps)))
         elif given.command == "source":
-            print(source(given.package))
+            print(source(given.packages))
         elif given.command == "kernel":
             found = kernel(given.flavour)
             if given.key:
