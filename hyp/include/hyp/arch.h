@@ -36,6 +36,17 @@ void *arch_map_mmio(mpa_t at, uint64_t size_bytes);
 /* A readable mapping of boot modules and the board's tree, which are RAM; valid for ever. */
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes);
 
+/* A number from the CPU's own generator; false if it has none, or none just now. */
+bool arch_random(uint64_t *out);
+
+/* True if EL1 of this machine runs AArch32 code. */
+bool arch_has_aarch32(void);
+/*
+ * Set the first state of an offline vCPU: all registers at their reset values, MMU and caches off,
+ * interrupts masked, at `pc` with `args[0..2]` in x0..x2 (r0..r2 in AArch32).
+ */
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32);
+
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
 /* The machine stops: this CPU masks everything and sleeps for ever. */

@@ -26,6 +26,7 @@ enum lock_rank {
     RANK_TIMER,       /* one CPU's timers */
     RANK_VMID,        /* VMID numbers and generations */
     RANK_FRAME,       /* the frame allocator */
+    RANK_RANDOM,      /* the generator of seeds */
     RANK_CONSOLE,     /* log and serial line */
 };
 
