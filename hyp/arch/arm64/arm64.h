@@ -20,6 +20,7 @@ uint64_t hva_pa(const void *va);
 /* head.S, entry.S */
 extern char secondary_entry[];
 noreturn_fn void enter_guests(void);
+noreturn_fn void call_on_stack(void (*function)(void), void *stack_top);
 
 /* boot.c, smp.c */
 noreturn_fn void boot_main(uint64_t fdt_pa);
@@ -27,7 +28,6 @@ noreturn_fn void secondary_main(void);
 struct cpu *cpu_create(uint32_t id, uint64_t mpidr);
 void cpu_init_el2(void);
 uint32_t smp_start(const void *fdt);
-noreturn_fn void cpu_park(void);
 int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c);
 int host_psci_probe(const void *fdt);
 noreturn_fn void host_power(bool reset);

@@ -215,6 +215,14 @@ enter_guests:
     bl      exit_work
     b       1b
 
+/* In: x0 function, x1 top of the stack it gets. Does not return. */
+    .globl call_on_stack
+call_on_stack:
+    mov     sp, x1
+    mov     x29, xzr
+    mov     x30, xzr
+    br      x0
+
 /*
  * An exception at EL2 is a bug of ours. The stack may be what broke (guard
  * page), so the dump runs on the CPU's emergency stack: the record is on it.

@@ -206,7 +206,7 @@ uint64_t arch_vcpu_mpidr(uint32_t vcpu_id)
  * Reset: the state a CPU has when PSCI turns it on (DEN 0022, 6.4.2): EL1, MMU
  * and caches off, interrupts masked, x0 as given. An odd address asks for T32.
  */
-void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32)
 {
     struct arch_vcpu *a = &v->arch;
     struct arch_debug *debug = a->debug;
@@ -224,7 +224,9 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
     a->aarch32 = aarch32;
     a->vmpidr = arch_vcpu_mpidr(v->id);
     a->elr = pc.v & ~(uint64_t)(aarch32 ? 1 : 0);
-    a->x[0] = x0;
+    a->x[0] = args[0];
+    a->x[1] = args[1];
+    a->x[2] = args[2];
     a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
     if (aarch32) {
         a->spsr = 0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 |
@@ -235,4 +237,17 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
         a->sctlr = SCTLR_EL1_RESET;
     }
     a->elr_el1 = a->elr;
+}
+
+void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to)
+{
+    bool here = this_cpu()->loaded == v;
+
+    for (unsigned i = 0; i < 31; i++) {
+        to->x[i] = v->arch.x[i]; /* x19-x29 are as of the last trap that stored them */
+    }
+    to->pc = here ? sysreg_read(elr_el2) : v->arch.elr;
+    to->pstate = here ? sysreg_read(spsr_el2) : v->arch.spsr;
+    to->esr = here ? sysreg_read(esr_el1) : v->arch.esr;
+    to->far = here ? sysreg_read(far_el1) : v->arch.far;
 }
