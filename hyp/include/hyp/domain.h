@@ -25,18 +25,9 @@
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
 #include <hyp/vuart.h>
+#include <xen/sched.h> /* enum shutdown_reason */
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_DOWN, DOMAIN_DYING };
-
-/* Why a domain went down. Numbers: public/sched.h, SHUTDOWN_*. */
-enum shutdown_reason {
-    SHUTDOWN_poweroff = 0,
-    SHUTDOWN_reboot = 1,
-    SHUTDOWN_suspend = 2,
-    SHUTDOWN_crash = 3,
-    SHUTDOWN_watchdog = 4,
-    SHUTDOWN_soft_reset = 5,
-};
 
 enum domain_policy { POLICY_DESTROY, POLICY_RESTART, POLICY_PRESERVE };
 
