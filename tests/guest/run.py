@@ -12,9 +12,11 @@ oracle for "as hardware does".
 As a module: Board, Domain, boot().
 """
 import argparse
+import contextlib
 import os
 import re
 import selectors
+import socket
 import subprocess
 import sys
 import tempfile
@@ -133,6 +135,46 @@ def command(on, board, domains, directory, xen_args="", plugin=None):
     return words
 
 
+class Nudge:
+    """Gives a starving CPU its turn, by stopping and continuing the machine in mid-run.
+
+    Under -icount QEMU 7.2 passes the turn on when a CPU sleeps or yields. When
+    it merely exhausts its budget, a due timer leaves the next CPU nothing
+    (accel/tcg/tcg-accel-ops-rr.c: icount_prepare_for_run with deadline 0). Stock
+    Xen waits for other CPUs in plain loops while it boots, and would wait for
+    ever. The virtual clock stands still meanwhile: no figure changes.
+    """
+
+    def __init__(self, directory):
+        self.path = os.path.join(directory, "qmp")
+        self.socket = None
+
+    def arguments(self):
+        """For QEMU's command line."""
+        return ["-qmp", f"unix:{self.path},server=on,wait=off"]
+
+    def __call__(self):
+        try:
+            if not self.socket:
+                self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.connect(self.path)
+                self.socket.sendall(b'{"execute":"qmp_capabilities"}')
+            self.socket.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while self.socket.recv(65536):
+                    pass
+            self.socket.setblocking(True)
+            self.socket.sendall(b'{"execute":"stop"}{"execute":"cont"}')
+        except OSError:
+            self.close()
+
+    def close(self):
+        """Forget the connection."""
+        if self.socket:
+            self.socket.close()
+        self.socket = None
+
+
 class Transcript:
     """What came out: raw lines, and each guest's own lines taken apart."""
 
@@ -179,11 +221,14 @@ def boot(on, domains, board=None, timeout=60, wait_for=None, xen_args="", plugin
     waiting = set(wait_for if wait_for is not None else names)
     with tempfile.TemporaryDirectory(prefix="bulkhead-guest-") as directory:
         words = command(on, board, domains, directory, xen_args, plugin)
+        nudge = Nudge(directory) if board.icount and board.cpus > 1 and on != "bare" else None
+        words += nudge.arguments() if nudge else []
         began = time.monotonic()
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         try:
-            transcript.ended = follow(process, transcript, waiting, began + timeout, quiet, watch)
+            transcript.ended = follow(process, transcript, waiting, began + timeout, quiet, watch,
+                                      nudge)
         finally:
             process.terminate()
             try:
@@ -195,7 +240,7 @@ def boot(on, domains, board=None, timeout=60, wait_for=None, xen_args="", plugin
     return transcript
 
 
-def follow(process, transcript, waiting, deadline, quiet, watch):
+def follow(process, transcript, waiting, deadline, quiet, watch, nudge=None):
     """Read lines until nobody is waited for; says how it ended."""
     os.set_blocking(process.stdout.fileno(), False)
     selector = selectors.DefaultSelector()
@@ -205,7 +250,9 @@ def follow(process, transcript, waiting, deadline, quiet, watch):
         left = deadline - time.monotonic()
         if left <= 0:
             return "timeout"
-        if not selector.select(left):
+        if not selector.select(min(left, 0.05) if nudge else left):
+            if nudge:
+                nudge()
             continue
         data = process.stdout.read(65536)
         if data == b"":
