@@ -12,7 +12,7 @@
  */
 #include <hyp/domain.h>
 
-#include <abi/xen/errno.h>
+#include <xen/errno.h>
 #include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/config.h>

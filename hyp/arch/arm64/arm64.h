@@ -2,7 +2,7 @@
 #ifndef ARM64_H
 #define ARM64_H
 
-#include <abi/xen/errno.h>
+#include <xen/errno.h>
 #include <arch/layout.h>
 #include <arch/sysreg.h>
 #include <hyp/cpu.h>

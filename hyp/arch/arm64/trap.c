@@ -11,6 +11,7 @@
 
 #include <hyp/arch.h>
 #include <hyp/assert.h>
+#include <hyp/frame.h>
 #include <hyp/hypercall.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
@@ -176,10 +177,7 @@ void trap_hvc(struct vcpu *v, uint64_t esr)
     uint64_t immediate = esr & 0xffff;
 
     if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        if (hypercall(v)) {
-            /* To be continued: the guest executes the HVC again. */
-            sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-        }
+        hypercall(v);
     } else if (immediate == 0) {
         smccc_call(v);
     } else {
@@ -221,7 +219,7 @@ static void idle(struct cpu *c)
 {
     uint64_t began = arch_counter_ticks();
 
-    if (!frame_scrub_some(FRAME_SCRUB_STEP)) {
+    if (!frame_scrub_some(4)) {
         dsb(sy);
         __asm__ volatile("wfi" : : : "memory");
     }
@@ -297,13 +295,10 @@ struct vcpu *exit_work(struct vcpu *v)
             __atomic_thread_fence(__ATOMIC_SEQ_CST);
             update_traps(c, v);
         }
-        if (work & WORK_EVENT) {
-            hypercall_event_work(v);
-        }
         if (work & WORK_TIMER) {
             vtimer_work(v);
         }
-        /* Last: the two above may change interrupt lines. */
+        /* Last: what comes before may change interrupt lines. */
         if ((work | __atomic_load_n(&v->work, __ATOMIC_RELAXED)) & WORK_VGIC) {
             __atomic_fetch_and(&v->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
             vgic_flush(v);

@@ -12,6 +12,7 @@
 #include "arm64.h"
 
 #include <hyp/arch.h>
+#include <hyp/frame.h>
 #include <hyp/vtimer.h>
 #include <lib/string.h>
 
@@ -250,4 +251,69 @@ void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to)
     to->pstate = here ? sysreg_read(spsr_el2) : v->arch.spsr;
     to->esr = here ? sysreg_read(esr_el1) : v->arch.esr;
     to->far = here ? sysreg_read(far_el1) : v->arch.far;
+}
+
+/* What the CPU keeps for a vCPU besides its page. It is loaded nowhere. */
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    if (v->arch.debug) {
+        frame_free_hyp(v->domain, v->arch.debug, 0);
+        v->arch.debug = NULL;
+        v->arch.pmu = NULL;
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct vcpu *owner = v;
+        /* FP registers of a vCPU that is gone are nobody's; the next user loads its own. */
+        __atomic_compare_exchange_n(&cpus[i]->fp_owner, &owner, NULL, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    }
+}
+
+bool arch_has_aarch32(void)
+{
+    return (sysreg_read(id_aa64pfr0_el1) >> 4 & 0xf) == 2;
+}
+
+bool arch_random(uint64_t *out)
+{
+    uint64_t value, nzcv;
+
+    if ((sysreg_read(id_aa64isar0_el1) >> 60) == 0) {
+        return false;
+    }
+    /* RNDR, S3_3_C2_C4_0: Z set if there was no entropy just now. DDI 0487I.a D17.2.106 */
+    __asm__ volatile("mrs %0, s3_3_c2_c4_0\n\tmrs %1, nzcv" : "=r"(value), "=r"(nzcv) : : "cc");
+    if (nzcv & (1ul << 30)) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/*
+ * Where the current vCPU's virtual address leads, through its own stage 1 and
+ * ours. False if it would fault. PAR_EL1 is the guest's and is put back.
+ */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
+{
+    uint64_t par = sysreg_read(par_el1), result;
+
+    if (write) {
+        __asm__ volatile("at s12e1w, %0\n\tisb" : : "r"(va) : "memory");
+    } else {
+        __asm__ volatile("at s12e1r, %0\n\tisb" : : "r"(va) : "memory");
+    }
+    result = sysreg_read(par_el1);
+    sysreg_write(par_el1, par);
+    if (result & 1) {
+        return false;
+    }
+    *out = mpa((result & 0x0000fffffffff000ul) | (va & FRAME_MASK));
+    return true;
+}
+
+void arch_image_range(mpa_t *start, mpa_t *end)
+{
+    *start = mpa(image_pa);
+    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
 }

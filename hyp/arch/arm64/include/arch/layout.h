@@ -29,7 +29,7 @@ extern char vectors[];
 
 extern uint64_t image_pa; /* [const] where the loader put image_start */
 
-#define __init __attribute__((section(".init.text"), cold))
+#define __init __attribute__((section(".init.text"), __cold__))
 #define __initdata __attribute__((section(".init.data")))
 #endif
 
