@@ -11,7 +11,7 @@ UNIT_TESTS :=
 UNIT_MODEL := $(wildcard hyp/arch/fake/*.c)
 include $(sort $(wildcard tests/unit/test-*.mk))
 
-UNIT_CFLAGS := $(SAN_CFLAGS) -DCONFIG_DEBUG=1 -Ihyp/include -Ihyp/arch/fake/include -Ilib/include \
+UNIT_CFLAGS := $(SAN_CFLAGS) -DCONFIG_DEBUG=1 -Ihyp/include -Ihyp/arch/fake/include -Ihyp/arch/fake -Ilib/include \
                -Iabi -Itests/unit
 
 $(B)/unit/obj/%.o: %.c
@@ -20,7 +20,7 @@ $(B)/unit/obj/%.o: %.c
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -c $< -o $@
 
 define unit_test
-$(B)/unit/test-$1: $(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNIT_SRCS_$1) $$(UNIT_MODEL))
+$(B)/unit/test-$1: $$(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNIT_SRCS_$1) $$(UNIT_MODEL))
 	$$(call say,LINK,$$@)
 	$$(Q)$$(HOSTCC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka
 TEST_DEPS += $(B)/unit/test-$1
