@@ -47,6 +47,9 @@ bool arch_has_aarch32(void);
  */
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32);
 
+/* Machine memory the hypervisor's image occupies, [*start, *end). */
+void arch_image_range(mpa_t *start, mpa_t *end);
+
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
 /* The machine stops: this CPU masks everything and sleeps for ever. */

@@ -18,9 +18,8 @@ struct module {
     uint64_t size_bytes; /* 0: absent */
 };
 
-struct config_range { /* direct-map or static memory */
+struct config_range { /* static memory; guest addresses equal these with direct_map */
     mpa_t start;
-    gpa_t at;
     uint64_t size_bytes;
 };
 
@@ -36,20 +35,29 @@ struct image {
     uint64_t total_bytes; /* with its bss: nothing else may be put there */
 };
 
+/* Where the guest finds its emulated devices: Xen's places, or the board's with direct_map. */
+struct guest_places {
+    gpa_t dist, redist, cpu; /* as vgic_domain_init() wants them */
+    gpa_t uart;
+    uint32_t uart_spi;
+};
+
 struct domain_config {
     char name[DOMAIN_NAME_LEN];
     char node[64];             /* path in the tree, for messages */
     domid_t id;                /* 1, 2, ... in the order of the tree */
-    uint64_t memory_bytes;
+    uint64_t memory_bytes;     /* whole frames */
     uint64_t max_memory_bytes; /* at least memory_bytes */
     uint64_t hyp_memory_bytes; /* xen,domain-p2m-mem-mb; 0: not given */
     uint32_t vcpu_count;
-    uint32_t nr_spis;
+    uint32_t nr_spis;          /* a multiple of 32 */
+    unsigned gic_version;      /* 2 or 3 */
     bool vuart;
     bool enhanced;             /* Xen interface told to the guest */
     bool enhanced_no_xenstore;
     bool direct_map;
     bool aarch32;              /* found in the kernel image */
+    struct guest_places places;
     struct module kernel, ramdisk, tree;
     struct image image;
     const char *bootargs;      /* points into the host tree, never NULL */
@@ -76,6 +84,9 @@ void config_keep_ranges(const void *host_fdt, void (*keep)(void *arg, mpa_t star
  * good configurations; *out points to that many, allocated for ever.
  */
 int config_parse(const void *host_fdt, const struct domain_config **out);
+
+/* The tree config_parse() read. */
+const void *config_host_tree(void);
 
 /*
  * Give `d` (CREATED, empty: no memory owned, p2m_init() done, vCPUs added and offline, vGIC ready)
