@@ -3,6 +3,7 @@
 #include "image-internal.h"
 #include "passthrough-internal.h"
 
+#include <arch/stage2.h>
 #include <hyp/arch.h>
 #include <hyp/devtree.h>
 #include <hyp/frame.h>

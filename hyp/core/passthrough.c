@@ -74,7 +74,9 @@ static bool check_region(struct walk *w, const struct passthrough_region *m)
                        (unsigned long long)m->guest.v);
     }
     for (uint64_t at = 0; at < m->size_bytes; at += FRAME_SIZE) {
-        if (frame_of(mpa_mfn(mpa(m->host.v + at))) != NULL) {
+        struct frame_info info;
+
+        if (frame_info(mpa_mfn(mpa(m->host.v + at)), &info)) {
             return mistake(w, "%s: xen,reg names RAM at %#llx; only devices can be handed over", m->node,
                            (unsigned long long)(m->host.v + at));
         }
