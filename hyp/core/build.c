@@ -26,16 +26,16 @@
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
 
-#define MIB (1024ull * 1024)
+#define MIB (1024ul * 1024)
 
 /* One line on why the domain cannot be built; returns `error`. */
 static int fail(const struct domain *d, int error, const char *what)
 {
     log_warn("%s: %s (%s). The domain is not started.", d->config->node, what,
-             error == -XEN_ENOMEM ? "out of memory"
-             : error == -XEN_E2BIG ? "over its limit"
+             error == -XEN_ENOMEM                          ? "out of memory"
+             : error == -XEN_E2BIG                         ? "over its limit"
              : error == -XEN_EBUSY || error == -XEN_EEXIST ? "in use"
-                                                             : "not possible");
+                                                           : "not possible");
     return error;
 }
 
@@ -162,7 +162,8 @@ static int add_static(struct domain *d, struct guest_memory *m)
         while (left > 0) {
             uint64_t size = left;
             uint64_t at = c->direct_map ? start : usual_place(offset, &size);
-            int error = add_static_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(start)), size >> FRAME_SHIFT);
+            int error =
+                add_static_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(start)), size >> FRAME_SHIFT);
             if (error == 0 && c->direct_map && !add_bank(m, gpa(at), size)) {
                 error = -XEN_E2BIG;
             }
@@ -203,7 +204,8 @@ static int give_memory(struct domain *d, struct guest_memory *m)
     return error != 0 ? fail(d, error, "memory: its RAM cannot be given") : 0;
 }
 
-/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves meanwhile. */
+/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves
+ * meanwhile. */
 static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_bytes, bool code)
 {
     const char *source = from;
@@ -228,7 +230,8 @@ static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_b
     return 0;
 }
 
-static int copy_module(struct domain *d, gpa_t at, const struct module *module, uint64_t size_bytes, bool code)
+static int copy_module(struct domain *d, gpa_t at, const struct module *module, uint64_t size_bytes,
+                       bool code)
 {
     const void *from = size_bytes != 0 ? arch_map_ram(module->start, size_bytes) : "";
 
@@ -252,7 +255,8 @@ static int give_tree(struct domain *d, const struct guest_memory *m, void *buffe
     const struct domain_config *c = d->config;
     const struct guest_bank *bank = &m->bank[0];
 
-    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes, layout)) {
+    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
+                     layout)) {
         return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit its first bank");
     }
     int size = guest_tree_write(buffer, room, d, m, gpa(layout->ramdisk));
@@ -293,16 +297,18 @@ static int give_images(struct domain *d, const struct guest_memory *m)
 static bool map_region(void *arg, const struct passthrough_region *m)
 {
     struct domain *d = arg;
-    int error = p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
+    int error =
+        p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
 
     if (error != 0) {
         (void)fail(d, error, m->node);
         return false;
     }
-    log_line("%s: has device %s, %#llx bytes at %#llx. No IOMMU confines it: %s.", d->name, m->node,
-             (unsigned long long)m->size_bytes, (unsigned long long)m->host.v,
-             d->config->direct_map ? "this guest can read and write all memory through it"
-                                   : "and without direct-map its DMA goes to other addresses than meant");
+    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, m->node,
+             m->size_bytes, m->host.v,
+             d->config->direct_map
+                 ? "this guest can read and write all memory through it"
+                 : "and without direct-map its DMA goes to other addresses than meant");
     return true;
 }
 
