@@ -3,6 +3,7 @@
 #include "image-internal.h"
 #include "passthrough-internal.h"
 
+#include <arch/stage2.h>
 #include <hyp/arch.h>
 #include <hyp/devtree.h>
 #include <hyp/frame.h>
@@ -19,6 +20,16 @@ static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
     for (unsigned i = 0; i < r->ram_count; i++) {
         uint64_t offset = start - r->ram[i].start;
         if (offset < r->ram[i].size && size <= r->ram[i].size - offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool touches_ram(const struct reader *r, uint64_t start, uint64_t size)
+{
+    for (unsigned i = 0; i < r->ram_count; i++) {
+        if (start < r->ram[i].start + r->ram[i].size && r->ram[i].start < start + size) {
             return true;
         }
     }
@@ -53,7 +64,7 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
 static bool claim_ram(struct reader *r, const struct domain_config *d, const char *property,
                       mpa_t start, uint64_t size, bool shareable)
 {
-    mpa_t image_start, image_end;
+    mpa_t from, to;
 
     if (size == 0) {
         return true;
@@ -62,12 +73,12 @@ static bool claim_ram(struct reader *r, const struct domain_config *d, const cha
         return config_mistake(r, d, property, "at %#lx, %#lx bytes, is not in the board's RAM",
                               start.v, size);
     }
-    arch_image_range(&image_start, &image_end);
-    if (start.v < image_end.v && image_start.v < start.v + size) {
+    arch_image_range(&from, &to);
+    if (start.v < to.v && from.v < start.v + size) {
         return config_mistake(r, d, property,
                               "at %#lx, %#lx bytes, overlaps the hypervisor at %#lx, "
                               "%#lx bytes; load it elsewhere",
-                              start.v, size, image_start.v, image_end.v - image_start.v);
+                              start.v, size, from.v, to.v - from.v);
     }
     return claim(r, d, property, start.v, size, shareable);
 }
@@ -171,6 +182,11 @@ static bool check_region(void *arg, const struct passthrough_region *m)
 {
     struct device_check *check = arg;
 
+    if (touches_ram(check->r, m->host.v, m->size_bytes)) {
+        return config_mistake(check->r, check->d, m->node,
+                              "has a xen,reg at %#lx, which is RAM; only devices can be handed over",
+                              m->host.v);
+    }
     return claim(check->r, check->d, m->node, m->host.v, m->size_bytes, false);
 }
 

@@ -156,10 +156,15 @@ static int vcpu_create(struct domain *d, uint32_t id)
 
 static int devices_create(struct domain *d, const struct domain_config *config)
 {
-    struct vgic_config vgic;
-
-    config_vgic(config, &vgic);
+    const struct vgic_config vgic = {
+        .version = config->gic_version,
+        .nr_spis = config->nr_spis,
+        .dist = config->places.dist,
+        .redist = config->places.redist,
+        .cpu = config->places.cpu,
+    };
     int error = vgic_domain_init(d, &vgic);
+
     if (!error && config->sched.weight + config->sched.budget_ticks) {
         error = sched_set(d, &config->sched);
     }

@@ -10,6 +10,7 @@
 
 #include "guest-tree-copy.h"
 
+#include <arch/stage2.h>
 #include <hyp/arch.h>
 #include <hyp/log.h>
 #include <hyp/random.h>

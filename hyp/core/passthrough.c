@@ -4,7 +4,8 @@
  * D1  a device whose DMA no IOMMU confines is given only on request
  *     (xen,force-assign-without-iommu). There is no IOMMU driver yet: that is
  *     every device.
- * D2  a region is never RAM, and never a device the hypervisor drives itself.
+ * D2  a region is never RAM (config-check.c), and never a device the
+ *     hypervisor drives itself.
  */
 #include "passthrough-internal.h"
 
@@ -12,7 +13,6 @@
 
 #include <hyp/arch.h>
 #include <hyp/devtree.h>
-#include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/uart.h>
@@ -72,12 +72,6 @@ static bool check_region(struct walk *w, const struct passthrough_region *m)
         return mistake(
             w, "%s: xen,reg maps %#lx bytes at %#lx to %#lx; all must be multiples of 4 KiB",
             m->node, m->size_bytes, m->host.v, m->guest.v);
-    }
-    for (uint64_t at = 0; at < m->size_bytes; at += FRAME_SIZE) {
-        if (frame_of(mpa_mfn(mpa(m->host.v + at))) != NULL) {
-            return mistake(w, "%s: xen,reg names RAM at %#lx; only devices can be handed over",
-                           m->node, m->host.v + at);
-        }
     }
     if (is_ours(m->host.v, m->size_bytes)) {
         return mistake(w,

@@ -88,8 +88,7 @@ struct domain {
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
-    uint64_t max_frames;           /* [const] guest memory limit */
-    uint64_t owned_frames;         /* [atomic] */
+    uint64_t max_frames;           /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;           /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max;       /* [const] */
     const struct domain_config *config; /* [const] what it was built from, and is rebuilt from */
