@@ -183,9 +183,9 @@ static bool check_region(void *arg, const struct passthrough_region *m)
     struct device_check *check = arg;
 
     if (touches_ram(check->r, m->host.v, m->size_bytes)) {
-        return config_mistake(check->r, check->d, m->node,
-                              "has a xen,reg at %#lx, which is RAM; only devices can be handed over",
-                              m->host.v);
+        return config_mistake(
+            check->r, check->d, m->node,
+            "has a xen,reg at %#lx, which is RAM; only devices can be handed over", m->host.v);
     }
     return claim(check->r, check->d, m->node, m->host.v, m->size_bytes, false);
 }

@@ -95,9 +95,9 @@ const void *config_host_tree(void);
 /*
  * Give `d` (CREATED, empty: no memory owned, p2m_init() done, vCPUs added and offline, vGIC ready)
  * the memory, images, tree, devices and first register state that its configuration asks for.
- * vCPU 0 is left offline, to be set online by the caller. Called again for every reboot of the
- * guest. On error says one line; what was given is taken back by the caller through the usual
- * tear-down.
+ * -XEN_ERESTART after a bounded amount of work until it is done: call again. vCPU 0 is left offline,
+ * to be set online by the caller. Called again for every reboot of the guest. On error says one line;
+ * what was given is taken back by the caller through the usual tear-down.
  */
 must_check int domain_build(struct domain *d);
 
