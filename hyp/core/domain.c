@@ -92,11 +92,11 @@ static void domain_free(struct domain *d)
 {
     vgic_domain_destroy(d);
     vcpus_free(d);
-    p2m_free(d);
+
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
     }
-    CHECK(d->owned_frames == 0);
+    CHECK(frame_owned_count(d->id) == 0);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
                  (unsigned long long)d->hyp_frames);
