@@ -14,7 +14,7 @@ setup:
 
 test: setup
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) build-all test-deps
-	$(Q)$(PYTHON) tests/run.py $(foreach s,$(TEST_SUITES),--suite '$(s)')
+	$(Q)$(PYTHON) tests/run.py --suites '$(TEST_SUITES)'
 
 .PHONY: test-deps
 test-deps: $(TEST_DEPS)
