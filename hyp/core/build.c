@@ -4,11 +4,15 @@
  * The same function builds it at boot and again at every reboot of the guest:
  * it reads only the configuration and the modules, which nobody writes.
  *
+ *   MEMORY -> TREE -> KERNEL -> RAMDISK -> DEVICES -> done
+ *
  * B1  the domain is not running, so nobody else maps, unmaps or copies here.
  * B2  every frame that is mapped as RAM was allocated to this domain before;
- *     a frame that could not be mapped is put back at once.
+ *     one that could not be mapped is given back at once.
  * B3  what the guest sees with its caches off is what we wrote: everything
  *     copied is cleaned to the point of coherency.
+ * B4  a call does a bounded amount of work (STEP_*) and says -XEN_ERESTART
+ *     until all is done: a neighbour's reboot does not hold up a CPU.
  */
 #include <hyp/config.h>
 
@@ -26,32 +30,48 @@
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
 
-#define MIB (1024ull * 1024)
+#define STEP_BLOCKS 16            /* blocks of RAM mapped in one call */
+#define STEP_BYTES (128ul * 1024) /* copied in one call */
+
+enum phase { MEMORY, TREE, KERNEL, RAMDISK, DEVICES };
+
+/* How far the building of one domain is; d->build. One page. */
+struct build {
+    enum phase phase;
+    uint64_t done;              /* MEMORY: bytes given. KERNEL, RAMDISK: bytes copied */
+    struct guest_memory memory; /* direct_map: as far as given */
+    struct image_layout layout;
+};
 
 /* One line on why the domain cannot be built; returns `error`. */
 static int fail(const struct domain *d, int error, const char *what)
 {
     log_warn("%s: %s (%s). The domain is not started.", d->config->node, what,
-             error == -XEN_ENOMEM ? "out of memory"
-             : error == -XEN_E2BIG ? "over its limit"
+             error == -XEN_ENOMEM                          ? "out of memory"
+             : error == -XEN_E2BIG                         ? "over its limit"
              : error == -XEN_EBUSY || error == -XEN_EEXIST ? "in use"
-                                                             : "not possible");
+                                                           : "not possible");
     return error;
 }
 
-static bool add_bank(struct guest_memory *m, gpa_t start, uint64_t size_bytes)
+/* Note RAM for the guest's tree: a bank of its own, or more of one that it continues. */
+static int add_bank(struct guest_memory *m, gpa_t start, uint64_t size_bytes)
 {
     unsigned i = m->count;
 
+    while (i > 0 && m->bank[i - 1].start.v > start.v) {
+        i--;
+    }
+    if (i > 0 && m->bank[i - 1].start.v + m->bank[i - 1].size_bytes == start.v) {
+        m->bank[i - 1].size_bytes += size_bytes;
+        return 0;
+    }
     if (m->count == GUEST_BANKS) {
-        return false;
+        return -XEN_E2BIG;
     }
-    for (; i > 0 && m->bank[i - 1].start.v > start.v; i--) {
-        m->bank[i] = m->bank[i - 1];
-    }
+    memmove(&m->bank[i + 1], &m->bank[i], (m->count++ - i) * sizeof(m->bank[0]));
     m->bank[i] = (struct guest_bank){start, size_bytes};
-    m->count++;
-    return true;
+    return 0;
 }
 
 /* The largest block that starts at `g` aligned and is not larger than `count`. */
@@ -65,145 +85,97 @@ static unsigned largest_order(uint64_t g, uint64_t count)
     return order;
 }
 
-static void put_frames(mfn_t m, uint64_t count)
+/* Map RAM that was just allocated. */
+static int map_ram(struct domain *d, gfn_t at, mfn_t m, unsigned order)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        frame_put((mfn_t){m.v + i});
-    }
-}
-
-static int map_ram(struct domain *d, gfn_t at, mfn_t m, uint64_t count)
-{
-    int error = p2m_map(d, at, m, count, P2M_RAM);
+    int error = p2m_map(d, at, m, 1ul << order, P2M_RAM);
 
     if (error != 0) {
-        put_frames(m, count);
+        frame_release(m, order, d->id);
     }
     return error;
 }
 
-/* Allocate the largest block there is, up to `order`. */
-static int take_block(struct domain *d, unsigned *order, mfn_t *m)
+/* The guest address of the RAM behind the first `done` bytes, and how much of `*size` is in one piece. */
+static uint64_t usual_place(uint64_t done, uint64_t *size)
 {
-    for (;;) {
-        int error = frame_alloc_domain(d, *order, m);
-        if (error != -XEN_ENOMEM || *order == 0) {
-            return error;
-        }
-        --*order;
+    if (done >= GUEST_RAM0_SIZE) {
+        return GUEST_RAM1_BASE + done - GUEST_RAM0_SIZE;
     }
+    *size = *size < GUEST_RAM0_SIZE - done ? *size : GUEST_RAM0_SIZE - done;
+    return GUEST_RAM0_BASE + done;
 }
 
-/* RAM at guest frames [at, at + count), from anywhere. */
-static int add_ram(struct domain *d, gfn_t at, uint64_t count)
+/* The machine address of the static memory behind the first `done` bytes; *size as above. */
+static uint64_t static_place(const struct domain_config *c, uint64_t done, uint64_t *size)
 {
-    while (count > 0) {
-        unsigned order = largest_order(at.v, count);
-        mfn_t m;
-        int error = take_block(d, &order, &m);
-        if (error == 0) {
-            error = map_ram(d, at, m, 1ull << order);
-        }
-        if (error != 0) {
-            return error;
-        }
-        at.v += 1ull << order;
-        count -= 1ull << order;
+    unsigned i = 0;
+
+    while (done >= c->static_range[i].size_bytes) {
+        done -= c->static_range[i++].size_bytes;
     }
-    return 0;
+    *size =
+        *size < c->static_range[i].size_bytes - done ? *size : c->static_range[i].size_bytes - done;
+    return c->static_range[i].start.v + done;
 }
 
-/* RAM at guest addresses that equal the machine's, from anywhere. The smallest block is 2 MiB. */
-static int add_direct_ram(struct domain *d, struct guest_memory *m, uint64_t count)
-{
-    while (count > 0) {
-        unsigned order = largest_order(0, count);
-        mfn_t block;
-        int error = take_block(d, &order, &block);
-        if (error == 0) {
-            error = map_ram(d, gfn(block.v), block, 1ull << order);
-        }
-        if (error == 0 && !add_bank(m, gpa(block.v << FRAME_SHIFT), FRAME_SIZE << order)) {
-            error = -XEN_E2BIG;
-        }
-        if (error != 0) {
-            return error;
-        }
-        count -= 1ull << order;
-    }
-    return 0;
-}
-
-/* RAM at a fixed machine place, seen by the guest at `at`. */
-static int add_static_ram(struct domain *d, gfn_t at, mfn_t m, uint64_t count)
-{
-    int error = frame_alloc_domain_at(d, m, count);
-
-    return error != 0 ? error : map_ram(d, at, m, count);
-}
-
-/* Cut [offset, offset + size) of all the guest's memory at the end of the first bank. */
-static uint64_t usual_place(uint64_t offset, uint64_t *size)
-{
-    if (offset >= GUEST_RAM0_SIZE) {
-        return GUEST_RAM1_BASE + offset - GUEST_RAM0_SIZE;
-    }
-    *size = *size < GUEST_RAM0_SIZE - offset ? *size : GUEST_RAM0_SIZE - offset;
-    return GUEST_RAM0_BASE + offset;
-}
-
-static int add_static(struct domain *d, struct guest_memory *m)
+/* One block at its fixed machine place. */
+static int add_static_block(struct domain *d, struct build *b, uint64_t *size)
 {
     const struct domain_config *c = d->config;
-    uint64_t offset = 0;
+    uint64_t from = static_place(c, b->done, size);
+    uint64_t at = c->direct_map ? from : usual_place(b->done, size);
+    unsigned order = largest_order((at | from) >> FRAME_SHIFT, *size >> FRAME_SHIFT);
+    int error = frame_alloc_domain_at(d, mpa_mfn(mpa(from)), 1ul << order);
 
-    for (unsigned i = 0; i < c->static_range_count; i++) {
-        uint64_t start = c->static_range[i].start.v, left = c->static_range[i].size_bytes;
-        while (left > 0) {
-            uint64_t size = left;
-            uint64_t at = c->direct_map ? start : usual_place(offset, &size);
-            int error = add_static_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(start)), size >> FRAME_SHIFT);
-            if (error == 0 && c->direct_map && !add_bank(m, gpa(at), size)) {
-                error = -XEN_E2BIG;
-            }
-            if (error != 0) {
-                return error;
-            }
-            start += size;
-            offset += size;
-            left -= size;
+    if (error == 0) {
+        error = map_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(from)), order);
+    }
+    *size = FRAME_SIZE << order;
+    return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
+}
+
+/* The largest block there is, from anywhere. */
+static int add_block(struct domain *d, struct build *b, uint64_t *size)
+{
+    bool direct = d->config->direct_map;
+    uint64_t at = direct ? 0 : usual_place(b->done, size);
+    unsigned order = largest_order(at >> FRAME_SHIFT, *size >> FRAME_SHIFT);
+    mfn_t m;
+    int error = frame_alloc_domain(d, order, &m);
+
+    while (error == -XEN_ENOMEM && order > 0) {
+        error = frame_alloc_domain(d, --order, &m);
+    }
+    if (error != 0) {
+        return error;
+    }
+    at = direct ? mfn_mpa(m).v : at;
+    error = map_ram(d, gpa_gfn(gpa(at)), m, order);
+    *size = FRAME_SIZE << order;
+    return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
+}
+
+static int give_memory(struct domain *d, struct build *b)
+{
+    const struct domain_config *c = d->config;
+
+    for (unsigned blocks = 0; b->done < c->memory_bytes; blocks++) {
+        uint64_t size = c->memory_bytes - b->done;
+        int error = blocks == STEP_BLOCKS        ? -XEN_ERESTART
+                    : c->static_range_count != 0 ? add_static_block(d, b, &size)
+                                                 : add_block(d, b, &size);
+        if (error != 0) {
+            return error == -XEN_ERESTART ? error
+                                          : fail(d, error, "memory: its RAM cannot be given");
         }
+        b->done += size;
     }
     return 0;
 }
 
-static int give_memory(struct domain *d, struct guest_memory *m)
-{
-    const struct domain_config *c = d->config;
-    uint64_t low = c->memory_bytes < GUEST_RAM0_SIZE ? c->memory_bytes : GUEST_RAM0_SIZE;
-    uint64_t high = c->memory_bytes - low;
-    int error = 0;
-
-    if (!c->direct_map) {
-        (void)add_bank(m, gpa(GUEST_RAM0_BASE), low);
-        if (high != 0) {
-            (void)add_bank(m, gpa(GUEST_RAM1_BASE), high);
-        }
-    }
-    if (c->static_range_count != 0) {
-        error = add_static(d, m);
-    } else if (c->direct_map) {
-        error = add_direct_ram(d, m, c->memory_bytes >> FRAME_SHIFT);
-    } else {
-        error = add_ram(d, gpa_gfn(gpa(GUEST_RAM0_BASE)), low >> FRAME_SHIFT);
-        if (error == 0 && high != 0) {
-            error = add_ram(d, gpa_gfn(gpa(GUEST_RAM1_BASE)), high >> FRAME_SHIFT);
-        }
-    }
-    return error != 0 ? fail(d, error, "memory: its RAM cannot be given") : 0;
-}
-
-/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves meanwhile. */
+/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves
+ * meanwhile. */
 static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_bytes, bool code)
 {
     const char *source = from;
@@ -228,11 +200,19 @@ static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_b
     return 0;
 }
 
-static int copy_module(struct domain *d, gpa_t at, const struct module *module, uint64_t size_bytes, bool code)
+/* The next part of a module. */
+static int copy_module(struct domain *d, struct build *b, uint64_t to, const struct module *module,
+                       uint64_t size_bytes, bool code)
 {
-    const void *from = size_bytes != 0 ? arch_map_ram(module->start, size_bytes) : "";
+    uint64_t left = size_bytes - b->done, n = left < STEP_BYTES ? left : STEP_BYTES;
+    const void *from = n != 0 ? arch_map_ram(mpa(module->start.v + b->done), n) : "";
+    int error = from == NULL ? -XEN_EFAULT : copy_in(d, gpa(to + b->done), from, n, code);
 
-    return from == NULL ? -XEN_EFAULT : copy_in(d, at, from, size_bytes, code);
+    b->done += n;
+    if (error != 0) {
+        return fail(d, error, "its images cannot be copied");
+    }
+    return b->done < size_bytes ? -XEN_ERESTART : 0;
 }
 
 static unsigned order_of(size_t size_bytes)
@@ -245,64 +225,73 @@ static unsigned order_of(size_t size_bytes)
     return order;
 }
 
-/* The tree is written in a scratch buffer, for the guest's own memory need not be in one piece. */
-static int give_tree(struct domain *d, const struct guest_memory *m, void *buffer, size_t room,
-                     struct image_layout *layout)
+/* Where the kernel goes: the first bank, or with direct_map the largest. */
+static const struct guest_bank *kernel_bank(const struct domain *d, const struct guest_memory *m)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; d->config->direct_map && i < m->count; i++) {
+        best = m->bank[i].size_bytes > m->bank[best].size_bytes ? i : best;
+    }
+    return &m->bank[best];
+}
+
+static int write_tree(struct domain *d, struct build *b, void *buffer, size_t room)
 {
     const struct domain_config *c = d->config;
-    const struct guest_bank *bank = &m->bank[0];
+    const struct guest_bank *bank = kernel_bank(d, &b->memory);
 
-    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes, layout)) {
-        return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit its first bank");
+    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
+                     &b->layout)) {
+        return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit");
     }
-    int size = guest_tree_write(buffer, room, d, m, gpa(layout->ramdisk));
+    int size = guest_tree_write(buffer, room, d, &b->memory, gpa(b->layout.ramdisk));
     if (size < 0) {
         return fail(d, size, "multiboot,device-tree: the guest's tree cannot be written");
     }
-    return copy_in(d, gpa(layout->tree), buffer, (uint64_t)size, false);
+    return copy_in(d, gpa(b->layout.tree), buffer, (uint64_t)size, false);
 }
 
-static int give_images(struct domain *d, const struct guest_memory *m)
+/* The tree is written in a scratch buffer, for the guest's own memory need not be in one piece. */
+static int give_tree(struct domain *d, struct build *b)
 {
-    const struct domain_config *c = d->config;
-    size_t room = guest_tree_room(c);
+    size_t room = guest_tree_room(d->config);
     unsigned order = order_of(room);
     void *buffer = frame_alloc_hyp(NULL, order);
-    struct image_layout layout;
 
     if (buffer == NULL) {
         return fail(d, -XEN_ENOMEM, "its tree cannot be written");
     }
-    int error = give_tree(d, m, buffer, room, &layout);
+    int error = write_tree(d, b, buffer, room);
     frame_free_hyp(NULL, buffer, order);
-    if (error != 0) {
-        return error;
-    }
-    error = copy_module(d, gpa(layout.kernel), &c->kernel, c->image.file_bytes, true);
-    if (error == 0) {
-        error = copy_module(d, gpa(layout.ramdisk), &c->ramdisk, c->ramdisk.size_bytes, false);
-    }
-    if (error != 0) {
-        return fail(d, error, "its images cannot be copied");
-    }
-    uint64_t args64[3] = {layout.tree, 0, 0}, args32[3] = {0, ~0u, layout.tree};
-    arch_vcpu_set_entry(d->vcpu[0], gpa(layout.kernel), c->aarch32 ? args32 : args64, c->aarch32);
-    return 0;
+    return error;
+}
+
+/* Boot protocols: Linux Documentation/arm64/booting.rst, arm/booting.rst. */
+static void set_entry(struct domain *d, const struct build *b)
+{
+    const struct domain_config *c = d->config;
+    uint64_t args64[3] = {b->layout.tree, 0, 0}, args32[3] = {0, UINT32_MAX, b->layout.tree};
+
+    arch_vcpu_set_entry(d->vcpu[0], gpa(b->layout.kernel), c->aarch32 ? args32 : args64,
+                        c->aarch32);
 }
 
 static bool map_region(void *arg, const struct passthrough_region *m)
 {
     struct domain *d = arg;
-    int error = p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
+    int error =
+        p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
 
     if (error != 0) {
         (void)fail(d, error, m->node);
         return false;
     }
-    log_line("%s: has device %s, %#llx bytes at %#llx. No IOMMU confines it: %s.", d->name, m->node,
-             (unsigned long long)m->size_bytes, (unsigned long long)m->host.v,
-             d->config->direct_map ? "this guest can read and write all memory through it"
-                                   : "and without direct-map its DMA goes to other addresses than meant");
+    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, m->node,
+             m->size_bytes, m->host.v,
+             d->config->direct_map
+                 ? "this guest can read and write all memory through it"
+                 : "and without direct-map its DMA goes to other addresses than meant");
     return true;
 }
 
@@ -326,22 +315,59 @@ static int give_devices(struct domain *d)
     return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;
 }
 
-int domain_build(struct domain *d)
+/* One call's share of the phase. 0: the phase is complete. */
+static int run_phase(struct domain *d, struct build *b)
 {
     const struct domain_config *c = d->config;
-    struct guest_memory memory = {.count = 0};
 
+    switch (b->phase) {
+    case MEMORY:
+        return give_memory(d, b);
+    case TREE:
+        return give_tree(d, b);
+    case KERNEL:
+        return copy_module(d, b, b->layout.kernel, &c->kernel, c->image.file_bytes, true);
+    case RAMDISK:
+        return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
+    case DEVICES:
+        set_entry(d, b);
+        return give_devices(d);
+    }
+    return 0;
+}
+
+static int begin(struct domain *d)
+{
+    const struct domain_config *c = d->config;
+
+    static_assert(sizeof(struct build) <= FRAME_SIZE, "a page is allocated for it");
+    d->build = frame_alloc_hyp(NULL, 0);
+    if (d->build == NULL) {
+        return fail(d, -XEN_ENOMEM, "cannot be built");
+    }
     if (c->vuart && d->vuart.present) {
         vuart_reset(d);
     } else if (c->vuart) {
         vuart_init(d, c->places.uart, c->places.uart_spi);
     }
-    int error = give_memory(d, &memory);
+    return 0;
+}
+
+int domain_build(struct domain *d)
+{
+    int error = d->build == NULL ? begin(d) : 0;
+
     if (error == 0) {
-        error = give_images(d, &memory);
+        error = run_phase(d, d->build);
     }
-    if (error == 0) {
-        error = give_devices(d);
+    if (error == 0 && d->build->phase != DEVICES) {
+        d->build->phase++;
+        d->build->done = 0;
+        error = -XEN_ERESTART;
+    }
+    if (error != -XEN_ERESTART && d->build != NULL) {
+        frame_free_hyp(NULL, d->build, 0);
+        d->build = NULL;
     }
     return error;
 }

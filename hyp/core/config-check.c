@@ -13,7 +13,7 @@
 #include <libfdt.h>
 #include <xen/guest-layout.h>
 
-#define MIB (1024ull * 1024)
+#define MIB (1024ul * 1024)
 
 static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
 {
@@ -26,9 +26,19 @@ static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
     return false;
 }
 
+static bool touches_ram(const struct reader *r, uint64_t start, uint64_t size)
+{
+    for (unsigned i = 0; i < r->ram_count; i++) {
+        if (start < r->ram[i].start + r->ram[i].size && r->ram[i].start < start + size) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Claim memory for `d`, which nobody else may have claimed. */
-static bool claim(struct reader *r, const struct domain_config *d, const char *property, uint64_t start,
-                  uint64_t size, bool shareable)
+static bool claim(struct reader *r, const struct domain_config *d, const char *property,
+                  uint64_t start, uint64_t size, bool shareable)
 {
     for (unsigned i = 0; i < r->claim_count; i++) {
         const struct claim *c = &r->claim[i];
@@ -36,37 +46,39 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
             (shareable && c->shareable && c->start == start && c->size == size)) {
             continue;
         }
-        return config_mistake(r, d, property, "at %#llx, %#llx bytes, overlaps %s of domain %u at %#llx, "
-                              "%#llx bytes; move one", (unsigned long long)start, (unsigned long long)size,
-                              c->property, c->owner, (unsigned long long)c->start,
-                              (unsigned long long)c->size);
+        return config_mistake(r, d, property,
+                              "at %#lx, %#lx bytes, overlaps %s of domain %u at %#lx, "
+                              "%#lx bytes; move one",
+                              start, size, c->property, c->owner, c->start, c->size);
     }
     if (r->claim_count == CONFIG_CLAIMS) {
-        return config_mistake(r, d, property, "is one range too many; %d modules, static memories and "
-                              "devices are the limit", CONFIG_CLAIMS);
+        return config_mistake(r, d, property,
+                              "is one range too many; %d modules, static memories and "
+                              "devices are the limit",
+                              CONFIG_CLAIMS);
     }
     r->claim[r->claim_count++] = (struct claim){start, size, property, d->id, shareable};
     return true;
 }
 
-static bool claim_ram(struct reader *r, const struct domain_config *d, const char *property, mpa_t start,
-                      uint64_t size, bool shareable)
+static bool claim_ram(struct reader *r, const struct domain_config *d, const char *property,
+                      mpa_t start, uint64_t size, bool shareable)
 {
-    mpa_t image_start, image_end;
+    mpa_t from, to;
 
     if (size == 0) {
         return true;
     }
     if (!in_ram(r, start.v, size)) {
-        return config_mistake(r, d, property, "at %#llx, %#llx bytes, is not in the board's RAM",
-                              (unsigned long long)start.v, (unsigned long long)size);
+        return config_mistake(r, d, property, "at %#lx, %#lx bytes, is not in the board's RAM",
+                              start.v, size);
     }
-    arch_image_range(&image_start, &image_end);
-    if (start.v < image_end.v && image_start.v < start.v + size) {
-        return config_mistake(r, d, property, "at %#llx, %#llx bytes, overlaps the hypervisor at %#llx, "
-                              "%#llx bytes; load it elsewhere", (unsigned long long)start.v,
-                              (unsigned long long)size, (unsigned long long)image_start.v,
-                              (unsigned long long)(image_end.v - image_start.v));
+    arch_image_range(&from, &to);
+    if (start.v < to.v && from.v < start.v + size) {
+        return config_mistake(r, d, property,
+                              "at %#lx, %#lx bytes, overlaps the hypervisor at %#lx, "
+                              "%#lx bytes; load it elsewhere",
+                              start.v, size, from.v, to.v - from.v);
     }
     return claim(r, d, property, start.v, size, shareable);
 }
@@ -79,8 +91,8 @@ static bool check_places(struct reader *r, struct domain_config *d)
         return false;
     }
     for (unsigned i = 0; i < d->static_range_count; i++) {
-        if (!claim_ram(r, d, "xen,static-mem", d->static_range[i].start, d->static_range[i].size_bytes,
-                       false)) {
+        if (!claim_ram(r, d, "xen,static-mem", d->static_range[i].start,
+                       d->static_range[i].size_bytes, false)) {
             return false;
         }
     }
@@ -89,28 +101,32 @@ static bool check_places(struct reader *r, struct domain_config *d)
 
 static bool check_kernel(struct reader *r, struct domain_config *d)
 {
-    uint64_t size = d->kernel.size_bytes < IMAGE_HEADER_SIZE ? d->kernel.size_bytes : IMAGE_HEADER_SIZE;
+    uint64_t size =
+        d->kernel.size_bytes < IMAGE_HEADER_SIZE ? d->kernel.size_bytes : IMAGE_HEADER_SIZE;
     const void *header = arch_map_ram(d->kernel.start, size);
     struct image_layout layout;
     const char *why = "cannot be mapped";
 
-    if (header == NULL || !image_probe(header, d->kernel.size_bytes, &d->image, &d->aarch32, &why)) {
-        return config_mistake(r, d, "multiboot,kernel", "at %#llx %s", (unsigned long long)d->kernel.start.v,
-                              why);
+    if (header == NULL ||
+        !image_probe(header, d->kernel.size_bytes, &d->image, &d->aarch32, &why)) {
+        return config_mistake(r, d, "multiboot,kernel", "at %#lx %s", d->kernel.start.v, why);
     }
     if (d->aarch32 && !arch_has_aarch32()) {
-        return config_mistake(r, d, "multiboot,kernel", "is a 32-bit kernel, and this CPU runs 64-bit ones "
+        return config_mistake(r, d, "multiboot,kernel",
+                              "is a 32-bit kernel, and this CPU runs 64-bit ones "
                               "only");
     }
     uint64_t bank = d->static_range_count != 0 && d->direct_map ? d->static_range[0].size_bytes
-                                                                 : d->memory_bytes;
+                                                                : d->memory_bytes;
     bank = bank < GUEST_RAM0_SIZE ? bank : GUEST_RAM0_SIZE;
-    if (!d->direct_map && !image_place(&d->image, GUEST_RAM0_BASE, bank, 2 * MIB + d->tree.size_bytes,
-                                       d->ramdisk.size_bytes, &layout)) {
-        return config_mistake(r, d, "memory", "of %llu MiB is too little: the kernel needs %llu MiB, the "
-                              "ramdisk %llu MiB", (unsigned long long)(d->memory_bytes / MIB),
-                              (unsigned long long)(d->image.total_bytes / MIB + 1),
-                              (unsigned long long)(d->ramdisk.size_bytes / MIB));
+    if (!d->direct_map &&
+        !image_place(&d->image, GUEST_RAM0_BASE, bank, 2 * MIB + d->tree.size_bytes,
+                     d->ramdisk.size_bytes, &layout)) {
+        return config_mistake(r, d, "memory",
+                              "of %lu MiB is too little: the kernel needs %lu MiB, the "
+                              "ramdisk %lu MiB",
+                              d->memory_bytes / MIB, d->image.total_bytes / MIB + 1,
+                              d->ramdisk.size_bytes / MIB);
     }
     return true;
 }
@@ -122,13 +138,14 @@ static bool check_memory(struct reader *r, const struct domain_config *d, uint64
     uint64_t need = d->static_range_count != 0 ? 0 : d->memory_bytes;
 
     if (need > *free_bytes) {
-        return config_mistake(r, d, "memory", "is %llu MiB, but %llu MiB are left; give it less",
-                              (unsigned long long)(need / MIB), (unsigned long long)(*free_bytes / MIB));
+        return config_mistake(r, d, "memory", "is %lu MiB, but %lu MiB are left; give it less",
+                              need / MIB, *free_bytes / MIB);
     }
     if (!d->direct_map && d->memory_bytes > GUEST_RAM0_SIZE &&
         GUEST_RAM1_BASE + d->memory_bytes - GUEST_RAM0_SIZE > space) {
-        return config_mistake(r, d, "memory", "of %llu MiB does not fit this CPU's guest address space",
-                              (unsigned long long)(d->memory_bytes / MIB));
+        return config_mistake(r, d, "memory",
+                              "of %lu MiB does not fit this CPU's guest address space",
+                              d->memory_bytes / MIB);
     }
     *free_bytes -= need;
     return true;
@@ -144,8 +161,10 @@ static bool check_spis(struct reader *r, struct domain_config *d, uint32_t highe
     bool asked = d->nr_spis != 0;
 
     if (asked && d->nr_spis < need) {
-        return config_mistake(r, d, "nr_spis", "is %u, but interrupt %u of its devices needs %u; raise it or "
-                              "leave it out", d->nr_spis, highest_spi, need);
+        return config_mistake(r, d, "nr_spis",
+                              "is %u, but interrupt %u of its devices needs %u; raise it or "
+                              "leave it out",
+                              d->nr_spis, highest_spi, need);
     }
     if (!asked) {
         d->nr_spis = need == 0 ? 32 : (need + 31) / 32 * 32;
@@ -163,6 +182,11 @@ static bool check_region(void *arg, const struct passthrough_region *m)
 {
     struct device_check *check = arg;
 
+    if (touches_ram(check->r, m->host.v, m->size_bytes)) {
+        return config_mistake(
+            check->r, check->d, m->node,
+            "has a xen,reg at %#lx, which is RAM; only devices can be handed over", m->host.v);
+    }
     return claim(check->r, check->d, m->node, m->host.v, m->size_bytes, false);
 }
 
@@ -198,12 +222,13 @@ static bool check_rights(struct reader *r, const struct domain_config *d)
             const char *end = strchr(++word, ' ');
             size_t n = end != NULL ? (size_t)(end - word) : strlen(word);
             unsigned i = 0;
-            while (i < r->domain_count && (strncmp(r->domain[i].name, word, n) != 0 ||
-                                           r->domain[i].name[n] != 0)) {
+            while (i < r->domain_count &&
+                   (strncmp(r->domain[i].name, word, n) != 0 || r->domain[i].name[n] != 0)) {
                 i++;
             }
             if (i == r->domain_count && !(n == 1 && *word == '*')) {
-                return config_mistake(r, d, "bulkhead,rights", "names \"%.*s\", and there is no such domain",
+                return config_mistake(r, d, "bulkhead,rights",
+                                      "names \"%.*s\", and there is no such domain",
                                       n > 32 ? 32 : (int)n, word);
             }
             word = end;
@@ -219,11 +244,12 @@ static void choose_places(const struct reader *r, struct domain_config *d)
     uint64_t size;
     bool edge;
 
-    *p = (struct guest_places){.dist = gpa(d->gic_version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
-                               .redist = gpa(GUEST_GICV3_GICR0_BASE),
-                               .cpu = gpa(GUEST_GICC_BASE),
-                               .uart = gpa(GUEST_PL011_BASE),
-                               .uart_spi = GUEST_VPL011_SPI};
+    *p = (struct guest_places){
+        .dist = gpa(d->gic_version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
+        .redist = gpa(GUEST_GICV3_GICR0_BASE),
+        .cpu = gpa(GUEST_GICC_BASE),
+        .uart = gpa(GUEST_PL011_BASE),
+        .uart_spi = GUEST_VPL011_SPI};
     if (!d->direct_map) {
         return;
     }

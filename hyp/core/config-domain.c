@@ -4,16 +4,18 @@
 #include <hyp/gic.h>
 #include <lib/string.h>
 
-#define KIB 1024ull
-#define MEMORY_KIB_MAX (1ull << 30) /* 1 TiB: more than a guest's address space has */
+#define KIB 1024ul
+#define MEMORY_KIB_MAX (1ul << 30) /* 1 TiB: more than a guest's address space has */
 
-static bool read_cells(struct reader *r, const struct domain_config *d, enum property p, uint32_t *out)
+static bool read_cells(struct reader *r, const struct domain_config *d, enum property p,
+                       uint32_t *out)
 {
     if (r->value[p].data != NULL && (!tree_u32(r->value[p], out) || *out > 2)) {
         return config_mistake(r, d, property_names[p], "must be one cell of value 1 or 2");
     }
     if (*out == 0 || *out > 2) {
-        return config_mistake(r, d, property_names[p], "is %u here or above; it must be 1 or 2", *out);
+        return config_mistake(r, d, property_names[p], "is %u here or above; it must be 1 or 2",
+                              *out);
     }
     return true;
 }
@@ -25,8 +27,8 @@ static bool name_good(const char *s)
 
     for (; s[n] != 0; n++) {
         char c = s[n];
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_' &&
-            c != '.' && c != '-') {
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '_' && c != '.' && c != '-') {
             return false;
         }
     }
@@ -54,25 +56,28 @@ static bool read_name(struct reader *r, struct domain_config *d)
     }
     for (unsigned i = 0; i < r->domain_count; i++) {
         if (strcmp(r->domain[i].name, d->name) == 0) {
-            return config_mistake(r, d, "bulkhead,name", "%s is already the name of %s; choose another",
-                                  d->name, r->domain[i].node);
+            return config_mistake(r, d, "bulkhead,name",
+                                  "%s is already the name of %s; choose another", d->name,
+                                  r->domain[i].node);
         }
     }
     return true;
 }
 
-static bool read_kib(struct reader *r, const struct domain_config *d, enum property p, uint64_t *bytes)
+static bool read_kib(struct reader *r, const struct domain_config *d, enum property p,
+                     uint64_t *bytes)
 {
     uint64_t kib = 0;
 
     if (!tree_u64(r->value[p], &kib)) {
-        return config_mistake(r, d, property_names[p], r->value[p].data == NULL
-                              ? "is missing; say how many KiB of RAM the guest gets"
-                              : "must be two cells: a number of KiB");
+        return config_mistake(r, d, property_names[p],
+                              r->value[p].data == NULL
+                                  ? "is missing; say how many KiB of RAM the guest gets"
+                                  : "must be two cells: a number of KiB");
     }
     if (kib == 0 || kib > MEMORY_KIB_MAX) {
-        return config_mistake(r, d, property_names[p], "is %llu KiB; it must be 1 to %llu",
-                              (unsigned long long)kib, MEMORY_KIB_MAX);
+        return config_mistake(r, d, property_names[p], "is %lu KiB; it must be 1 to %lu", kib,
+                              MEMORY_KIB_MAX);
     }
     *bytes = (kib * KIB + FRAME_MASK) & ~FRAME_MASK;
     return true;
@@ -84,11 +89,13 @@ static bool read_memory(struct reader *r, struct domain_config *d)
         return false;
     }
     d->max_memory_bytes = d->memory_bytes;
-    if (r->value[P_MAX_MEMORY].data != NULL && !read_kib(r, d, P_MAX_MEMORY, &d->max_memory_bytes)) {
+    if (r->value[P_MAX_MEMORY].data != NULL &&
+        !read_kib(r, d, P_MAX_MEMORY, &d->max_memory_bytes)) {
         return false;
     }
     if (d->max_memory_bytes < d->memory_bytes) {
-        return config_mistake(r, d, "bulkhead,max-memory", "is less than memory; raise it or leave it out");
+        return config_mistake(r, d, "bulkhead,max-memory",
+                              "is less than memory; raise it or leave it out");
     }
     uint32_t mib = 0;
     if (r->value[P_P2M_MEM].data != NULL && !tree_u32(r->value[P_P2M_MEM], &mib)) {
@@ -124,16 +131,18 @@ static bool read_static_mem(struct reader *r, struct domain_config *d)
         range->size_bytes = tree_cells(v.data + at + n.address * 4, n.size);
         if (range->size_bytes == 0 || ((range->start.v | range->size_bytes) & FRAME_MASK) != 0 ||
             range->size_bytes > MEMORY_KIB_MAX * KIB) {
-            return config_mistake(r, d, "xen,static-mem", "has %#llx bytes at %#llx; both must be multiples "
-                                  "of 4 KiB", (unsigned long long)range->size_bytes,
-                                  (unsigned long long)range->start.v);
+            return config_mistake(r, d, "xen,static-mem",
+                                  "has %#lx bytes at %#lx; both must be multiples "
+                                  "of 4 KiB",
+                                  range->size_bytes, range->start.v);
         }
         sum += range->size_bytes;
     }
     if (sum != d->memory_bytes) {
-        return config_mistake(r, d, "xen,static-mem", "adds up to %llu KiB but memory says %llu; make them "
-                              "equal", (unsigned long long)(sum / KIB),
-                              (unsigned long long)(d->memory_bytes / KIB));
+        return config_mistake(r, d, "xen,static-mem",
+                              "adds up to %lu KiB but memory says %lu; make them "
+                              "equal",
+                              sum / KIB, d->memory_bytes / KIB);
     }
     return true;
 }
@@ -166,7 +175,8 @@ static bool read_gic(struct reader *r, struct domain_config *d)
         return config_mistake(r, d, "bulkhead,gic-version", "must be 2 or 3");
     }
     if (version > gic_host.version) {
-        return config_mistake(r, d, "bulkhead,gic-version", "is 3, but this board has a GICv2; say 2 or "
+        return config_mistake(r, d, "bulkhead,gic-version",
+                              "is 3, but this board has a GICv2; say 2 or "
                               "leave it out");
     }
     if (r->value[P_NR_SPIS].data != NULL && (!tree_u32(r->value[P_NR_SPIS], &spis) || spis > 960)) {
@@ -204,14 +214,15 @@ static bool read_policy(struct reader *r, const struct domain_config *d, enum pr
             return true;
         }
     }
-    return config_mistake(r, d, property_names[p], "must be \"destroy\", \"restart\" or \"preserve\"");
+    return config_mistake(r, d, property_names[p],
+                          "must be \"destroy\", \"restart\" or \"preserve\"");
 }
 
 /* The words of bulkhead,rights; that its targets exist is judged after the walk. */
 static bool read_rights(struct reader *r, struct domain_config *d)
 {
-    static const char *const rights[] = {"control", "inspect", "build", "store", "console", "schedule",
-                                         "shutdown-host"};
+    static const char *const rights[] = {"control", "inspect",  "build",        "store",
+                                         "console", "schedule", "shutdown-host"};
     struct tree_value v = r->value[P_RIGHTS];
     uint32_t at = 0;
 
@@ -222,11 +233,13 @@ static bool read_rights(struct reader *r, struct domain_config *d)
         while (word < n && s[word] != ' ') {
             word++;
         }
-        while (i < ARRAY_LEN(rights) && !(strlen(rights[i]) == word && memcmp(s, rights[i], word) == 0)) {
+        while (i < ARRAY_LEN(rights) &&
+               !(strlen(rights[i]) == word && memcmp(s, rights[i], word) == 0)) {
             i++;
         }
         if (n == v.size - at || i == ARRAY_LEN(rights)) {
-            return config_mistake(r, d, "bulkhead,rights", "entry \"%.*s\" is not a right; there are control, "
+            return config_mistake(r, d, "bulkhead,rights",
+                                  "entry \"%.*s\" is not a right; there are control, "
                                   "inspect, build, store, console, schedule, shutdown-host",
                                   n > 32 ? 32 : (int)n, s);
         }
@@ -254,12 +267,13 @@ void config_read_domain(struct reader *r, struct domain_config *d)
     d->bootargs = "";
     d->vuart = r->value[P_VPL011].data != NULL;
     d->direct_map = r->value[P_DIRECT_MAP].data != NULL;
-    r->bad = !(read_name(r, d) && read_memory(r, d) && read_static_mem(r, d) && read_enhanced(r, d) &&
-               read_gic(r, d) && read_vcpus(r, d) && config_read_sched(r, d) &&
-               read_policy(r, d, P_ON_POWEROFF, POLICY_DESTROY, &d->on_poweroff) &&
-               read_policy(r, d, P_ON_REBOOT, POLICY_RESTART, &d->on_reboot) &&
-               read_policy(r, d, P_ON_CRASH, POLICY_DESTROY, &d->on_crash) && read_rights(r, d) &&
-               read_bootargs(r, d, r->value[P_BOOTARGS]));
+    r->bad =
+        !(read_name(r, d) && read_memory(r, d) && read_static_mem(r, d) && read_enhanced(r, d) &&
+          read_gic(r, d) && read_vcpus(r, d) && config_read_sched(r, d) &&
+          read_policy(r, d, P_ON_POWEROFF, POLICY_DESTROY, &d->on_poweroff) &&
+          read_policy(r, d, P_ON_REBOOT, POLICY_RESTART, &d->on_reboot) &&
+          read_policy(r, d, P_ON_CRASH, POLICY_DESTROY, &d->on_crash) && read_rights(r, d) &&
+          read_bootargs(r, d, r->value[P_BOOTARGS]));
 }
 
 static bool read_reg(struct reader *r, struct domain_config *d, const struct child *child,
@@ -267,21 +281,24 @@ static bool read_reg(struct reader *r, struct domain_config *d, const struct chi
 {
     struct cells n = r->cells[1];
 
-    if (!read_cells(r, d, P_ADDRESS_CELLS, &n.address) || !read_cells(r, d, P_SIZE_CELLS, &n.size)) {
+    if (!read_cells(r, d, P_ADDRESS_CELLS, &n.address) ||
+        !read_cells(r, d, P_SIZE_CELLS, &n.size)) {
         return false;
     }
     if (child->reg.data == NULL || child->reg.size != (n.address + n.size) * 4) {
-        return config_mistake(r, d, child->node, "needs a reg of %u address and %u size cells", n.address,
-                              n.size);
+        return config_mistake(r, d, child->node, "needs a reg of %u address and %u size cells",
+                              n.address, n.size);
     }
     struct module m = {mpa(tree_cells(child->reg.data, n.address)),
                        tree_cells(child->reg.data + n.address * 4, n.size)};
     if (m.size_bytes == 0 || m.start.v + m.size_bytes < m.start.v) {
-        return config_mistake(r, d, child->node, "has a reg of %#llx bytes at %#llx; give the module's size",
-                              (unsigned long long)m.size_bytes, (unsigned long long)m.start.v);
+        return config_mistake(r, d, child->node,
+                              "has a reg of %#lx bytes at %#lx; give the module's size",
+                              m.size_bytes, m.start.v);
     }
     if (out->size_bytes != 0) {
-        return config_mistake(r, d, child->node, "is the second module of its kind; a domain has one");
+        return config_mistake(r, d, child->node,
+                              "is the second module of its kind; a domain has one");
     }
     *out = m;
     return true;
@@ -308,11 +325,13 @@ void config_read_child(struct reader *r, struct domain_config *d, const struct c
 
     if (m == NULL && (tree_lists(child->compatible, "multiboot,module") ||
                       tree_lists(child->compatible, "xen,multiboot-module"))) {
-        config_mistake(r, d, child->node, "does not say what it is; add \"multiboot,kernel\", "
+        config_mistake(r, d, child->node,
+                       "does not say what it is; add \"multiboot,kernel\", "
                        "\"multiboot,ramdisk\" or \"multiboot,device-tree\" to its compatible");
     } else if (m == NULL && (tree_lists(child->compatible, "xen,evtchn-v1") ||
                              tree_lists(child->compatible, "xen,domain-shared-memory-v1"))) {
-        config_mistake(r, d, child->node, "is a static event channel or static shared memory, which "
+        config_mistake(r, d, child->node,
+                       "is a static event channel or static shared memory, which "
                        "Bulkhead has not; remove the node");
     } else if (m != NULL && read_reg(r, d, child, m) && m == &d->kernel) {
         (void)read_bootargs(r, d, child->bootargs);

@@ -58,18 +58,18 @@ struct claim {
     uint64_t start, size;
     const char *property; /* what claims it */
     domid_t owner;
-    bool shareable;       /* others may claim exactly the same bytes: a module */
+    bool shareable; /* others may claim exactly the same bytes: a module */
 };
 
 struct reader {
     const void *fdt;
-    struct domain_config *domain; /* CONFIG_DOMAINS of them */
-    unsigned domain_count;        /* that are good so far */
-    unsigned seen;                /* domain nodes met */
-    struct cells cells[3];        /* of the root, of /chosen, of the domain */
+    struct domain_config *domain;     /* CONFIG_DOMAINS of them */
+    unsigned domain_count;            /* that are good so far */
+    unsigned seen;                    /* domain nodes met */
+    struct cells cells[3];            /* of the root, of /chosen, of the domain */
     struct tree_value value[P_COUNT]; /* of the domain that is being read */
-    bool bad;                     /* it has a mistake, said already */
-    uint64_t dedicated;           /* CPUs that belong to dedicated domains */
+    bool bad;                         /* it has a mistake, said already */
+    uint64_t dedicated;               /* CPUs that belong to dedicated domains */
     struct {
         uint64_t start, size;
     } ram[CONFIG_RAM_RANGES];
@@ -81,8 +81,8 @@ struct reader {
 extern const char *const property_names[P_COUNT];
 
 /*
- * Say what is wrong with domain `d`: one line with node, property, cause and cure. The domain is left
- * out. Returns false, for the caller to return. Only the first mistake of a domain is said.
+ * Say what is wrong with domain `d`: one line with node, property, cause and cure. The domain is
+ * left out. Returns false, for the caller to return. Only the first mistake of a domain is said.
  */
 bool config_mistake(struct reader *r, const struct domain_config *d, const char *property,
                     const char *format, ...) printf_like(4, 5);
@@ -95,10 +95,12 @@ struct child {
     struct tree_value compatible, reg, bootargs;
 };
 void config_read_child(struct reader *r, struct domain_config *d, const struct child *child);
-/* Scheduling and CPUs: from the values; and against the other domains, after the walk. config-sched.c */
+/* Scheduling and CPUs: from the values; and against the other domains, after the walk.
+ * config-sched.c */
 bool config_read_sched(struct reader *r, struct domain_config *d);
 bool config_check_cpus(struct reader *r, struct domain_config *d);
-/* After the walk: judge what needs all domains and the board, in the order of the tree. config-check.c */
+/* After the walk: judge what needs all domains and the board, in the order of the tree.
+ * config-check.c */
 void config_check_all(struct reader *r);
 
 #endif

@@ -69,9 +69,9 @@ static void meet_property(struct keeper *k, const struct tree_cursor *c)
 
 static bool is_module(struct tree_value compatible)
 {
-    static const char *const names[] = {"multiboot,module", "multiboot,kernel", "multiboot,ramdisk",
-                                        "multiboot,device-tree", "xen,multiboot-module",
-                                        "xen,linux-zimage", "xen,linux-initrd"};
+    static const char *const names[] = {
+        "multiboot,module",     "multiboot,kernel", "multiboot,ramdisk", "multiboot,device-tree",
+        "xen,multiboot-module", "xen,linux-zimage", "xen,linux-initrd"};
 
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         if (tree_lists(compatible, names[i])) {
@@ -99,8 +99,8 @@ static void meet_edge(struct keeper *k, const struct tree_cursor *c, bool begins
     }
 }
 
-void config_keep_ranges(const void *host_fdt, void (*keep)(void *arg, mpa_t start, uint64_t size_bytes),
-                        void *arg)
+void config_keep_ranges(const void *host_fdt,
+                        void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg)
 {
     struct keeper k = {.keep = keep, .arg = arg, .cells[ROOT] = {2, 1}};
     struct tree_cursor c;

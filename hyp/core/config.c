@@ -10,7 +10,6 @@
 
 #include <hyp/frame.h>
 #include <hyp/log.h>
-#include <hyp/random.h>
 #include <lib/string.h>
 #include <libfdt.h>
 #include <stdarg.h>
@@ -50,6 +49,15 @@ static const void *host_tree; /* [const] once read */
 const void *config_host_tree(void)
 {
     return host_tree;
+}
+
+void config_vgic(const struct domain_config *c, struct vgic_config *out)
+{
+    *out = (struct vgic_config){.version = c->gic_version,
+                                .nr_spis = c->nr_spis,
+                                .dist = c->places.dist,
+                                .redist = c->places.redist,
+                                .cpu = c->places.cpu};
 }
 
 /* Written by tools for themselves; nothing to say about them. */
@@ -156,8 +164,10 @@ static void fresh_domain(struct reader *r, struct domain_config *d, const char *
 static void judge_stranger(const struct domain_config *d, struct tree_value compatible)
 {
     if (is_kernel(compatible)) {
-        log_warn("%s: compatible says this is the kernel of a dom0, which Bulkhead does not start; put "
-                 "it into a node compatible with \"xen,domain\".", d->node);
+        log_warn(
+            "%s: compatible says this is the kernel of a dom0, which Bulkhead does not start; put "
+            "it into a node compatible with \"xen,domain\".",
+            d->node);
     }
 }
 
@@ -227,14 +237,12 @@ static bool read_chosen(struct reader *r, struct tree_cursor *c)
         switch (tree_step(c)) {
         case TREE_PROPERTY:
             note_cells(&r->cells[1], c);
-            if (strcmp(c->name, "rng-seed") == 0) {
-                random_mix(c->value.data, c->value.size);
-            }
             break;
         case TREE_NODE:
             if (r->domain_count == CONFIG_DOMAINS) {
                 log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
-                         "not started.", c->name, CONFIG_DOMAINS);
+                         "not started.",
+                         c->name, CONFIG_DOMAINS);
                 return false;
             }
             if (!read_domain(r, c)) {
@@ -256,7 +264,8 @@ static bool read_memory(struct reader *r, struct tree_cursor *c)
     struct tree_value type = {0}, reg = {0};
     int depth = c->depth;
 
-    for (enum tree_event e = tree_step(c); e != TREE_NODE_END || c->depth >= depth; e = tree_step(c)) {
+    for (enum tree_event e = tree_step(c); e != TREE_NODE_END || c->depth >= depth;
+         e = tree_step(c)) {
         if (e == TREE_END || e == TREE_BROKEN) {
             return false;
         }
@@ -267,7 +276,8 @@ static bool read_memory(struct reader *r, struct tree_cursor *c)
         }
     }
     uint32_t entry = (r->cells[0].address + r->cells[0].size) * 4;
-    if (!tree_lists(type, "memory") || r->cells[0].address > 2 || r->cells[0].size > 2 || entry == 0) {
+    if (!tree_lists(type, "memory") || r->cells[0].address > 2 || r->cells[0].size > 2 ||
+        entry == 0) {
         return true;
     }
     for (uint32_t at = 0; at + entry <= reg.size && r->ram_count < CONFIG_RAM_RANGES; at += entry) {
@@ -290,7 +300,7 @@ static bool read_root(struct reader *r, struct tree_cursor *c)
             if (c->depth == 0) {
                 break;
             }
-            if (!(strcmp(c->name, "chosen") == 0          ? read_chosen(r, c)
+            if (!(strcmp(c->name, "chosen") == 0       ? read_chosen(r, c)
                   : strncmp(c->name, "memory", 6) == 0 ? read_memory(r, c)
                                                        : tree_skip(c))) {
                 return false;
@@ -334,13 +344,16 @@ static void parse(struct reader *r, const void *host_fdt)
     r->fdt = host_fdt;
     r->cells[0] = (struct cells){2, 1}; /* Devicetree Specification v0.4, 2.3.5 */
     if (!tree_open(&c, host_fdt, 0)) {
-        log_warn("The board's tree: it is not a device tree (magic, version or size is wrong); no domain "
+        log_warn("The board's tree: it is not a device tree (magic, version or size is wrong); no "
+                 "domain "
                  "is started.");
         return;
     }
     if (!read_root(r, &c)) {
-        log_warn("The board's tree: it is cut off, damaged or nested deeper than %d levels near %s; "
-                 "domains from there on are not started.", TREE_DEPTH_MAX, c.name ? c.name : "its start");
+        log_warn(
+            "The board's tree: it is cut off, damaged or nested deeper than %d levels near %s; "
+            "domains from there on are not started.",
+            TREE_DEPTH_MAX, c.name ? c.name : "its start");
     }
     config_check_all(r);
 }

@@ -236,6 +236,9 @@ int domain_start(struct domain *d)
     d->vtimer_offset_ticks = arch_counter_ticks();
     int error = domain_build(d);
 
+    while (error == -XEN_ERESTART) { /* at boot nobody waits for this CPU */
+        error = domain_build(d);
+    }
     if (!error) {
         let_go(d);
     }
@@ -351,7 +354,8 @@ static int empty(struct domain *d)
     return p2m_teardown(d);
 }
 
-static void rebuild(struct domain *d)
+/* Everything but memory back to power-on. */
+static void reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -363,7 +367,21 @@ static void rebuild(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
-    if (domain_build(d) != 0) {
+}
+
+/* A bounded part of the building; the worker comes back for the rest. */
+static void rebuild(struct domain *d)
+{
+    if (!d->build) {
+        reset(d);
+    }
+    int error = domain_build(d);
+    if (error == -XEN_ERESTART) {
+        d->job = JOB_BUILD;
+        worker_set(d, WORKER_PAUSE_NS);
+        return;
+    }
+    if (error) {
         log_warn("%s cannot be built again; it is destroyed.", d->name);
         lock(&d->lock);
         d->state = DOMAIN_DYING;

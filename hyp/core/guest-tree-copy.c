@@ -47,7 +47,8 @@ void tree_copy_open(struct tree_writer *w, const struct domain_config *c)
         w->partial = arch_map_ram(c->tree.start, c->tree.size_bytes);
         w->partial_bytes = c->tree.size_bytes;
         tree_note(w, w->partial != NULL && tree_open(&cursor, w->partial, w->partial_bytes)
-                         ? 0 : -FDT_ERR_BADMAGIC);
+                         ? 0
+                         : -FDT_ERR_BADMAGIC);
     }
     for (enum tree_event e = TREE_NODE; w->partial != NULL && w->error == 0 && e != TREE_END;) {
         e = tree_step(&cursor);
@@ -78,7 +79,8 @@ static void copy_property(struct tree_writer *w, const struct tree_cursor *c)
             return;
         }
     }
-    if (strcmp(c->name, "interrupt-parent") == 0 && tree_u32(v, &parent) && !defined_there(w, parent)) {
+    if (strcmp(c->name, "interrupt-parent") == 0 && tree_u32(v, &parent) &&
+        !defined_there(w, parent)) {
         tree_note(w, fdt_property_u32(w->fdt, c->name, w->gic_phandle));
         return;
     }

@@ -12,11 +12,11 @@
 
 struct tree_writer {
     void *fdt;
-    int error;               /* the first one libfdt told */
-    const void *partial;     /* NULL: none */
+    int error;           /* the first one libfdt told */
+    const void *partial; /* NULL: none */
     uint64_t partial_bytes;
-    uint32_t gic_phandle;    /* that of /gic in the partial tree, or Xen's */
-    uint32_t clock_phandle;  /* not one of the partial tree's */
+    uint32_t gic_phandle;            /* that of /gic in the partial tree, or Xen's */
+    uint32_t clock_phandle;          /* not one of the partial tree's */
     uint32_t phandle[TREE_PHANDLES]; /* those of the partial tree */
     unsigned phandle_count;
 };

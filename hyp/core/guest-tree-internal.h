@@ -21,11 +21,11 @@ struct guest_memory {
 size_t guest_tree_room(const struct domain_config *c);
 
 /*
- * Write the tree into `to`: what `d` is made of now (vGIC, vuart), its configuration, this memory, and
- * the ramdisk at `ramdisk` if the configuration has one. Fresh seeds each time. Returns its size or
- * -XEN_E2BIG, -XEN_EINVAL (a partial tree that turned bad).
+ * Write the tree into `to`: what `d` is made of now (vGIC, vuart), its configuration, this memory,
+ * and the ramdisk at `ramdisk` if the configuration has one. Fresh seeds each time. Returns its
+ * size or -XEN_E2BIG, -XEN_EINVAL (a partial tree that turned bad).
  */
-must_check int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,
-                                gpa_t ramdisk);
+must_check int guest_tree_write(void *to, size_t room, const struct domain *d,
+                                const struct guest_memory *m, gpa_t ramdisk);
 
 #endif

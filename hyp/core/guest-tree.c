@@ -1,9 +1,10 @@
 /*
  * Writing a guest's device tree; guest-tree-internal.h.
  *
- * Sources: Xen 4.17's trees for domU (names, compatible strings, phandle of the interrupt controller);
- * Linux Documentation/devicetree/bindings: arm/cpus.yaml, arm/psci.yaml, arm/xen.txt,
- * timer/arm,arch_timer.yaml, interrupt-controller/arm,gic{,-v3}.yaml, serial/pl011.yaml, chosen.txt.
+ * Sources: Xen 4.17's trees for domU (names, compatible strings, phandle of the interrupt
+ * controller); Linux Documentation/devicetree/bindings: arm/cpus.yaml, arm/psci.yaml, arm/xen.txt,
+ * timer/arm,arch_timer.yaml, interrupt-controller/arm,gic{,-v3}.yaml, serial/pl011.yaml,
+ * chosen.txt.
  */
 #include "guest-tree-internal.h"
 
@@ -20,7 +21,7 @@
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
 
-#define MIB (1024ull * 1024)
+#define MIB (1024ul * 1024)
 #define VUART_CLOCK_HZ 24000000u
 #define EXTENDED_MIN (64 * MIB) /* smaller holes are not worth telling */
 #define EXTENDED_MAX 2
@@ -38,7 +39,7 @@ static void begin_at(struct tree_writer *w, const char *name, uint64_t address)
 {
     char full[48];
 
-    fmt(full, sizeof(full), "%s@%llx", name, (unsigned long long)address);
+    fmt(full, sizeof(full), "%s@%lx", name, address);
     begin(w, full);
 }
 
@@ -63,7 +64,8 @@ static void put_u32(struct tree_writer *w, const char *name, uint32_t v)
 }
 
 /* Pairs of address and size, both in two cells. */
-static void put_reg(struct tree_writer *w, const char *name, const struct guest_bank *bank, unsigned count)
+static void put_reg(struct tree_writer *w, const char *name, const struct guest_bank *bank,
+                    unsigned count)
 {
     fdt64_t *cells = NULL;
 
@@ -91,7 +93,8 @@ static void write_aliases(struct tree_writer *w, const struct domain *d, const c
     end(w);
 }
 
-static void write_chosen(struct tree_writer *w, const struct domain *d, const char *uart, gpa_t ramdisk)
+static void write_chosen(struct tree_writer *w, const struct domain *d, const char *uart,
+                         gpa_t ramdisk)
 {
     const struct domain_config *c = d->config;
     uint8_t rng_seed[64], kaslr_seed[8];
@@ -107,7 +110,8 @@ static void write_chosen(struct tree_writer *w, const struct domain *d, const ch
     }
     if (c->ramdisk.size_bytes != 0) {
         tree_note(w, fdt_property_u64(w->fdt, "linux,initrd-start", ramdisk.v));
-        tree_note(w, fdt_property_u64(w->fdt, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes));
+        tree_note(w,
+                  fdt_property_u64(w->fdt, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes));
     }
     put(w, "rng-seed", rng_seed, sizeof(rng_seed));
     put(w, "kaslr-seed", kaslr_seed, sizeof(kaslr_seed));
@@ -152,7 +156,8 @@ static void write_psci(struct tree_writer *w)
 static void write_timer(struct tree_writer *w, const struct domain *d)
 {
     static const char v8[] = "arm,armv8-timer", v7[] = "arm,armv7-timer";
-    static const uint32_t ppi[] = {GUEST_TIMER_PHYS_S_PPI, GUEST_TIMER_PHYS_NS_PPI, GUEST_TIMER_VIRT_PPI, 26};
+    static const uint32_t ppi[] = {GUEST_TIMER_PHYS_S_PPI, GUEST_TIMER_PHYS_NS_PPI,
+                                   GUEST_TIMER_VIRT_PPI, 26};
     fdt32_t cells[3 * ARRAY_LEN(ppi)];
 
     for (unsigned i = 0; i < ARRAY_LEN(ppi); i++) {
@@ -187,10 +192,12 @@ static void write_gic(struct tree_writer *w, const struct domain *d)
 
 static void write_uart(struct tree_writer *w, const struct domain *d)
 {
-    static const char compatible[] = "arm,pl011\0arm,primecell", clock_names[] = "uartclk\0apb_pclk";
+    static const char compatible[] = "arm,pl011\0arm,primecell",
+                      clock_names[] = "uartclk\0apb_pclk";
     const struct vuart *u = &d->vuart;
     struct guest_bank reg = {u->base, VUART_SIZE};
-    fdt32_t interrupt[] = {cpu_to_fdt32(SPEC_SPI), cpu_to_fdt32(u->spi - 32), cpu_to_fdt32(SPEC_LEVEL_HIGH)};
+    fdt32_t interrupt[] = {cpu_to_fdt32(SPEC_SPI), cpu_to_fdt32(u->spi - 32),
+                           cpu_to_fdt32(SPEC_LEVEL_HIGH)};
     fdt32_t clocks[] = {cpu_to_fdt32(w->clock_phandle), cpu_to_fdt32(w->clock_phandle)};
 
     begin(w, "apb-pclk");
@@ -210,18 +217,22 @@ static void write_uart(struct tree_writer *w, const struct domain *d)
 }
 
 /* Unused guest addresses where the guest may map what others grant it, behind each bank of RAM. */
-static unsigned find_extended(const struct domain *d, const struct guest_memory *m, struct guest_bank *out)
+static unsigned find_extended(const struct domain *d, const struct guest_memory *m,
+                              struct guest_bank *out)
 {
     uint64_t space = arch_s2_address_bits() < 40 ? 1ull << arch_s2_address_bits() : 1ull << 40;
-    struct guest_bank area[] = {{gpa(GUEST_RAM0_BASE), GUEST_RAM0_SIZE},
-                                {gpa(GUEST_RAM1_BASE), space > GUEST_RAM1_BASE ? space - GUEST_RAM1_BASE : 0}};
+    struct guest_bank area[] = {
+        {gpa(GUEST_RAM0_BASE), GUEST_RAM0_SIZE},
+        {gpa(GUEST_RAM1_BASE), space > GUEST_RAM1_BASE ? space - GUEST_RAM1_BASE : 0}};
     unsigned count = 0;
 
     for (unsigned a = 0; a < ARRAY_LEN(area) && !d->config->direct_map; a++) {
         uint64_t from = area[a].start.v, to = from + area[a].size_bytes;
         for (unsigned i = 0; i < m->count; i++) {
             uint64_t bank_end = m->bank[i].start.v + m->bank[i].size_bytes;
-            from = m->bank[i].start.v >= area[a].start.v && bank_end <= to && bank_end > from ? bank_end : from;
+            from = m->bank[i].start.v >= area[a].start.v && bank_end <= to && bank_end > from
+                       ? bank_end
+                       : from;
         }
         from = (from + 2 * MIB - 1) & ~(2 * MIB - 1);
         if (to > from && to - from >= EXTENDED_MIN) {
@@ -231,7 +242,8 @@ static unsigned find_extended(const struct domain *d, const struct guest_memory 
     return count;
 }
 
-static void write_hypervisor(struct tree_writer *w, const struct domain *d, const struct guest_memory *m)
+static void write_hypervisor(struct tree_writer *w, const struct domain *d,
+                             const struct guest_memory *m)
 {
     static const char compatible[] = "xen,xen-4.17\0xen,xen";
     struct guest_bank reg[1 + EXTENDED_MAX] = {{gpa(GUEST_GNTTAB_BASE), GUEST_GNTTAB_SIZE}};
@@ -252,7 +264,7 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
     static const char compatible[] = "xen,xenvm-4.17\0xen,xenvm";
     char uart[32];
 
-    fmt(uart, sizeof(uart), "/serial@%llx", (unsigned long long)d->vuart.base.v);
+    fmt(uart, sizeof(uart), "/serial@%lx", d->vuart.base.v);
     begin(w, "");
     put_u32(w, "#address-cells", GUEST_ROOT_ADDRESS_CELLS);
     put_u32(w, "#size-cells", GUEST_ROOT_SIZE_CELLS);
@@ -278,7 +290,8 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
 
 size_t guest_tree_room(const struct domain_config *c)
 {
-    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 2 * c->tree.size_bytes;
+    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) +
+           2 * c->tree.size_bytes;
 }
 
 int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,

@@ -10,8 +10,8 @@
  * Read the first IMAGE_HEADER_SIZE bytes (fewer if the module is shorter) of a kernel module of
  * `size_bytes`. True: *out and *aarch32 are set. False: *why says what it is instead, and the cure.
  */
-must_check bool image_probe(const void *header, uint64_t size_bytes, struct image *out, bool *aarch32,
-                            const char **why);
+must_check bool image_probe(const void *header, uint64_t size_bytes, struct image *out,
+                            bool *aarch32, const char **why);
 
 /* Where kernel, tree and ramdisk go. */
 struct image_layout {

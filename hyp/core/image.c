@@ -9,8 +9,9 @@
 
 #include <lib/string.h>
 
-#define MIB (1024ull * 1024)
-#define ALIGN (2 * MIB) /* of a kernel, by its boot protocol; of tree and ramdisk, for big mappings */
+#define MIB (1024ul * 1024)
+#define ALIGN                                                                                      \
+    (2 * MIB) /* of a kernel, by its boot protocol; of tree and ramdisk, for big mappings */
 #define MODULES_AT (128 * MIB) /* out of the way of a 32-bit kernel's decompressor */
 
 /* Offsets in an arm64 Image. */
@@ -41,12 +42,19 @@ static const struct {
     char bytes[8];
     const char *words;
 } strangers[] = {
-    {4, 4, "zimg", "is an EFI zboot kernel; take the Image out of it first (bulkhead does when it builds)"},
+    {4, 4, "zimg",
+     "is an EFI zboot kernel; take the Image out of it first (bulkhead does when it builds)"},
     {0, 2, "\x1f\x8b", "is compressed with gzip; decompress it first (gunzip)"},
-    {0, 6, "\xfd" "7zXZ", "is compressed with xz; decompress it first (unxz)"},
+    {0, 6,
+     "\xfd"
+     "7zXZ",
+     "is compressed with xz; decompress it first (unxz)"},
     {0, 4, "\x28\xb5\x2f\xfd", "is compressed with zstd; decompress it first (unzstd)"},
     {0, 4, "\x04\x22\x4d\x18", "is compressed with lz4; decompress it first (unlz4)"},
-    {0, 4, "\x7f" "ELF", "is an ELF file; give the flat Image (objcopy -O binary)"},
+    {0, 4,
+     "\x7f"
+     "ELF",
+     "is an ELF file; give the flat Image (objcopy -O binary)"},
     {0, 4, "\x27\x05\x19\x56", "is a U-Boot uImage; give the Image inside it (dumpimage)"},
     {0, 4, "\xd0\x0d\xfe\xed", "is a device tree; the kernel's module has the wrong address"},
     {0, 5, "07070", "is a cpio archive; kernel and ramdisk are swapped"},
@@ -57,14 +65,16 @@ static const char *name_stranger(const uint8_t *header, uint64_t size_bytes)
 {
     for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
         uint8_t at = strangers[i].at, size = strangers[i].size;
-        if (size_bytes >= (uint64_t)at + size && memcmp(header + at, strangers[i].bytes, size) == 0) {
+        if (size_bytes >= (uint64_t)at + size &&
+            memcmp(header + at, strangers[i].bytes, size) == 0) {
             return strangers[i].words;
         }
     }
     return "is neither an arm64 Image nor an arm zImage";
 }
 
-static bool probe_arm64(const uint8_t *header, uint64_t size_bytes, struct image *out, const char **why)
+static bool probe_arm64(const uint8_t *header, uint64_t size_bytes, struct image *out,
+                        const char **why)
 {
     uint64_t text_offset = little(header + ARM64_TEXT_OFFSET, 8);
     uint64_t image_size = little(header + ARM64_IMAGE_SIZE, 8);
@@ -83,7 +93,8 @@ static bool probe_arm64(const uint8_t *header, uint64_t size_bytes, struct image
     return true;
 }
 
-static bool probe_zimage(const uint8_t *header, uint64_t size_bytes, struct image *out, const char **why)
+static bool probe_zimage(const uint8_t *header, uint64_t size_bytes, struct image *out,
+                         const char **why)
 {
     uint32_t start = (uint32_t)little(header + ZIMAGE_START, 4);
     uint32_t end = (uint32_t)little(header + ZIMAGE_END, 4);
@@ -97,7 +108,8 @@ static bool probe_zimage(const uint8_t *header, uint64_t size_bytes, struct imag
     return true;
 }
 
-bool image_probe(const void *header, uint64_t size_bytes, struct image *out, bool *aarch32, const char **why)
+bool image_probe(const void *header, uint64_t size_bytes, struct image *out, bool *aarch32,
+                 const char **why)
 {
     const uint8_t *h = header;
 
@@ -119,8 +131,8 @@ static uint64_t round_up(uint64_t v)
 }
 
 /* All arguments are below 2^48, so that no sum here overflows. */
-bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes, uint64_t tree_bytes,
-                 uint64_t ramdisk_bytes, struct image_layout *out)
+bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
+                 uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out)
 {
     uint64_t end = start + size_bytes, low = start + MODULES_AT;
     uint64_t modules = round_up(tree_bytes) + round_up(ramdisk_bytes);

@@ -4,7 +4,8 @@
  * D1  a device whose DMA no IOMMU confines is given only on request
  *     (xen,force-assign-without-iommu). There is no IOMMU driver yet: that is
  *     every device.
- * D2  a region is never RAM, and never a device the hypervisor drives itself.
+ * D2  a region is never RAM (config-check.c), and never a device the
+ *     hypervisor drives itself.
  */
 #include "passthrough-internal.h"
 
@@ -12,7 +13,6 @@
 
 #include <hyp/arch.h>
 #include <hyp/devtree.h>
-#include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/uart.h>
@@ -69,21 +69,15 @@ static bool check_region(struct walk *w, const struct passthrough_region *m)
     if (((m->host.v | m->guest.v | m->size_bytes) & FRAME_MASK) != 0 || m->size_bytes == 0 ||
         m->size_bytes > 1ull << 40 || m->host.v + m->size_bytes > 1ull << 48 ||
         m->guest.v + m->size_bytes > 1ull << 48) {
-        return mistake(w, "%s: xen,reg maps %#llx bytes at %#llx to %#llx; all must be multiples of 4 KiB",
-                       m->node, (unsigned long long)m->size_bytes, (unsigned long long)m->host.v,
-                       (unsigned long long)m->guest.v);
-    }
-    for (uint64_t at = 0; at < m->size_bytes; at += FRAME_SIZE) {
-        struct frame_info info;
-
-        if (frame_info(mpa_mfn(mpa(m->host.v + at)), &info)) {
-            return mistake(w, "%s: xen,reg names RAM at %#llx; only devices can be handed over", m->node,
-                           (unsigned long long)(m->host.v + at));
-        }
+        return mistake(
+            w, "%s: xen,reg maps %#lx bytes at %#lx to %#lx; all must be multiples of 4 KiB",
+            m->node, m->size_bytes, m->host.v, m->guest.v);
     }
     if (is_ours(m->host.v, m->size_bytes)) {
-        return mistake(w, "%s: xen,reg names %#llx, a device of the hypervisor's own (interrupt controller, serial line)",
-                       m->node, (unsigned long long)m->host.v);
+        return mistake(w,
+                       "%s: xen,reg names %#lx, a device of the hypervisor's own (interrupt "
+                       "controller, serial line)",
+                       m->node, m->host.v);
     }
     return true;
 }
@@ -95,8 +89,10 @@ static bool walk_regions(struct walk *w, const struct device *device, int depth)
 
     if (address == 0 || address > 2 || size == 0 || size > 2 || device->reg.size == 0 ||
         device->reg.size % entry != 0 || device->reg.size / entry > REGIONS_MAX) {
-        return mistake(w, "%s: xen,reg must be up to %d of (host address, size, guest address) in the "
-                       "parent's cells", device->name, REGIONS_MAX);
+        return mistake(w,
+                       "%s: xen,reg must be up to %d of (host address, size, guest address) in the "
+                       "parent's cells",
+                       device->name, REGIONS_MAX);
     }
     for (uint32_t at = 0; at < device->reg.size; at += entry) {
         const uint8_t *cells = device->reg.data + at;
@@ -119,8 +115,8 @@ static bool walk_irqs(struct walk *w, const struct device *device)
     int node = path != NULL ? fdt_path_offset(w->host_fdt, path) : -FDT_ERR_BADPATH;
 
     if (node < 0) {
-        return mistake(w, "%s: xen,path names %.60s, which is not in the board's tree", device->name,
-                       path != NULL ? path : "nothing");
+        return mistake(w, "%s: xen,path names %.60s, which is not in the board's tree",
+                       device->name, path != NULL ? path : "nothing");
     }
     for (unsigned i = 0; i < IRQS_MAX; i++) {
         struct passthrough_irq irq = {.node = device->name};
@@ -132,8 +128,9 @@ static bool walk_irqs(struct walk *w, const struct device *device)
             return true; /* past the last one */
         }
         if (error != 0 || irq.intid < GIC_SPI_FIRST || irq.intid >= gic_host.intid_count) {
-            return mistake(w, "%s: interrupt %u of %.60s is not a shared peripheral interrupt of this board",
-                           device->name, i, path);
+            return mistake(
+                w, "%s: interrupt %u of %.60s is not a shared peripheral interrupt of this board",
+                device->name, i, path);
         }
         if (!w->visitor->irq(w->visitor->arg, &irq)) {
             return false;
@@ -149,11 +146,15 @@ static bool judge(struct walk *w, const struct device *device, int depth)
         return true; /* a bus, a clock: nothing of the host's */
     }
     if (device->reg.data == NULL) {
-        return mistake(w, "%s: has xen,path but no xen,reg; add what is to be mapped", device->name);
+        return mistake(w, "%s: has xen,path but no xen,reg; add what is to be mapped",
+                       device->name);
     }
     if (!device->force) {
-        return mistake(w, "%s: no IOMMU confines this device; if you trust the guest with all memory, add "
-                       "xen,force-assign-without-iommu", device->name);
+        return mistake(
+            w,
+            "%s: no IOMMU confines this device; if you trust the guest with all memory, add "
+            "xen,force-assign-without-iommu",
+            device->name);
     }
     return walk_regions(w, device, depth) && (device->path.data == NULL || walk_irqs(w, device));
 }
@@ -209,7 +210,8 @@ bool passthrough_walk(const void *host_fdt, const struct domain_config *d,
 {
     struct walk w = {.host_fdt = host_fdt, .visitor = visitor, .why = why};
     const void *fdt = d->tree.size_bytes <= PASSTHROUGH_TREE_MAX
-                          ? arch_map_ram(d->tree.start, d->tree.size_bytes) : NULL;
+                          ? arch_map_ram(d->tree.start, d->tree.size_bytes)
+                          : NULL;
     struct tree_cursor c;
 
     why[0] = 0;

@@ -28,7 +28,7 @@ struct tree_value {
 
 struct tree_cursor {
     const void *fdt;
-    int next;  /* offset of the token that follows */
+    int next; /* offset of the token that follows */
     int depth;
     const char *name;
     struct tree_value value;
@@ -41,7 +41,7 @@ enum tree_event tree_step(struct tree_cursor *c);
 must_check bool tree_skip(struct tree_cursor *c);
 
 /* Values. They return false and leave *out alone if the type does not fit. */
-uint32_t tree_cell(const uint8_t *at); /* big-endian, any alignment */
+uint32_t tree_cell(const uint8_t *at);                  /* big-endian, any alignment */
 uint64_t tree_cells(const uint8_t *at, unsigned count); /* the lower 64 bits of `count` cells */
 must_check bool tree_u32(struct tree_value v, uint32_t *out);
 must_check bool tree_u64(struct tree_value v, uint64_t *out); /* one cell or two */

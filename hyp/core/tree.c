@@ -1,4 +1,5 @@
-/* One pass over a flattened device tree; tree-internal.h. Source: Devicetree Specification v0.4, 5. */
+/* One pass over a flattened device tree; tree-internal.h. Source: Devicetree Specification v0.4, 5.
+ */
 #include "tree-internal.h"
 
 #include <lib/string.h>

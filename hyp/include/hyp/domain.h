@@ -96,6 +96,7 @@ struct domain {
     uint64_t vtimer_offset_ticks;  /* [const] CNTVOFF */
     struct timer worker;           /* carries out what a trap cannot: see domain.c */
     enum domain_job job;           /* [lock] what the worker is at */
+    struct build *build;           /* how far domain_build() is, NULL when it is not at work */
     bool paused_by_console;        /* [lock] */
     struct crash_record *crash;    /* [lock] the last crash, or NULL */
     uint64_t log_window_ticks;     /* [atomic] dlog() */
