@@ -387,11 +387,12 @@ static bool release_chunk(uint32_t index, domid_t owner)
     return whole;
 }
 
-void frame_release(mfn_t m, unsigned order, domid_t owner)
+unsigned frame_release(mfn_t m, unsigned order, domid_t owner)
 {
     uint32_t index;
+    unsigned touched = 0;
     CHECK(order <= FRAME_ORDER_MAX && frame_index(m, &index));
-    for (uint32_t end = index + (1u << order); index < end;) {
+    for (uint32_t end = index + (1u << order); index < end; touched++) {
         if (piece_order(index, end - index) == CHUNK_ORDER && release_chunk(index, owner)) {
             index += CHUNK_FRAMES;
             continue;
@@ -402,6 +403,7 @@ void frame_release(mfn_t m, unsigned order, domid_t owner)
         drop(f, i, owner, true);
         index++;
     }
+    return touched;
 }
 
 /* The hypervisor's own frames. */

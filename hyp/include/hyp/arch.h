@@ -97,6 +97,7 @@ uint64_t arch_ich_misr_read(void);
 /* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
 void arch_vif_save(struct vgic_vif *to);
 void arch_vif_load(const struct vgic_vif *from);
+unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
