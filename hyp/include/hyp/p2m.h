@@ -122,7 +122,9 @@ struct p2m_entry {
 
 /*
  * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_ENOMEM as above.
+ * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
+ * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
+ * -XEN_ENOMEM as above.
  */
 must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
 /* Do what invalidation is owed; nothing if somebody did it already. */
