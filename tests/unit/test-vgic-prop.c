@@ -340,6 +340,14 @@ static void apply_bits(unsigned vcpu, unsigned t, unsigned reg, unsigned intid)
         break;
     case 0x380:
         i->active = false;
+        for (unsigned v = 0; v < MODEL_VCPUS; v++) { /* a guest would not end it again later */
+            for (unsigned n = 0; n < ref.cpu[v].dropped_count; n++) {
+                if ((ref.cpu[v].dropped[n] & 0x3ff) == intid && (intid >= 32 || v == t)) {
+                    ref.cpu[v].dropped[n] = ref.cpu[v].dropped[--ref.cpu[v].dropped_count];
+                    n--;
+                }
+            }
+        }
         break;
     }
 }
@@ -536,6 +544,32 @@ static void check_sleepers(void)
     }
 }
 
+/* Active state, in memory and in list registers together, is the reference's after every step. */
+static void check_active(unsigned vcpu)
+{
+    struct vcpu *v = model_vcpu(vcpu);
+    bool is[32 + MODEL_SPIS] = {false};
+
+    for (unsigned intid = 0; intid < 32 + MODEL_SPIS; intid++) {
+        const struct vgic_spi_bank *s = &model_domain->vgic.spi[intid / 32 - (intid >= 32)];
+        is[intid] = intid < 32 ? v->vgic.priv.active >> intid & 1
+                               : (s->bank.active >> intid % 32 & 1) != 0 && s->holder[intid % 32] == vcpu;
+    }
+    for (unsigned n = 0; v->cpu && n < fake_lr_count; n++) {
+        uint64_t lr = fake_hw[v->cpu->id].lr[n];
+        if (lr >> 63 != 0) {
+            is[lr & 0x3ff] = true;
+        }
+    }
+    for (unsigned intid = 0; intid < 32 + MODEL_SPIS; intid++) {
+        const struct irq *i = irq_of(vcpu, intid);
+        if (is[intid] != (i->active && (intid < 32 || i->holder == vcpu))) {
+            printf("# INTID %u\n", intid);
+            EXPECT(is[intid] == i->active);
+        }
+    }
+}
+
 #define STEP(f) \
     {           \
         f, #f   \
@@ -606,6 +640,9 @@ static void run(unsigned version, uint32_t start, unsigned lrs, unsigned count)
         }
         ptimers_follow();
         check_sleepers();
+        for (unsigned i = 0; i < MODEL_VCPUS; i++) {
+            check_active(i);
+        }
     }
 }
 
