@@ -251,6 +251,7 @@ static void do_interface(unsigned vcpu)
     ref.cpu[vcpu].groups = any(4) == 0 ? any(4) : 3;
     ref.cpu[vcpu].mask = masks[any(6)];
     ref.cpu[vcpu].eoi_mode = idle ? any(4) == 0 : ref.cpu[vcpu].eoi_mode;
+    ref.cpu[vcpu].groups = ref.cpu[vcpu].eoi_mode ? 3 : ref.cpu[vcpu].groups; /* pick_balance() */
     model_cpu_interface(model_vcpu(vcpu), ref.cpu[vcpu].groups, ref.cpu[vcpu].mask,
                         ref.cpu[vcpu].eoi_mode);
 }
