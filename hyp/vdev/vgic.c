@@ -402,7 +402,8 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
 /*
  * G2 when not all fit: the least urgent active one gives way, so that at least one pending one of
  * each group is in. Returns true if both groups wait: a guest can then have one of them turned off
- * at its CPU interface, NPIE would not tell, and each end must trap instead.
+ * at its CPU interface, NPIE would not tell, and each end must trap instead. (A guest that does so and
+ * also drops priorities without deactivating waits for the next trap of any kind; only it notices.)
  */
 static bool pick_balance(struct pick *p)
 {
