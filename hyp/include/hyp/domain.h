@@ -73,6 +73,7 @@ struct domain {
     enum domain_policy on_crash, on_reboot, on_poweroff; /* [const] */
     uint32_t reboot_count;         /* [lock] */
     struct vcpu **vcpu;            /* [const] vcpu_count pointers */
+    struct sched_domain sched;
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
