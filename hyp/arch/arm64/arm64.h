@@ -2,13 +2,23 @@
 #ifndef ARM64_H
 #define ARM64_H
 
-#include <abi/xen/errno.h>
+#include <xen/errno.h>
 #include <arch/layout.h>
 #include <arch/sysreg.h>
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
 
+/* Set by the linker script. */
+extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
+extern char init_text_start[], init_text_end[], init_data_start[], init_data_end[];
+extern char data_start[], bss_start[], bss_end[], image_end[];
+
+/* Boot code and boot data, given back by mmu_drop_boot(). */
+#define __init __attribute__((section(".init.text"), __cold__))
+#define __initdata __attribute__((section(".init.data")))
+
 /* mmu.c */
+extern uint64_t image_pa; /* [const] where the loader put image_start */
 extern uint64_t root_table[];
 uint64_t boot_tables(uint64_t base);
 int mmu_map_ram(uint64_t start, uint64_t end);
@@ -20,6 +30,7 @@ uint64_t hva_pa(const void *va);
 /* head.S, entry.S */
 extern char secondary_entry[];
 noreturn_fn void enter_guests(void);
+noreturn_fn void call_on_stack(void (*function)(void), void *stack_top);
 
 /* boot.c, smp.c */
 noreturn_fn void boot_main(uint64_t fdt_pa);
@@ -27,7 +38,6 @@ noreturn_fn void secondary_main(void);
 struct cpu *cpu_create(uint32_t id, uint64_t mpidr);
 void cpu_init_el2(void);
 uint32_t smp_start(const void *fdt);
-noreturn_fn void cpu_park(void);
 int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c);
 int host_psci_probe(const void *fdt);
 noreturn_fn void host_power(bool reset);
@@ -41,6 +51,10 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr);
 /* vmid.c */
 void vmid_init(void);
 void vmid_load(struct domain *d);
+uint64_t arch_vttbr(struct domain *d); /* root and VMID */
+
+/* stage2.c */
+uint64_t arch_vtcr(void);
 
 /* debug.c: self-hosted debug and PMU, given to a guest on first use */
 void debug_init_cpu(void);

@@ -240,16 +240,6 @@ uint64_t hva_pa(const void *va)
     return va_pa(va);
 }
 
-void *mfn_to_va(mfn_t m)
-{
-    return (void *)(DIRECTMAP_VA + (m.v << FRAME_SHIFT));
-}
-
-mfn_t va_to_mfn(const void *va)
-{
-    return mfn(va_pa(va) >> FRAME_SHIFT);
-}
-
 void arch_clean_to_poc(const void *va, size_t size_bytes)
 {
     uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);

@@ -98,6 +98,15 @@ static bool physical_timer(struct vcpu *v, uint64_t esr, enum vtimer_reg reg)
     return true;
 }
 
+static bool send_sgi(struct vcpu *v, uint64_t esr, enum vgic_sgi_reg reg)
+{
+    if ((esr & 1) || gic_host.version != 3) {
+        return false;
+    }
+    vgic_send_sgi(v, reg, source(v, esr));
+    return true;
+}
+
 /* Reads as zero, ignores writes. */
 static bool raz_wi(struct vcpu *v, uint64_t esr)
 {
@@ -168,15 +177,12 @@ static bool sysreg_access(struct vcpu *v, uint64_t esr, bool *again)
         return true;
     }
     switch (reg) {
-    case REG(3, 0, 12, 11, 5): /* ICC_SGI1R_EL1, ICC_ASGI1R_EL1, ICC_SGI0R_EL1: write-only */
-        if (esr & 1 || gic_host.version != 3) {
-            return false;
-        }
-        vgic_send_sgi(v, source(v, esr));
-        return true;
+    case REG(3, 0, 12, 11, 5): /* write-only, all three */
+        return send_sgi(v, esr, VGIC_SGI1R);
     case REG(3, 0, 12, 11, 6):
+        return send_sgi(v, esr, VGIC_ASGI1R);
     case REG(3, 0, 12, 11, 7):
-        return !(esr & 1) && gic_host.version == 3; /* no group 0, no other world: nobody listens */
+        return send_sgi(v, esr, VGIC_SGI0R);
     case REG(3, 3, 14, 2, 0):
         return physical_timer(v, esr, PTIMER_TVAL);
     case REG(3, 3, 14, 2, 1):
@@ -232,11 +238,14 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
             }
             return true;
         }
-        if (((esr >> 1) & 0xf) == 12 && !(esr & 1)) { /* ICC_SGI1R, ICC_ASGI1R, ICC_SGI0R */
-            if (((esr >> 16) & 0xf) == 0 && gic_host.version == 3) {
-                vgic_send_sgi(v, (uint32_t)v->arch.x[rt] | v->arch.x[rt2] << 32);
+        if (((esr >> 1) & 0xf) == 12 && !(esr & 1)) { /* ICC_SGI1R, ICC_ASGI1R, ICC_SGI0R: opc1 0-2 */
+            unsigned reg = (esr >> 16) & 0xf;
+
+            if (gic_host.version != 3 || reg > 2) {
+                return false;
             }
-            return gic_host.version == 3;
+            vgic_send_sgi(v, VGIC_SGI1R + reg, (uint32_t)v->arch.x[rt] | v->arch.x[rt2] << 32);
+            return true;
         }
         return false;
     }

@@ -11,6 +11,7 @@
 
 #include <hyp/arch.h>
 #include <hyp/assert.h>
+#include <hyp/frame.h>
 #include <hyp/hypercall.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
@@ -76,8 +77,9 @@ static enum outcome data_abort(struct vcpu *v, uint64_t esr)
     if (a.size < 8) {
         a.value &= (1ull << (8 * a.size)) - 1;
     }
-    if (!domain_mmio(v, &a)) {
-        return TRAP_ABORT;
+    enum mmio_outcome outcome = domain_mmio(v, &a);
+    if (outcome != MMIO_DONE) {
+        return outcome == MMIO_RETRY ? TRAP_DONE : TRAP_ABORT;
     }
     if (!a.write && reg != 31) {
         uint64_t value = esr & (1u << 21) ? sign_extend(a.value, a.size) : a.value;
@@ -175,10 +177,7 @@ void trap_hvc(struct vcpu *v, uint64_t esr)
     uint64_t immediate = esr & 0xffff;
 
     if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        if (hypercall(v)) {
-            /* To be continued: the guest executes the HVC again. */
-            sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-        }
+        hypercall(v);
     } else if (immediate == 0) {
         smccc_call(v);
     } else {
@@ -220,7 +219,7 @@ static void idle(struct cpu *c)
 {
     uint64_t began = arch_counter_ticks();
 
-    if (!idle_work(c)) {
+    if (!frame_scrub_some(4)) {
         dsb(sy);
         __asm__ volatile("wfi" : : : "memory");
     }
@@ -228,12 +227,33 @@ static void idle(struct cpu *c)
     c->idle_ticks += arch_counter_ticks() - began;
 }
 
+/* The vCPU asked to be off, or to start anew: its registers are stored by now (Q1 in psci.c). */
+static uint32_t leave(struct cpu *c, struct vcpu *v, uint32_t work)
+{
+    if (!(work & (WORK_OFFLINE | WORK_SUSPEND))) {
+        return work;
+    }
+    if (c->loaded == v) {
+        vcpu_unload(v);
+    }
+    if (work & WORK_OFFLINE) {
+        sched_set_online(v, false);
+    } else {
+        arch_vcpu_set_entry(v, v->resume_entry, (uint64_t[3]){v->resume_context}, v->arch.aarch32);
+        vcpu_load(v);
+        if (!vgic_has_pending(v)) {
+            sched_block(v);
+        }
+    }
+    return work | WORK_RESCHED;
+}
+
 /* Others want this CPU's blocked vCPU out of its registers. */
 static void give_up_loaded(struct cpu *c)
 {
-    if (__atomic_load_n(&c->save_request, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&c->save_request, 0, __ATOMIC_RELAXED);
-        if (c->loaded && c->loaded != c->current) {
+    if (c->save_request) {
+        c->save_request = 0;
+        if (c->loaded) {
             vcpu_unload(c->loaded);
         }
     }
@@ -251,6 +271,7 @@ struct vcpu *exit_work(struct vcpu *v)
     for (;;) {
         uint32_t work = v ? __atomic_exchange_n(&v->work, 0, __ATOMIC_ACQUIRE) : WORK_RESCHED;
 
+        work = v ? leave(c, v, work) : work;
         if ((work & WORK_RESCHED) || __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED)) {
             struct vcpu *next = sched_choose(c, arch_counter_ticks());
 
@@ -270,16 +291,14 @@ struct vcpu *exit_work(struct vcpu *v)
                 v = next;
             }
             switch_to(c, v);
+            /* current and v->cpu before the last look at v->work: vcpu_notify() does it the other way round. */
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
             update_traps(c, v);
-        }
-        give_up_loaded(c);
-        if (work & WORK_EVENT) {
-            hypercall_event_work(v);
         }
         if (work & WORK_TIMER) {
             vtimer_work(v);
         }
-        /* Last: the two above may change interrupt lines. */
+        /* Last: what comes before may change interrupt lines. */
         if ((work | __atomic_load_n(&v->work, __ATOMIC_RELAXED)) & WORK_VGIC) {
             __atomic_fetch_and(&v->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
             vgic_flush(v);

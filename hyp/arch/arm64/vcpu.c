@@ -12,6 +12,7 @@
 #include "arm64.h"
 
 #include <hyp/arch.h>
+#include <hyp/frame.h>
 #include <hyp/vtimer.h>
 #include <lib/string.h>
 
@@ -182,6 +183,7 @@ void vcpu_unload(struct vcpu *v)
     el1_save(&v->arch);
     c->loaded = NULL;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELEASE);
+    sched_saved(v);
 }
 
 void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
@@ -206,7 +208,7 @@ uint64_t arch_vcpu_mpidr(uint32_t vcpu_id)
  * Reset: the state a CPU has when PSCI turns it on (DEN 0022, 6.4.2): EL1, MMU
  * and caches off, interrupts masked, x0 as given. An odd address asks for T32.
  */
-void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32)
 {
     struct arch_vcpu *a = &v->arch;
     struct arch_debug *debug = a->debug;
@@ -224,7 +226,9 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
     a->aarch32 = aarch32;
     a->vmpidr = arch_vcpu_mpidr(v->id);
     a->elr = pc.v & ~(uint64_t)(aarch32 ? 1 : 0);
-    a->x[0] = x0;
+    a->x[0] = args[0];
+    a->x[1] = args[1];
+    a->x[2] = args[2];
     a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
     if (aarch32) {
         a->spsr = 0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 |
@@ -235,4 +239,82 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, uint64_t x0, bool aarch32)
         a->sctlr = SCTLR_EL1_RESET;
     }
     a->elr_el1 = a->elr;
+}
+
+void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to)
+{
+    bool here = this_cpu()->loaded == v;
+
+    for (unsigned i = 0; i < 31; i++) {
+        to->x[i] = v->arch.x[i]; /* x19-x29 are as of the last trap that stored them */
+    }
+    to->pc = here ? sysreg_read(elr_el2) : v->arch.elr;
+    to->pstate = here ? sysreg_read(spsr_el2) : v->arch.spsr;
+    to->esr = here ? sysreg_read(esr_el1) : v->arch.esr;
+    to->far = here ? sysreg_read(far_el1) : v->arch.far;
+}
+
+/* What the CPU keeps for a vCPU besides its page. It is loaded nowhere. */
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    if (v->arch.debug) {
+        frame_free_hyp(v->domain, v->arch.debug, 0);
+        v->arch.debug = NULL;
+        v->arch.pmu = NULL;
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct vcpu *owner = v;
+        /* FP registers of a vCPU that is gone are nobody's; the next user loads its own. */
+        __atomic_compare_exchange_n(&cpus[i]->fp_owner, &owner, NULL, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    }
+}
+
+bool arch_has_aarch32(void)
+{
+    return (sysreg_read(id_aa64pfr0_el1) >> 4 & 0xf) == 2;
+}
+
+bool arch_random(uint64_t *out)
+{
+    uint64_t value, nzcv;
+
+    if ((sysreg_read(id_aa64isar0_el1) >> 60) == 0) {
+        return false;
+    }
+    /* RNDR, S3_3_C2_C4_0: Z set if there was no entropy just now. DDI 0487I.a D17.2.106 */
+    __asm__ volatile("mrs %0, s3_3_c2_c4_0\n\tmrs %1, nzcv" : "=r"(value), "=r"(nzcv) : : "cc");
+    if (nzcv & (1ul << 30)) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/*
+ * Where the current vCPU's virtual address leads, through its own stage 1 and
+ * ours. False if it would fault. PAR_EL1 is the guest's and is put back.
+ */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
+{
+    uint64_t par = sysreg_read(par_el1), result;
+
+    if (write) {
+        __asm__ volatile("at s12e1w, %0\n\tisb" : : "r"(va) : "memory");
+    } else {
+        __asm__ volatile("at s12e1r, %0\n\tisb" : : "r"(va) : "memory");
+    }
+    result = sysreg_read(par_el1);
+    sysreg_write(par_el1, par);
+    if (result & 1) {
+        return false;
+    }
+    *out = mpa((result & 0x0000fffffffff000ul) | (va & FRAME_MASK));
+    return true;
+}
+
+void arch_image_range(mpa_t *start, mpa_t *end)
+{
+    *start = mpa(image_pa);
+    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
 }

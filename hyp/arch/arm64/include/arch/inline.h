@@ -2,6 +2,7 @@
 #ifndef ARCH_INLINE_H
 #define ARCH_INLINE_H
 
+#include <arch/layout.h>
 #include <arch/sysreg.h>
 #include <stdint.h>
 
@@ -72,6 +73,16 @@ static inline void arch_mmio_write32(volatile void *at, uint32_t v)
 static inline void arch_mmio_write64(volatile void *at, uint64_t v)
 {
     __asm__ volatile("str %x0, [%1]" : : "r"(v), "r"(at) : "memory");
+}
+
+/* The direct map: hyp/arch/arm64/mmu.c. */
+static inline void *arch_ram_va(uint64_t mpa)
+{
+    return (void *)(DIRECTMAP_VA + mpa);
+}
+static inline uint64_t arch_ram_mpa(const void *va)
+{
+    return (uint64_t)va - DIRECTMAP_VA;
 }
 
 #endif

@@ -13,8 +13,8 @@
     })
 #define sysreg_write(r, val)                                                                       \
     do {                                                                                           \
-        uint64_t v_ = (val);                                                                       \
-        __asm__ volatile("msr " #r ", %x0" : : "rZ"(v_) : "memory");                                \
+        uint64_t w_ = (val);                                                                       \
+        __asm__ volatile("msr " #r ", %x0" : : "rZ"(w_) : "memory");                                \
     } while (0)
 
 #define isb() __asm__ volatile("isb" : : : "memory")

@@ -9,6 +9,7 @@
 #ifndef ARCH_VCPU_H
 #define ARCH_VCPU_H
 
+#include <arch/sysreg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,8 +55,24 @@ struct arch_domain {
     uint64_t vmid; /* [vmid lock] generation << 16 | VMID; 0 never had one. hyp/arch/arm64/vmid.c */
 };
 
-/* x0-x18 of the trapped vCPU: arguments and results of hypercalls. n < 19. */
-#define arch_vcpu_reg(v, n) ((v)->arch.x[n])
-#define arch_vcpu_set_reg(v, n, value) ((void)((v)->arch.x[n] = (value)))
+/*
+ * Xen's calling convention: HVC #0xea1, number in x16, arguments and result
+ * from x0 on. Source: public/arch-arm.h, "Hypercall calling convention".
+ */
+#define XEN_HYPERCALL_TAG 0xea1
+
+static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
+{
+    return a->x[16];
+}
+static inline uint64_t *arch_hypercall_args(struct arch_vcpu *a)
+{
+    return a->x;
+}
+/* The vCPU is loaded here: its PC is in ELR_EL2, behind the HVC. */
+static inline void arch_hypercall_again(struct arch_vcpu *a)
+{
+    sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+}
 
 #endif
