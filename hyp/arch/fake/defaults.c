@@ -286,11 +286,7 @@ WEAK void sched_wake(struct vcpu *v)
 WEAK bool sched_block(struct vcpu *v)
 {
     fake_calls.sched_block++;
-<<<<<<< HEAD
-    return true;
-=======
     return (v->work & ~(uint32_t)WORK_RESCHED) == 0;
->>>>>>> main
 }
 
 WEAK bool sched_yield(struct vcpu *v)
@@ -310,20 +306,10 @@ WEAK void sched_pause(struct vcpu *v)
     v->sched.pause_count++;
 }
 
-<<<<<<< HEAD
-WEAK bool sched_is_off(struct vcpu *v)
-{
-    return v->cpu == NULL;
-}
-
-=======
->>>>>>> main
 WEAK int sched_pause_sync(struct vcpu *v)
 {
     sched_pause(v);
     return 0;
-<<<<<<< HEAD
-=======
 }
 
 WEAK bool sched_is_off(struct vcpu *v)
@@ -348,7 +334,6 @@ WEAK int sched_set(struct domain *d, const struct sched_params *p)
 WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 {
     return 0;
->>>>>>> main
 }
 
 WEAK void sched_unpause(struct vcpu *v)
@@ -364,11 +349,7 @@ WEAK void sched_set_online(struct vcpu *v, bool online)
 
 WEAK uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks)
 {
-<<<<<<< HEAD
-    return v->sched.state_ticks[SCHED_RUNNING];
-=======
     return 0;
->>>>>>> main
 }
 
 WEAK void timer_cpu_init(struct timer_cpu *c)
