@@ -168,13 +168,14 @@ static int devices_create(struct domain *d, const struct domain_config *config)
     };
     int error = vgic_domain_init(d, &vgic);
 
-    if (!error && config->sched.weight + config->sched.budget_ticks) {
-        error = sched_set(d, &config->sched);
-    }
+    /* Pinning first: a reservation then finds its CPU among those allowed, once. */
     for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
         if (config->affinity[i]) {
             error = sched_set_affinity(d->vcpu[i], config->affinity[i]);
         }
+    }
+    if (!error && config->sched.weight + config->sched.budget_ticks) {
+        error = sched_set(d, &config->sched);
     }
     return error;
 }
