@@ -1,6 +1,7 @@
-/* Model machine: list registers and ICH registers of each CPU, as plain memory. */
+/* Model machine: list registers, ICH registers and virtual timer of each CPU, as plain memory. */
 #include <fake.h>
 #include <hyp/assert.h>
+#include <hyp/vgic.h>
 
 unsigned fake_lr_count = FAKE_LR_COUNT_DEFAULT;
 
@@ -21,6 +22,9 @@ enum {
     MISR_LRENP = 1u << 2,
     MISR_NP = 1u << 3,
 };
+
+uint32_t fake_vtimer_ctl;
+uint64_t fake_vtimer_cval, fake_vtimer_offset;
 
 static struct fake_hw *here(void)
 {
@@ -102,4 +106,21 @@ void arch_irq_set_enabled(uint32_t intid, bool enabled)
 {
     CHECK(intid < ARRAY_LEN(fake_irq_enabled));
     fake_irq_enabled[intid] = enabled;
+}
+
+static struct vgic_vif vif[MAX_CPUS];
+
+void arch_vif_save(struct vgic_vif *to)
+{
+    *to = vif[this_cpu()->id];
+}
+
+void arch_vif_load(const struct vgic_vif *from)
+{
+    vif[this_cpu()->id] = *from;
+}
+
+struct vgic_vif *fake_vif(unsigned cpu)
+{
+    return &vif[cpu];
 }

@@ -13,8 +13,10 @@ struct cpu;
 struct domain;
 struct p2m;
 struct vcpu;
+struct vgic_vif;
 
 #include <arch/inline.h>
+#include <arch/timer.h> /* after inline.h: the virtual timer's registers, arch_vtimer_*() */
 /*
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
@@ -34,8 +36,24 @@ void *arch_map_mmio(mpa_t at, uint64_t size_bytes);
 /* A readable mapping of boot modules and the board's tree, which are RAM; valid for ever. */
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes);
 
+/* A number from the CPU's own generator; false if it has none, or none just now. */
+bool arch_random(uint64_t *out);
+
+/* True if EL1 of this machine runs AArch32 code. */
+bool arch_has_aarch32(void);
+/*
+ * Set the first state of an offline vCPU: all registers at their reset values, MMU and caches off,
+ * interrupts masked, at `pc` with `args[0..2]` in x0..x2 (r0..r2 in AArch32).
+ */
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32);
+
+/* Machine memory the hypervisor's image occupies, [*start, *end). */
+void arch_image_range(mpa_t *start, mpa_t *end);
+
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
+/* The machine stops: this CPU masks everything and sleeps for ever. */
+noreturn_fn void arch_park(void);
 
 /*
  * Stage 2. Three levels of 512 entries below a concatenated root; level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB.
@@ -76,9 +94,24 @@ uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
 void arch_ich_hcr_write(uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
 uint64_t arch_ich_hcr_read(void);
 uint64_t arch_ich_misr_read(void);
+/* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
+void arch_vif_save(struct vgic_vif *to);
+void arch_vif_load(const struct vgic_vif *from);
+unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
 void arch_irq_set_enabled(uint32_t intid, bool enabled);
+
+/* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
+uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32); /* x0-x2 */
+/* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */
+void arch_vcpu_destroy(struct vcpu *v);
+/* The machine address behind a virtual address of the current vCPU; false if an access would fault. */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out);
+/* The registers as they are now, for a crash record; `v` may be loaded here or nowhere. */
+struct crash_record;
+void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to);
 
 #endif

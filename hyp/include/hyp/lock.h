@@ -25,7 +25,9 @@ enum lock_rank {
     RANK_IRQ,         /* physical interrupt descriptors */
     RANK_SCHED,       /* one CPU's run queue */
     RANK_TIMER,       /* one CPU's timers */
+    RANK_VMID,        /* VMID numbers and generations */
     RANK_FRAME,       /* the frame allocator */
+    RANK_RANDOM,      /* the generator of seeds */
     RANK_CONSOLE,     /* log and serial line */
 };
 

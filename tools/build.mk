@@ -1,0 +1,18 @@
+# The host tool, and what fetches and makes guests.
+
+CFLAGS_tools_bulkhead_ := -D_GNU_SOURCE
+CFLAGS_tools_bulkhead_tests_ := -D_GNU_SOURCE -Itools/bulkhead
+
+tool-srcs := $(wildcard tools/bulkhead/*.c)
+tool-objs := $(tool-srcs:%.c=$(B)/host/obj/%.o)
+tool-san-objs := $(tool-srcs:%.c=$(B)/san/obj/%.o)
+
+$(B)/host/bulkhead: $(tool-objs)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) $^ -lfdt -o $@
+
+$(B)/san/bulkhead: $(tool-san-objs)
+	$(call say,SANLD,$@)
+	$(Q)$(HOSTCC) -fsanitize=address,undefined $^ -lfdt -o $@
+
+ALL += $(B)/host/bulkhead
