@@ -219,7 +219,6 @@ static void table_free(struct grant_table *t)
         frame_free_hyp(d, t->status[i], 0);
     }
     frame_free_hyp(d, t, 0);
-    domain_put(d);
 }
 
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping)
@@ -238,13 +237,14 @@ void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool map
     }
     t->pins--;
     t->mapped -= mapping;
-    bool last = t->detached && t->pins == 0;
+    struct domain *owner = t->detached && t->pins == 0 ? t->owner : NULL;
     unlock(l);
     if (idle.v != MFN_NONE.v) {
-        frame_put(idle); /* after the lock: the last reference scrubs the page */
+        frame_put(idle);
     }
-    if (last) {
+    if (owner != NULL) {
         table_free(t);
+        domain_put(owner); /* taken when it was detached */
     }
 }
 
@@ -570,28 +570,35 @@ int64_t grant_table_op(struct vcpu *v, uint64_t *arg)
 
 /* --- Life --- */
 
+void grant_domain_init(struct domain *d)
+{
+    lock_init(&d->grant->lock, RANK_GRANT);
+    lock_init(&d->grant->map_lock, RANK_GRANT);
+}
+
 int grant_domain_create(struct domain *d)
 {
     struct grant_domain *g = d->grant;
-    lock_init(&g->lock, RANK_GRANT);
-    lock_init(&g->map_lock, RANK_GRANT);
     _Static_assert(sizeof(struct grant_table) <= FRAME_SIZE, "a table's record is one frame");
     struct grant_table *t = frame_alloc_hyp(d, 0);
     if (t == NULL) {
         return -XEN_ENOMEM;
     }
-    t->owner = domain_hold(d);
+    t->owner = d;
     t->version = 1;
-    g->table = t;
     int error = grow(t, 1);
     if (error != 0) {
-        g->table = NULL;
         table_free(t);
+        return error;
     }
-    return error;
+    lock(&g->lock);
+    CHECK(g->table == NULL);
+    g->table = t;
+    unlock(&g->lock);
+    return 0;
 }
 
-/* Leave the table to those who still have something of it mapped (R5). */
+/* Leave the table to those who still have something of it mapped; they keep the domain, too (R5). */
 void grant_table_detach(struct domain *d)
 {
     struct grant_domain *g = d->grant;
@@ -599,8 +606,9 @@ void grant_table_detach(struct domain *d)
     struct grant_table *t = g->table;
     g->table = NULL;
     bool unused = t != NULL && t->pins == 0;
-    if (t != NULL) {
+    if (t != NULL && !unused) {
         t->detached = true;
+        domain_hold(d);
     }
     unlock(&g->lock);
     if (unused) {

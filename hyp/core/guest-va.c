@@ -28,9 +28,8 @@ static void *find(struct vcpu *v, uint64_t va, bool write)
     if (!arch_guest_va_to_mpa(v, va, write, &at)) {
         return NULL;
     }
-    const struct frame *f = frame_of(mpa_mfn(at));
-    if (f == NULL || (f->state != FRAME_OWNED && f->state != FRAME_SHARED)) {
-        return NULL; /* a device, or memory that is not ours to touch */
+    if (!frame_is_ram(mpa_mfn(at))) {
+        return NULL; /* a device */
     }
     return (char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK);
 }
@@ -65,4 +64,17 @@ int guest_va_read(struct vcpu *v, void *to, uint64_t va, size_t size_bytes)
 int guest_va_write(struct vcpu *v, uint64_t va, const void *from, size_t size_bytes)
 {
     return copy(v, (char *)(uintptr_t)from, va, size_bytes, true);
+}
+
+int guest_va_hold(struct vcpu *v, uint64_t va, mpa_t *out)
+{
+    lock_t *l = &v->domain->p2m.lock;
+    mpa_t at;
+    lock(l);
+    bool held = arch_guest_va_to_mpa(v, va, true, &at) && frame_get(mpa_mfn(at), v->domain->id);
+    unlock(l);
+    if (held) {
+        *out = at;
+    }
+    return held ? 0 : -XEN_EFAULT;
 }

@@ -96,7 +96,7 @@ struct evtchn_vcpu {
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
     mfn_t info_frame, fifo_frame; /* referenced; MFN_NONE */
     struct timer poll_timer;
-    struct timer shot_timer; /* VCPUOP_set_singleshot_timer and periodic */
+    struct timer shot_timer, period_timer; /* VCPUOP_set_*_timer */
     uint64_t period_ticks;
     struct vcpu *vcpu;      /* [const] back pointer */
     /* Runstate area in the guest's memory: machine addresses of its bytes, maybe on two frames. */
@@ -152,7 +152,7 @@ struct grant_active {
 
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {
-    struct domain *owner;  /* counted */
+    struct domain *owner;  /* counted once detached */
     uint32_t mapped;       /* maptrack entries of others that name this table */
     uint32_t pins;         /* all readers and writers of all entries */
     bool detached;         /* the owner has left it: nothing new starts (R5) */
@@ -203,6 +203,7 @@ struct grant_use {
  */
 must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly, bool mapping,
                          struct grant_use *out);
+void grant_domain_init(struct domain *d);
 void grant_table_detach(struct domain *d);
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping);
 
@@ -228,36 +229,41 @@ must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_typ
 
 #define XEN_WATCHDOGS 2
 
-struct xen_domain {
-    struct shared_info *shared; /* [const] a FRAME_SHARED page */
-    lock_t lock;                /* parameters, watchdogs */
-    uint64_t param[HVM_NR_PARAMS]; /* [lock] */
-    uint32_t vm_assist;         /* [atomic] bit n: VMASST_TYPE n on */
-    int32_t shutdown_code;      /* [lock] SCHEDOP_shutdown_code, -1: none */
-    uint32_t order;             /* [const] of the allocation that holds this */
-    struct {
-        struct timer timer;
-        struct domain *domain;
-        bool on;
-    } watchdog[XEN_WATCHDOGS];
-    struct xencons_interface *console; /* [const] after start; NULL: none */
-    struct xenstore_domain_interface *store;
-    mfn_t console_frame, store_frame; /* referenced */
-    uint32_t console_port;      /* [const] */
-    bool console_used;          /* [atomic] */
-    lock_t console_lock;        /* the hypervisor's ends of the ring */
+struct xen_watchdog {
+    struct timer timer;
+    struct domain *domain; /* [const] */
+    bool on;               /* [lock] */
 };
 
+struct xen_domain {
+    struct shared_info *shared;    /* [const] a FRAME_SHARED page */
+    lock_t lock;                   /* parameters, watchdogs, where vcpu_info and run states are */
+    uint64_t param[HVM_NR_PARAMS]; /* [lock] */
+    uint32_t vm_assist;            /* [atomic] bit n: VMASST_TYPE n on */
+    int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
+    uint32_t order;                /* [const] of the allocation that holds this */
+    struct xen_watchdog watchdog[XEN_WATCHDOGS];
+    lock_t console_lock;              /* the hypervisor's end of the ring */
+    struct xencons_interface *console; /* [console lock] NULL: none */
+    uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
+    uint32_t console_port;             /* [const] after start */
+    bool console_used;                 /* [atomic] */
+    mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
+};
+
+/* May `caller` control `target`? The one place that asks for rights. */
+bool xen_may_control(const struct domain *caller, const struct domain *target);
+
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
+void sched_op_init(struct domain *d);
+void sched_op_stop(struct domain *d);
 int64_t vcpu_op(struct vcpu *v, uint64_t *arg);
+void vcpu_op_init(struct vcpu *v);
+void vcpu_op_stop(struct vcpu *v);
 int64_t xen_version(struct vcpu *v, uint64_t *arg);
 int64_t hvm_op(struct vcpu *v, uint64_t *arg);
 int64_t console_io(struct vcpu *v, uint64_t *arg);
-must_check int xen_console_create(struct domain *d, gfn_t at, mfn_t m);
-/* Timers of a vCPU or domain off: nothing fires afterwards. */
-void xen_timers_stop(struct domain *d);
-void sched_op_init(struct domain *d);
-void vcpu_op_init(struct evtchn_vcpu *e);
+must_check int xen_console_create(struct domain *d);
 
 /* Take a reference to the domain's own RAM at `at`, for the hypervisor to write to. -XEN_EINVAL. */
 must_check int xen_own_frame(struct domain *d, gfn_t at, mfn_t *out);

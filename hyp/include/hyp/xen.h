@@ -32,6 +32,8 @@ void xen_runstate_update(struct vcpu *v);
 
 /* Input typed at this domain's console, for its PV console. Returns how many bytes it took: 0 without one. */
 size_t xen_console_input(struct domain *d, const char *text, size_t length);
+/* The console has room again: show what waits in the domain's ring. No lock above RANK_DOMAIN is held. */
+void xen_console_output_ready(struct domain *d);
 /* True if the guest has opened its PV console: it has sent on that channel at least once. */
 bool xen_console_used(const struct domain *d);
 
