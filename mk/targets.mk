@@ -3,7 +3,7 @@
 
 .PHONY: all setup setup-check test check bench nightly report clean help build-all test-deps
 
-RUN_SUITES = $(PYTHON) tests/run.py $(foreach s,$1,--suite '$(s)')
+RUN_SUITES = $(PYTHON) tests/run.py --suites '$1'
 SUBMAKE    = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
 
 all: setup

@@ -16,3 +16,14 @@ $(B)/san/bulkhead: $(tool-san-objs)
 	$(Q)$(HOSTCC) -fsanitize=address,undefined $^ -lfdt -o $@
 
 ALL += $(B)/host/bulkhead
+
+tool-test-objs := $(B)/san/obj/tools/bulkhead/tests/test_tool.o \
+                  $(filter-out %/main.o,$(tool-san-objs))
+
+$(B)/san/test-tool: $(tool-test-objs)
+	$(call say,SANLD,$@)
+	$(Q)$(HOSTCC) -fsanitize=address,undefined $^ -lfdt -lcmocka -o $@
+
+TEST_SUITES += $(B)/san/test-tool;
+TEST_SUITES += $(PYTHON) tools/bulkhead/tests/mistakes.py $(B)/san/bulkhead;
+TEST_DEPS += $(B)/san/bulkhead $(B)/san/test-tool

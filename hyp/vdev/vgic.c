@@ -462,8 +462,11 @@ static bool refill_added(struct vcpu *v)
         fresh = bank_deliverable(&v->domain->vgic, &c->priv);
         free &= ~(uint32_t)c->lr_used;
     }
-    if (__builtin_popcount(fresh) > __builtin_popcount(free)) {
-        return false;
+    for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
+        if (room == 0) {
+            return false;
+        }
+        room &= room - 1;
     }
     while (fresh != 0) {
         load_one(v, bit_take(&free), bit_take(&fresh), false);

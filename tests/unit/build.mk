@@ -24,6 +24,6 @@ $(B)/unit/test-$1: $$(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNI
 	$$(call say,LINK,$$@)
 	$$(Q)$$(HOSTCC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka
 TEST_DEPS += $(B)/unit/test-$1
-TEST_SUITES += CMOCKA_MESSAGE_OUTPUT=TAP $(B)/unit/test-$1
+TEST_SUITES += CMOCKA_MESSAGE_OUTPUT=TAP $(B)/unit/test-$1;
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_test,$t)))

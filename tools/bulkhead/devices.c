@@ -28,8 +28,8 @@ static bool is_reference(const char *name)
 {
     static const char *const ends[] = { "clocks", "resets", "power-domains", "phys", "dmas",
                                         "-supply", "-gpios", "-gpio", "phy-handle", "pinctrl-0",
-                                        "interconnects", "mboxes", "iommu-map", "msi-parent",
-                                        "interrupts-extended", NULL };
+                                        "interconnects", "mboxes", "iommu-map", "msi-parent", "msi-map",
+                                        "interrupt-map", "interrupts-extended", NULL };
     size_t length = strlen(name);
 
     for (const char *const *end = ends; *end; end++) {
@@ -113,6 +113,12 @@ static void check_device(struct system *system, const struct domain *d, const ch
     if (node < 0) {
         report_error(system->report, place, "assign: the board has no node %s; its nodes are "
                      "listed by: dtc -I dtb -O dts BOARD.dtb", path);
+        return;
+    }
+    if (fdt_getprop(tree, node, "interrupt-controller", NULL)
+        || fdt_getprop(tree, node, "msi-controller", NULL)) {
+        report_error(system->report, place, "assign: %s is an interrupt controller, which the "
+                     "hypervisor keeps for itself", path);
         return;
     }
     if (!device_pages(tree, node, &pages)) {

@@ -50,6 +50,8 @@ struct fake_hw {
 };
 extern struct fake_hw fake_hw[MAX_CPUS];
 extern unsigned fake_lr_count;
+struct vgic_vif;
+struct vgic_vif *fake_vif(unsigned cpu); /* what arch_vif_load() left there */
 
 /* Physical interrupts: what arch_irq_set_*() left. */
 extern uint8_t fake_irq_active[1024], fake_irq_enabled[1024];

@@ -86,9 +86,10 @@ must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count)
 /*
  * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
  * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are freed by the
- * last frame_put(). For tear-down; the TLB no longer leads to them.
+ * last frame_put(). For tear-down; the TLB no longer leads to them. Returns the number of records it had to
+ * touch, from 1 for a whole 2 MiB to 512 for a split one.
  */
-void frame_release(mfn_t m, unsigned order, domid_t owner);
+unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
 /* Frames that count as this domain's now. */
 uint64_t frame_owned_count(domid_t id);
 
@@ -103,6 +104,8 @@ uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
+/* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under its p2m lock. */
+bool frame_is_shared(mfn_t m);
 /* Drop one of an OWNED frame; the last one frees it, to be scrubbed. */
 void frame_put(mfn_t m);
 

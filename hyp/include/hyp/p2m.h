@@ -43,6 +43,42 @@ enum p2m_type {
     P2M_TYPE_COUNT
 };
 
+enum { P2M_R = 1, P2M_W = 2, P2M_X = 4 };
+
+/* What a guest may do with each; the architecture's encoding follows it. */
+static inline unsigned p2m_rights(enum p2m_type t)
+{
+    switch (t) {
+    case P2M_RAM:
+        return P2M_R | P2M_W | P2M_X;
+    case P2M_RAM_RO:
+        return P2M_R | P2M_X;
+    case P2M_GRANT_RO:
+        return P2M_R;
+    case P2M_RAM_XN:
+    case P2M_MMIO:
+    case P2M_MMIO_C:
+    case P2M_GRANT_RW:
+    case P2M_FOREIGN:
+    case P2M_SHARED:
+        return P2M_R | P2M_W;
+    case P2M_INVALID:
+    case P2M_TYPE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static inline bool p2m_is_ram(enum p2m_type t)
+{
+    return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN;
+}
+
+static inline bool p2m_is_mmio(enum p2m_type t)
+{
+    return t == P2M_MMIO || t == P2M_MMIO_C;
+}
+
 struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none (any more) */
@@ -55,8 +91,9 @@ struct p2m {
     uint32_t spare_count;  /* [lock] empty table pages kept for the next map */
     void *spare;           /* [lock] linked by frame_words()[1] */
     void *retired;         /* [lock] tables unlinked, to be freed after the invalidation; likewise */
-    uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB table being emptied, as an entry; 0: none */
+    uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB entry taken out and being emptied; 0: none */
     uint32_t dying_slot;   /* [lock] how far */
+    uint32_t root_slot;    /* [lock] root entries below are empty */
 };
 
 must_check int p2m_init(struct domain *d);
@@ -85,7 +122,9 @@ struct p2m_entry {
 
 /*
  * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_ENOMEM as above.
+ * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
+ * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
+ * -XEN_ENOMEM as above.
  */
 must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
 /* Do what invalidation is owed; nothing if somebody did it already. */
