@@ -12,6 +12,7 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/assert.h>
 
 /* Elements per call before the guest may take its interrupts (H1); also how many share one TLB invalidation. */
 #define BATCH 32u
@@ -203,11 +204,7 @@ static int take_out(struct domain *d, const struct gnttab_unmap_grant_ref *op, s
     unlock(&g->map_lock);
     if (status == GNTST_okay) {
         struct p2m_entry e;
-        if (p2m_take(d, gfn(m->gfn), &e) != 0) { /* no memory to split a block: grants are single frames */
-            track_state(g, m, MAPTRACK_MAPPED);
-            return GNTST_general_error;
-        }
-        CHECK(e.type == P2M_GRANT_RW || e.type == P2M_GRANT_RO);
+        CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: it is there, alone in its entry */
         *out = (struct taken){m, op->handle};
     }
     return status;
@@ -298,7 +295,8 @@ int grant_domain_stop(struct domain *d)
         grant_handle_t handle = g->stop_at++;
         struct maptrack *m = track_of(g, handle);
         struct p2m_entry e;
-        if (m->state == MAPTRACK_MAPPED && p2m_take(d, gfn(m->gfn), &e) == 0) {
+        if (m->state == MAPTRACK_MAPPED) {
+            CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0);
             m->state = MAPTRACK_BUSY;
             taken[count++] = (struct taken){m, handle};
         }

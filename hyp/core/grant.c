@@ -13,6 +13,7 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/assert.h>
 #include <lib/string.h>
 
 /* --- Entries; all [grant lock] --- */

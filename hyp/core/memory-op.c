@@ -25,21 +25,14 @@
 int physmap_clear(struct domain *d, gfn_t at)
 {
     struct p2m_entry e;
-    if (!p2m_lookup(d, at, &e)) {
-        return 0;
+    int error = p2m_take(d, at, P2M_TYPES_RAM | 1u << P2M_FOREIGN | 1u << P2M_SHARED, &e);
+    if (error == 0) {
+        p2m_flush(d);
+        if (e.type != P2M_SHARED) {
+            frame_put(e.mfn);
+        }
     }
-    if (e.type == P2M_GRANT_RW || e.type == P2M_GRANT_RO) {
-        return -XEN_EBUSY;
-    }
-    int error = p2m_take(d, at, &e);
-    if (error != 0) {
-        return error == -XEN_ENOENT ? 0 : error;
-    }
-    p2m_flush(d);
-    if (e.type == P2M_RAM || e.type == P2M_RAM_RO || e.type == P2M_RAM_XN || e.type == P2M_FOREIGN) {
-        frame_put(e.mfn);
-    }
-    return 0;
+    return error;
 }
 
 int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t)
@@ -113,32 +106,33 @@ static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
     return 0;
 }
 
-/* Take an extent back, frame by frame, with one invalidation for what was taken. */
-static int decrease_extent(struct domain *d, uint64_t first, uint32_t order, uint32_t *budget)
+/* Take an extent back, block by block, each with one invalidation for what was taken. */
+static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order, uint32_t *budget)
 {
     mfn_t taken[1u << BLOCK_ORDER];
-    uint32_t count = 0;
+    uint32_t block = 1u << (order < BLOCK_ORDER ? order : BLOCK_ORDER);
     int error = 0;
-    if (order > BLOCK_ORDER || *budget < 1u << order) {
-        return order > BLOCK_ORDER ? -XEN_EINVAL : -XEN_ERESTART;
-    }
-    *budget -= 1u << order;
-    for (uint32_t i = 0; i < 1u << order && error == 0; i++) {
-        struct p2m_entry e;
-        if (!p2m_lookup(d, gfn(first + i), &e) ||
-            (e.type != P2M_RAM && e.type != P2M_RAM_RO && e.type != P2M_RAM_XN)) {
-            error = -XEN_EINVAL;
-        } else {
-            error = p2m_take(d, gfn(first + i), &e);
+    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order && error == 0;
+         done += block) {
+        uint32_t count = 0;
+        if (*budget < block) {
+            v->evtchn->resume_at = done;
+            return -XEN_ERESTART;
         }
-        if (error == 0) {
-            taken[count++] = e.mfn;
+        *budget -= block;
+        while (count < block && error == 0) {
+            struct p2m_entry e;
+            error = p2m_take(d, gfn(first + done + count), P2M_TYPES_RAM, &e);
+            if (error == 0) {
+                taken[count++] = e.mfn;
+            }
+        }
+        p2m_flush(d);
+        for (uint32_t i = 0; i < count; i++) {
+            frame_put(taken[i]);
         }
     }
-    p2m_flush(d);
-    for (uint32_t i = 0; i < count; i++) {
-        frame_put(taken[i]);
-    }
+    v->evtchn->resume_key = ~0ull;
     return error;
 }
 
@@ -155,7 +149,7 @@ static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
             return (int64_t)x->done;
         }
         int error = populate ? populate_extent(v, x->d, first, x->order, &budget)
-                             : decrease_extent(x->d, first, x->order, &budget);
+                             : decrease_extent(v, x->d, first, x->order, &budget);
         if (error == -XEN_ERESTART) {
             return error;
         }
@@ -330,7 +324,6 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t at)
 {
     struct xen_remove_from_physmap op;
     struct domain *d;
-    struct p2m_entry e;
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
@@ -338,11 +331,9 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t at)
     if (error != 0) {
         return error;
     }
-    error = !p2m_lookup(d, gfn(op.gpfn), &e) || e.type == P2M_MMIO || e.type == P2M_MMIO_C
-                ? -XEN_EINVAL
-                : physmap_clear(d, gfn(op.gpfn));
+    error = physmap_clear(d, gfn(op.gpfn));
     domain_put(d);
-    return error;
+    return error == -XEN_EBUSY ? error : error != 0 ? -XEN_EINVAL : 0;
 }
 
 /*

@@ -116,11 +116,15 @@ static int64_t io_write(struct vcpu *v, uint64_t *arg)
         if (guest_va_read(v, text, arg[2], part) != 0) {
             return -XEN_EFAULT;
         }
-        for (size_t i = 0; i < part; i++) {
-            (void)vuart_output(v->domain, (uint8_t)text[i]); /* a full console drops: the caller cannot wait */
+        size_t shown = 0;
+        while (shown < part && vuart_output(v->domain, (uint8_t)text[shown])) {
+            shown++;
         }
-        arg[1] -= part;
-        arg[2] += part;
+        arg[1] -= shown;
+        arg[2] += shown;
+        if (shown < part) {
+            return -XEN_ERESTART; /* the console is full: the guest waits for itself only */
+        }
     }
     return 0;
 }

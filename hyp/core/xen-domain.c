@@ -13,6 +13,7 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/assert.h>
 #include <hyp/config.h>
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>

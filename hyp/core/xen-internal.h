@@ -219,7 +219,8 @@ int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
 int64_t memory_op(struct vcpu *v, uint64_t *arg);
 /*
  * Make `at` empty: own memory goes back to the allowance, a hypervisor's page
- * is only unmapped, a foreign frame is let go. -XEN_EBUSY: a grant is mapped there, and stays.
+ * is only unmapped, a foreign frame is let go. -XEN_ENOENT: it was empty; -XEN_EACCES: a grant or a
+ * device is there, and stays; -XEN_EBUSY: memory that others hold.
  */
 must_check int physmap_clear(struct domain *d, gfn_t at);
 /* Map one frame where something may be. On error `at` is as it was, or empty. */
