@@ -90,9 +90,11 @@ static void vcpus_free(struct domain *d)
 /* The last reference: nobody can find it, nothing of it runs, it owns no memory. */
 static void domain_free(struct domain *d)
 {
+    while (p2m_teardown(d) == -XEN_ERESTART) {
+        /* Empty but for its root, unless its making failed half-way: short either way. */
+    }
     vgic_domain_destroy(d);
     vcpus_free(d);
-
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
     }
@@ -301,13 +303,7 @@ static bool all_unloaded(struct domain *d)
     bool done = true;
 
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        struct cpu *c = __atomic_load_n(&d->vcpu[i]->cpu, __ATOMIC_ACQUIRE);
-
-        if (c) {
-            __atomic_store_n(&c->save_request, 1, __ATOMIC_RELEASE);
-            cpu_kick(c, IPI_SAVE);
-            done = false;
-        }
+        done = sched_is_off(d->vcpu[i]) && done;
     }
     return done;
 }
@@ -354,8 +350,8 @@ static int empty(struct domain *d)
     return p2m_teardown(d);
 }
 
-/* Everything but memory back to power-on. */
-static void reset(struct domain *d)
+/* All devices and vCPUs back to power-on, before the memory is built anew. */
+static int reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -367,29 +363,17 @@ static void reset(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
+    return p2m_init(d);
 }
 
-/* A bounded part of the building; the worker comes back for the rest. */
-static void rebuild(struct domain *d)
+/* What cannot be started again is destroyed; its vCPUs are offline. */
+static enum domain_job give_up(struct domain *d)
 {
-    if (!d->build) {
-        reset(d);
-    }
-    int error = domain_build(d);
-    if (error == -XEN_ERESTART) {
-        d->job = JOB_BUILD;
-        worker_set(d, WORKER_PAUSE_NS);
-        return;
-    }
-    if (error) {
-        log_warn("%s cannot be built again; it is destroyed.", d->name);
-        lock(&d->lock);
-        d->state = DOMAIN_DYING;
-        stop_vcpus(d);
-        unlock(&d->lock);
-        return;
-    }
-    let_go(d);
+    log_warn("%s cannot be built again; it is destroyed.", d->name);
+    lock(&d->lock);
+    d->state = DOMAIN_DYING;
+    unlock(&d->lock);
+    return JOB_EMPTY;
 }
 
 /* One bounded step of the domain's job. Runs from the timer interrupt of some CPU. */
@@ -408,13 +392,23 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_EMPTY:
         error = empty(d);
         if (error != -XEN_ERESTART) {
-            next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_BUILD;
+            next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
         }
         break;
+    case JOB_RESET:
+        next = reset(d) ? give_up(d) : JOB_BUILD;
+        break;
     case JOB_BUILD:
-        d->job = JOB_NONE;
-        rebuild(d);
-        return;
+        error = domain_build(d);
+        if (error == 0) {
+            d->job = JOB_NONE;
+            let_go(d); /* from here on it may shut down and set the next job */
+            return;
+        }
+        if (error != -XEN_ERESTART) {
+            next = give_up(d);
+        }
+        break;
     case JOB_RELEASE:
         d->job = JOB_NONE;
         log_line("%s is gone.", d->name);

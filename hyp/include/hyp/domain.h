@@ -36,6 +36,7 @@ enum domain_job {
     JOB_NONE,
     JOB_STOP,    /* wait until all vCPUs are off their CPUs */
     JOB_EMPTY,   /* take back memory and interrupts */
+    JOB_RESET,   /* devices and vCPUs to power-on */
     JOB_BUILD,   /* give it memory and images anew, and start it */
     JOB_RELEASE, /* free the domain itself */
 };
@@ -85,6 +86,7 @@ struct domain {
     enum domain_policy on_crash, on_reboot, on_poweroff; /* [const] */
     uint32_t reboot_count;         /* [lock] */
     struct vcpu **vcpu;            /* [const] vcpu_count pointers */
+    struct sched_domain sched;
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;

@@ -9,6 +9,7 @@
 #ifndef ARCH_STAGE2_H
 #define ARCH_STAGE2_H
 
+#include <arch/sysreg.h>
 #include <hyp/p2m.h>
 #include <hyp/types.h>
 
