@@ -67,21 +67,19 @@ static int64_t register_vcpu_info(struct vcpu *v, struct vcpu *target, uint64_t 
 
 /* --- Run states --- */
 
-static void runstate_now(const struct vcpu *v, struct vcpu_runstate_info *r)
+static void runstate_now(struct vcpu *v, struct vcpu_runstate_info *r)
 {
-    const struct domain *d = v->domain;
-    uint64_t now = arch_counter_ticks();
-    uint64_t total = ticks_to_ns(now - d->vtimer_offset_ticks);
-    r->state = v->sched.state == SCHED_RUNNING    ? RUNSTATE_running
-               : v->sched.state == SCHED_RUNNABLE ? RUNSTATE_runnable
-               : v->sched.online                  ? RUNSTATE_blocked
-                                                  : RUNSTATE_offline;
-    r->state_entry_time = total;
-    r->time[RUNSTATE_running] = ticks_to_ns(sched_runtime_ticks(v, now));
-    r->time[RUNSTATE_runnable] = ticks_to_ns(v->sched.wait_ticks);
-    r->time[RUNSTATE_offline] = 0;
-    uint64_t known = r->time[RUNSTATE_running] + r->time[RUNSTATE_runnable];
-    r->time[RUNSTATE_blocked] = total > known ? total - known : 0;
+    static const uint8_t as_told[SCHED_STATE_COUNT] = {[SCHED_RUNNING] = RUNSTATE_running,
+                                                       [SCHED_RUNNABLE] = RUNSTATE_runnable,
+                                                       [SCHED_BLOCKED] = RUNSTATE_blocked,
+                                                       [SCHED_OFFLINE] = RUNSTATE_offline};
+    struct sched_times t;
+    sched_times(v, arch_counter_ticks(), &t);
+    r->state = as_told[t.state];
+    r->state_entry_time = ticks_to_ns(t.since_ticks - v->domain->vtimer_offset_ticks);
+    for (unsigned i = 0; i < SCHED_STATE_COUNT; i++) {
+        r->time[as_told[i]] = ticks_to_ns(t.ticks[i]);
+    }
 }
 
 /* Byte `offset` of the registered area, which may lie on two frames. */

@@ -18,6 +18,9 @@
 struct domain;
 struct vcpu;
 
+/* Guest frames that xen_domain_start() takes besides the configured memory. */
+#define XEN_MAGIC_FRAMES 2
+
 must_check int xen_domain_create(struct domain *d);
 /* Store and console page, their channels, parameters and grants. 0, -XEN_ENOMEM, -XEN_EEXIST (memory in the way). */
 must_check int xen_domain_start(struct domain *d);
