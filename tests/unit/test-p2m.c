@@ -40,6 +40,7 @@ static int teardown(void **state)
     }
     assert_int_equal(error, 0);
     fake_tlb_check(d);
+    p2m_destroy(d);
     frame_stats(&now);
     assert_int_equal(d->hyp_frames, 0);
     assert_int_equal(now.free, at_start.free);
@@ -49,6 +50,7 @@ static int teardown(void **state)
     }
     assert_int_equal(fake_locks_held(), 0);
     assert_int_equal(p2m_teardown(d), 0); /* again: nothing to do */
+    p2m_destroy(d);
     return 0;
 }
 
@@ -364,6 +366,7 @@ static void test_no_root(void **state)
     assert_false(p2m_lookup(e, gfn(0), &entry));
     p2m_walk(e, gfn(0), NULL, NULL);
     assert_int_equal(p2m_teardown(e), 0);
+    p2m_destroy(e);
     assert_int_equal(e->hyp_frames, 0);
 }
 
@@ -438,6 +441,21 @@ static void test_teardown_of_gigabytes(void **state)
     mfn_t m = memory(18);
     map(G1, m, G1, P2M_RAM);
     map(9 * G1, mfn(G1 * 3), G1, P2M_MMIO);
+}
+
+static void test_life_after_teardown(void **state)
+{
+    mpa_t root = d->p2m.root;
+    map(G1 - 1, device, 2, P2M_MMIO);
+    assert_true(FAKE_EXPECT_ASSERT(p2m_destroy(d))); /* not empty */
+    for (unsigned life = 0; life < 3; life++) {
+        while (p2m_teardown(d) == -XEN_ERESTART) {
+        }
+        assert_int_equal(d->hyp_frames, 1u << arch_s2_root_order());
+        assert_int_equal(d->p2m.root.v, root.v);
+        assert_int_equal(look(G1).type, P2M_INVALID);
+        map(G1 - 1, memory(0), 1, P2M_RAM);
+    }
 }
 
 static void test_teardown_with_a_grant_is_caught(void **state)
@@ -632,6 +650,7 @@ int main(void)
         TEST(test_walk),
         TEST(test_teardown_is_bounded),
         TEST(test_teardown_of_gigabytes),
+        TEST(test_life_after_teardown),
         TEST(test_teardown_with_a_grant_is_caught),
         TEST(test_lent_memory_outlives_the_domain),
         TEST(bad_forgotten_flush_on_unmap),
