@@ -22,6 +22,7 @@
 
 #include <hyp/arch.h>
 #include <hyp/frame.h>
+#include <hyp/gic.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/p2m.h>
@@ -303,11 +304,26 @@ static bool route_irq(void *arg, const struct passthrough_irq *irq)
     return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
 }
 
+/* A GICv2 guest's CPU interface is the machine's virtual one. */
+static int give_gic_cpu_interface(struct domain *d)
+{
+    if (d->vgic.version != 2) {
+        return 0;
+    }
+    int error = p2m_map(d, gpa_gfn(d->vgic.cpu_base), mpa_mfn(gic_host.vcpu.base),
+                        GUEST_GICC_SIZE >> FRAME_SHIFT, P2M_MMIO);
+    return error == 0 ? 0 : fail(d, error, "cannot be given its interrupt controller");
+}
+
 static int give_devices(struct domain *d)
 {
     struct passthrough_visitor visitor = {.arg = d, .region = map_region, .irq = route_irq};
     char why[PASSTHROUGH_WORDS];
+    int error = give_gic_cpu_interface(d);
 
+    if (error != 0) {
+        return error;
+    }
     if (d->config->tree.size_bytes == 0 ||
         passthrough_walk(config_host_tree(), d->config, &visitor, why)) {
         return 0;

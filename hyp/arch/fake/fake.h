@@ -38,6 +38,9 @@ extern uint64_t fake_zeroed_bytes;   /* by arch_zero_pages() */
 /* Device registers: arch_map_mmio(at) returns `registers`. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
 
+/* EL1 runs AArch32 code. */
+extern bool fake_aarch32;
+
 /* What a CPU's hardware holds. */
 struct fake_hw {
     uint64_t timer_deadline_ticks; /* TICKS_NEVER: off */
