@@ -1,7 +1,8 @@
 # Pattern rules and the lists that components add to.
 #
 #   ALL          files that `make` builds
-#   TEST_SUITES  commands whose output is TAP, run by `make test` in this order
+#   TEST_SUITES  commands whose output is TAP, run by `make test` in this order;
+#                each ends with a semicolon: TEST_SUITES += program argument;
 #   TEST_DEPS    files those commands need
 #   CHECKS       targets of `make check`
 #   BENCHES, NIGHTLY_SUITES  likewise for `make bench` and `make nightly`

@@ -54,9 +54,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", action="append", default=[], metavar="COMMAND",
                         help="a command that prints TAP; may be given several times")
+    parser.add_argument("--suites", default="", metavar="COMMAND;COMMAND;...",
+                        help="the same, as the Makefile lists them")
     arguments = parser.parse_args()
     passed = failed = 0
-    for command in arguments.suite:
+    listed = [command.strip() for command in arguments.suites.split(";") if command.strip()]
+    for command in arguments.suite + listed:
         suite_passed, suite_failed = run_suite(command)
         passed += suite_passed
         failed += suite_failed

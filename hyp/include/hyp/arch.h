@@ -13,14 +13,17 @@ struct cpu;
 struct domain;
 struct p2m;
 struct vcpu;
+struct vgic_vif;
 
 #include <arch/inline.h>
+#include <arch/timer.h> /* after inline.h: the virtual timer's registers, arch_vtimer_*() */
 /*
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
  * static inline void arch_relax(void);                   inside spin loops: WFE or YIELD
  * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
  * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
+ * static inline void *arch_ram_va(uint64_t mpa), uint64_t arch_ram_mpa(const void *va);  the direct map of all RAM
  * static inline void arch_mb(void), arch_rmb(void), arch_wmb(void);   between CPUs, inner shareable
  */
 
@@ -33,23 +36,51 @@ void *arch_map_mmio(mpa_t at, uint64_t size_bytes);
 /* A readable mapping of boot modules and the board's tree, which are RAM; valid for ever. */
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes);
 
+/* A number from the CPU's own generator; false if it has none, or none just now. */
+bool arch_random(uint64_t *out);
+
+/* True if EL1 of this machine runs AArch32 code. */
+bool arch_has_aarch32(void);
+/*
+ * Set the first state of an offline vCPU: all registers at their reset values, MMU and caches off,
+ * interrupts masked, at `pc` with `args[0..2]` in x0..x2 (r0..r2 in AArch32).
+ */
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32);
+
+/* Machine memory the hypervisor's image occupies, [*start, *end). */
+void arch_image_range(mpa_t *start, mpa_t *end);
+
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
+/* The machine stops: this CPU masks everything and sleeps for ever. */
+noreturn_fn void arch_park(void);
 
-/* Stage-2 entries: three levels of 512 entries below a concatenated root. level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB. */
-typedef uint64_t s2_pte_t;
-unsigned arch_s2_root_order(void);    /* frames of the root, as an order */
-unsigned arch_s2_address_bits(void);  /* guest physical address size */
-s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level);
-s2_pte_t arch_s2_table(mfn_t m);
-bool arch_s2_valid(s2_pte_t e);
-bool arch_s2_is_table(s2_pte_t e, unsigned level);
-mfn_t arch_s2_mfn(s2_pte_t e);
-unsigned arch_s2_type(s2_pte_t e); /* enum p2m_type, kept in software bits */
-void arch_s2_write(s2_pte_t *slot, s2_pte_t e); /* one single-copy atomic store, and the barrier walkers need */
-/* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; returns when done. */
+/*
+ * Stage 2. Three levels of 512 entries below a concatenated root; level 1: 1 GiB, 2: 2 MiB, 3: 4 KiB.
+ * The encoding is inlines in <arch/stage2.h>, which p2m.c and the checker include:
+ *
+ * typedef uint64_t s2_pte_t;                              0 is an invalid entry: a zeroed page is an empty table
+ * unsigned arch_s2_root_order(void);                      frames of the root, as an order
+ * unsigned arch_s2_address_bits(void);                    guest physical address size
+ * s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level);
+ * s2_pte_t arch_s2_table(mfn_t m);
+ * bool arch_s2_valid(s2_pte_t e);
+ * bool arch_s2_is_table(s2_pte_t e, unsigned level);      level of the table that holds e
+ * mfn_t arch_s2_mfn(s2_pte_t e);
+ * unsigned arch_s2_type(s2_pte_t e);                      enum p2m_type, kept in software bits
+ * void arch_s2_write(struct domain *d, s2_pte_t *slot, s2_pte_t e);
+ *     One single-copy atomic store with release semantics: what was written to a new table before is
+ *     seen by walkers that come through it.
+ * void arch_s2_publish(void);
+ *     After the last write that made entries valid: walkers of all CPUs see them (DSB ISHST).
+ */
+/* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; begins with what
+ * arch_s2_publish() does and returns when done. Cheap if the domain's VMID was never loaded. */
 void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
 void arch_s2_flush_all(struct domain *d);
+
+/* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
+void arch_zero_pages(void *va, uint64_t size_bytes);
 
 /* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
 void arch_clean_to_poc(const void *va, size_t size_bytes);
@@ -63,9 +94,24 @@ uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
 void arch_ich_hcr_write(uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
 uint64_t arch_ich_hcr_read(void);
 uint64_t arch_ich_misr_read(void);
+/* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
+void arch_vif_save(struct vgic_vif *to);
+void arch_vif_load(const struct vgic_vif *from);
+unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
 void arch_irq_set_enabled(uint32_t intid, bool enabled);
+
+/* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
+uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32); /* x0-x2 */
+/* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */
+void arch_vcpu_destroy(struct vcpu *v);
+/* The machine address behind a virtual address of the current vCPU; false if an access would fault. */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out);
+/* The registers as they are now, for a crash record; `v` may be loaded here or nowhere. */
+struct crash_record;
+void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to);
 
 #endif

@@ -17,26 +17,37 @@
 #include <arch/vcpu.h>
 #include <hyp/list.h>
 #include <hyp/lock.h>
+#include <hyp/mmio.h>
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
 #include <hyp/types.h>
 #include <hyp/vgic.h>
+#include <hyp/vtimer.h>
 #include <hyp/vuart.h>
+#include <xen/sched.h> /* enum shutdown_reason */
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_DOWN, DOMAIN_DYING };
 
-/* Why a domain went down. Numbers: public/sched.h, SHUTDOWN_*. */
-enum shutdown_reason {
-    SHUTDOWN_poweroff = 0,
-    SHUTDOWN_reboot = 1,
-    SHUTDOWN_suspend = 2,
-    SHUTDOWN_crash = 3,
-    SHUTDOWN_watchdog = 4,
-    SHUTDOWN_soft_reset = 5,
+enum domain_policy { POLICY_DESTROY, POLICY_RESTART, POLICY_PRESERVE };
+
+/* What a domain's worker does next; each step is bounded. */
+enum domain_job {
+    JOB_NONE,
+    JOB_STOP,    /* wait until all vCPUs are off their CPUs */
+    JOB_EMPTY,   /* take back memory and interrupts */
+    JOB_RESET,   /* devices and vCPUs to power-on */
+    JOB_BUILD,   /* give it memory and images anew, and start it */
+    JOB_RELEASE, /* free the domain itself */
 };
 
-enum domain_policy { POLICY_DESTROY, POLICY_RESTART, POLICY_PRESERVE };
+/* What is kept of a crash for the console. */
+struct crash_record {
+    char why[120];
+    uint64_t at_ticks;
+    uint32_t vcpu;
+    uint64_t pc, pstate, x[31], esr, far;
+};
 
 /* Bits of vcpu.work: looked at once on the way back to the guest. */
 enum vcpu_work {
@@ -44,6 +55,8 @@ enum vcpu_work {
     WORK_VGIC = 1u << 1,    /* interrupt state changed: load list registers */
     WORK_EVENT = 1u << 2,   /* an event upcall may have to be raised */
     WORK_TIMER = 1u << 3,   /* emulated timer line may have changed */
+    WORK_OFFLINE = 1u << 4, /* PSCI CPU_OFF: turn it off once its state is stored */
+    WORK_SUSPEND = 1u << 5, /* PSCI SYSTEM_SUSPEND: reset to resume_entry, then sleep */
 };
 
 struct vcpu {
@@ -54,9 +67,11 @@ struct vcpu {
     struct cpu *cpu;       /* [atomic] CPU whose registers hold this vCPU, or NULL */
     struct sched_vcpu sched;
     struct vgic_cpu vgic;
+    struct vtimer_regs timer_regs;
     struct timer vtimer;   /* virtual timer while the vCPU is not loaded */
     struct timer ptimer;   /* emulated physical timer */
-    uint64_t trap_count;   /* [cpu] exits to the hypervisor */
+    gpa_t resume_entry;    /* [cpu] with WORK_SUSPEND */
+    uint64_t resume_context;
     struct evtchn_vcpu *evtchn; /* Xen interface, owned by core/evtchn.c */
 };
 
@@ -71,16 +86,21 @@ struct domain {
     enum domain_policy on_crash, on_reboot, on_poweroff; /* [const] */
     uint32_t reboot_count;         /* [lock] */
     struct vcpu **vcpu;            /* [const] vcpu_count pointers */
+    struct sched_domain sched;
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
-    uint64_t max_frames;           /* [const] guest memory limit */
-    uint64_t owned_frames;         /* [atomic] */
+    uint64_t max_frames;           /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;           /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max;       /* [const] */
     const struct domain_config *config; /* [const] what it was built from, and is rebuilt from */
     struct rights *rights;         /* hyp/rights.h */
     uint64_t vtimer_offset_ticks;  /* [const] CNTVOFF */
+    struct timer worker;           /* carries out what a trap cannot: see domain.c */
+    enum domain_job job;           /* [lock] what the worker is at */
+    struct build *build;           /* how far domain_build() is, NULL when it is not at work */
+    bool paused_by_console;        /* [lock] */
+    struct crash_record *crash;    /* [lock] the last crash, or NULL */
     uint64_t log_window_ticks;     /* [atomic] dlog() */
     uint32_t log_lines;            /* [atomic] dlog() */
     struct arch_domain arch;
@@ -88,6 +108,14 @@ struct domain {
     struct grant_domain *grant;    /* owned by core/grant.c */
     struct xen_domain *xen;        /* shared info, hvm params..., owned by core/hypercall*.c */
 };
+
+/*
+ * Make a domain from its configuration: vCPUs, tables, devices, no memory yet.
+ * Returns 0 and *out with one reference, the table's; -XEN_ENOMEM, -XEN_EEXIST (number or name taken), ...
+ */
+must_check int domain_create(const struct domain_config *config, struct domain **out);
+/* Build its memory from the configuration and let vCPU 0 go. */
+must_check int domain_start(struct domain *d);
 
 /* Borrowed for the duration of a call; NULL if there is none. Counted: domain_put() it. */
 struct domain *domain_get(domid_t id);
@@ -107,5 +135,13 @@ must_check int domain_reboot(struct domain *d);
 
 /* Set bits in v->work and make it notice: wake it, or kick the CPU it runs on. Any context. */
 void vcpu_notify(struct vcpu *v, uint32_t work_bits);
+
+/* An access by the current vCPU to an address that is not memory. */
+enum mmio_outcome {
+    MMIO_ABSENT, /* nothing there: external abort */
+    MMIO_DONE,
+    MMIO_RETRY,  /* let the guest execute the instruction again */
+};
+enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a);
 
 #endif

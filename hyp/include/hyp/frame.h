@@ -1,79 +1,128 @@
 /*
- * One record per machine frame, and the allocator that hands frames out.
+ * Who owns each machine frame, and the allocator that hands frames out.
  *
  *   state     owner     meaning
  *   NONE      -         not RAM, or RAM that is not ours to give (firmware, holes)
  *   FREE      -         in the allocator
+ *   FIXED     -         free, but only for those who ask for this very place (xen,static-mem)
  *   HYP       domid or  used by the hypervisor, charged to that domain's allowance
  *             DOMID_XEN (DOMID_XEN: charged to nobody)
  *   OWNED     domid     a guest's memory, mapped in its stage 2 or about to be
  *   SHARED    domid     a hypervisor page a guest may map (grant table, shared info)
  *
- *   edges: NONE -> FREE        frame_add_range()        at boot
- *          FREE -> OWNED       frame_alloc_domain()     refs = 1, the owner's
- *          FREE -> HYP         frame_alloc_hyp()
- *          HYP <-> SHARED      frame_share() / frame_unshare()
- *          OWNED,HYP -> FREE   frame_put() of the last reference
+ *   edges: NONE -> FREE        frame_init() at boot, frame_add_range()
+ *          FREE -> FIXED       frame_fix_range()
+ *          FREE -> OWNED       frame_alloc_domain(), frame_alloc_domain_at(); refs = 1, the owner's
+ *          FIXED -> OWNED      frame_alloc_domain_at()
+ *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
+ *          HYP <-> SHARED      frame_share(), frame_unshare()
+ *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was FIXED
  *
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
  *     mapping, grant mapping or copy in flight. It goes back only at 0.
  * F3  memory that a guest owned is scrubbed before it is anybody else's.
- *     Memory that nobody owned since power-on need not be (F_DIRTY tells).
+ *     Memory that nobody owned since power-on need not be (`dirty` tells).
  * F4  no frame is reachable by two domains except by a grant or a declared
  *     shared region; checker_run() (debug) walks all stage-2 tables to see.
  * F5  every HYP frame that is spent for a domain counts in domain.hyp_frames,
  *     and that never passes domain.hyp_frames_max.
+ *
+ * frame_get(), frame_put() of other than the last reference, and frame_info()
+ * take no lock. The others take the allocator's (RANK_FRAME), never while
+ * they zero memory. Domain numbers are below MAX_DOMAINS.
  */
 #ifndef HYP_FRAME_H
 #define HYP_FRAME_H
 
+#include <hyp/arch.h>
 #include <hyp/types.h>
 
 struct domain;
 
-enum frame_state { FRAME_NONE, FRAME_FREE, FRAME_HYP, FRAME_OWNED, FRAME_SHARED };
-
-struct frame {
-    uint32_t refs;   /* [atomic] */
-    uint16_t owner;  /* [frame lock] domid_t */
-    uint8_t state;   /* [frame lock] enum frame_state */
-    uint8_t order : 5, dirty : 1, spare : 2; /* [frame lock] FREE: order of the free block it heads */
-    uint32_t next;   /* [frame lock] FREE: next and previous block of that order, as frame index */
-    uint32_t prev;
-};
+enum frame_state { FRAME_NONE, FRAME_FREE, FRAME_HYP, FRAME_OWNED, FRAME_SHARED, FRAME_FIXED };
 
 #define FRAME_ORDER_MAX 18 /* 1 GiB */
 
-/* Give [start, end) to the allocator. `dirty` false: nobody has owned it since power-on. */
-void frame_add_range(mpa_t start, mpa_t end, bool dirty);
-
-/* The record of a frame, or NULL if `m` is not RAM that we know. Any value may be asked. */
-struct frame *frame_of(mfn_t m);
+struct frame_range { /* [start, end), any alignment */
+    mpa_t start, end;
+};
 
 /*
- * Allocate 2^order frames as guest memory of `d`, aligned to their size,
- * scrubbed. Counts against d->max_frames. Returns 0, -XEN_ENOMEM, -XEN_E2BIG (over d's limit).
+ * Take over the machine's RAM: all of `ram`, save what touches `reserved` (image, modules, device tree,
+ * reserved memory, secure firmware). The direct map must reach all RAM already. The records are placed in the
+ * largest gap; they are not written until a frame of their 2 MiB is used. Once, at boot.
+ * Returns 0, or -XEN_ENOMEM if no gap can hold the records, -XEN_EINVAL if there is no RAM at all.
+ */
+must_check int frame_init(const struct frame_range *ram, unsigned ram_count,
+                          const struct frame_range *reserved, unsigned reserved_count);
+/* Give a part of `ram` that was reserved to the allocator: boot code, modules no longer needed. Whole frames
+ * within [start, end). `dirty`: somebody's data may be in it. */
+void frame_add_range(mpa_t start, mpa_t end, bool dirty);
+/* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is free; then nothing is kept. */
+must_check int frame_fix_range(mpa_t start, mpa_t end);
+
+struct frame_info {
+    enum frame_state state;
+    domid_t owner;
+    uint32_t refs;
+    bool dirty; /* FREE and FIXED: has to be scrubbed */
+};
+/* A snapshot for checks and dumps. False if `m` is no RAM that we know. Any value may be asked. */
+bool frame_info(mfn_t m, struct frame_info *out);
+
+/*
+ * Allocate 2^order frames as guest memory of `d`, aligned to their size, scrubbed. Counts against
+ * d->max_frames. Returns 0, -XEN_ENOMEM, -XEN_E2BIG (over d's limit), or -XEN_ERESTART: some of it had to
+ * be scrubbed, call again (orders above 8 only; bounded work each time).
  */
 must_check int frame_alloc_domain(struct domain *d, unsigned order, mfn_t *out);
-/* The same at a fixed place (xen,static-mem, direct-map): `count` frames from `at`. -XEN_EBUSY if one is not free. */
+/* The same at a fixed place (xen,static-mem, direct-map): `count` frames from `at`, FREE or FIXED, at most
+ * 1 GiB in one call. -XEN_EBUSY if one is neither. */
 must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count);
+/*
+ * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
+ * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are freed by the
+ * last frame_put(). For tear-down; the TLB no longer leads to them. Returns the number of records it had to
+ * touch, from 1 for a whole 2 MiB to 512 for a split one.
+ */
+unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
+/* Frames that count as this domain's now. */
+uint64_t frame_owned_count(domid_t id);
 
 /* 2^order zeroed frames for the hypervisor, charged to `d` (NULL: nobody). NULL if none or over the allowance. */
 void *frame_alloc_hyp(struct domain *d, unsigned order);
 void frame_free_hyp(struct domain *d, void *va, unsigned order);
+/* Let the domain it is charged to map a page of frame_alloc_hyp(d, 0), and take that back. */
+void frame_share(void *va);
+void frame_unshare(void *va);
+/* Two words for whoever allocated a single HYP frame, zero at first. */
+uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
-/* Drop one; the last one scrubs and frees. */
+/* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under its p2m lock. */
+bool frame_is_shared(mfn_t m);
+/* Drop one of an OWNED frame; the last one frees it, to be scrubbed. */
 void frame_put(mfn_t m);
 
-void *mfn_to_va(mfn_t m); /* direct map; the frame must be RAM */
-mfn_t va_to_mfn(const void *va);
+/* Scrub up to 2^order frames of free memory. False: nothing is left to do. For idle CPUs. */
+bool frame_scrub_some(unsigned order);
+
+/* The direct map; the frame must be RAM. */
+static inline void *mfn_to_va(mfn_t m)
+{
+    return arch_ram_va(m.v << FRAME_SHIFT);
+}
+static inline mfn_t va_to_mfn(const void *va)
+{
+    return mfn(arch_ram_mpa(va) >> FRAME_SHIFT);
+}
 
 struct frame_stats {
-    uint64_t total, free, hyp, owned;
-    uint64_t table_bytes; /* frame records themselves */
+    uint64_t total, free, hyp, owned; /* frames; free includes FIXED */
+    uint64_t dirty;                   /* of the free ones */
+    uint64_t table_bytes;             /* frame records themselves */
 };
 void frame_stats(struct frame_stats *out);
 

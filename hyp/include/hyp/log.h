@@ -3,7 +3,7 @@
  *
  * Whole sentences, one line each. What a guest can cause is rate-limited per
  * domain by dlog(). Formats: %d %i %u %x %c %s %p %%, with l, ll, z, width,
- * `0`, `-` and `#`; no floating point.
+ * `*`, precision, `0`, `-` and `#`; no floating point.
  */
 #ifndef HYP_LOG_H
 #define HYP_LOG_H
@@ -17,6 +17,25 @@ void log_line(const char *format, ...) printf_like(1, 2);  /* information */
 void log_warn(const char *format, ...) printf_like(1, 2);  /* something a person should look at */
 /* On behalf of a domain: prefixed with its name, at most 10 lines per second and domain. */
 void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
+
+/*
+ * Where each finished line goes besides the ring; called under the log's lock
+ * (RANK_CONSOLE), so it must not log. What was logged before is replayed. The
+ * hypervisor's console is the sink; unit tests may leave it out.
+ */
+void log_set_sink(void (*sink)(const char *line, size_t length));
+
+/*
+ * The machine is about to stop: no more locks, which the failing CPU may hold
+ * itself; lines go straight to `putc_now`, which waits for the line.
+ */
+void log_panic_mode(void (*putc_now)(char c));
+
+/*
+ * Read the ring: copies the line after position *at (start with 0; the oldest
+ * kept if that is gone) to buf, terminated, and moves *at past it. False at the end.
+ */
+bool log_read(uint64_t *at, char *buf, size_t size);
 
 /* Format into buf, always terminated; returns the length it would have had. */
 int fmt(char *buf, size_t size, const char *format, ...) printf_like(3, 4);

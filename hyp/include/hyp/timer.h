@@ -30,6 +30,7 @@ struct timer {
 struct timer_cpu {
     lock_t lock;
     struct list list; /* [lock] T1 */
+    uint32_t count;   /* [lock] timers on it */
 };
 
 void timer_cpu_init(struct timer_cpu *c);

@@ -72,10 +72,11 @@ typedef uint16_t domid_t;
 #define DOMID_XEN ((domid_t)0x7ff2u)
 #define DOMID_INVALID ((domid_t)0x7ff4u)
 
+#define static_assert _Static_assert
 #define must_check __attribute__((warn_unused_result))
 #define noreturn_fn __attribute__((noreturn))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define cold __attribute__((cold, noinline))
+#define cold __attribute__((__cold__, __noinline__))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,12 +1,69 @@
-/* Placeholder until hyp/vdev/vuart lands on this branch. */
+/*
+ * A domain's serial line: a complete Arm PL011 (DDI 0183G), which serves the
+ * SBSA generic UART's driver as well, because the line is switched on at reset
+ * as firmware would leave it.
+ *
+ * Characters the guest sends go to vuart_output(), which the console supplies.
+ * When the console has no room they wait in the transmit FIFO, and the guest
+ * sees FIFO full: a guest that floods its line waits for itself only.
+ *
+ * V1  rx_count and tx_count never pass 32, or 1 while LCR_H.FEN is 0.
+ * V2  `line` is what the vGIC was told last, and equals (ris & imsc) != 0
+ *     whenever the lock is free.
+ */
 #ifndef HYP_VUART_H
 #define HYP_VUART_H
 
 #include <hyp/lock.h>
+#include <hyp/mmio.h>
 #include <hyp/types.h>
 
+struct domain;
+
+#define VUART_FIFO 32
+#define VUART_SIZE 0x1000ul
+
 struct vuart {
-    lock_t lock;
+    lock_t lock;              /* RANK_VDEV */
+    bool present;             /* [const] the domain has one */
+    bool line;                /* [lock] level of the interrupt */
+    gpa_t base;               /* [const] where its registers are */
+    uint32_t spi;             /* [const] interrupt number as the vGIC counts, 32.. */
+    uint16_t ris, imsc;       /* [lock] interrupts pending, enabled */
+    uint16_t cr, lcr_h, ifls; /* [lock] registers of those names */
+    uint16_t ibrd, fbrd, ilpr, dmacr, rsr;
+    uint8_t rx_first, rx_count; /* [lock]; counts are read without it for the flags */
+    uint8_t tx_first, tx_count; /* [lock] */
+    uint16_t rx[VUART_FIFO];    /* [lock] character, and its errors in bits 8-11 */
+    uint8_t tx[VUART_FIFO];     /* [lock] characters the console had no room for */
 };
+
+/* Give `d` a serial line at `base` with interrupt `spi`. Before the domain runs. */
+void vuart_init(struct domain *d, gpa_t base, uint32_t spi);
+/* Back to the state of power-on: registers at reset, FIFOs empty, interrupt low. */
+void vuart_reset(struct domain *d);
+
+/* True if `at` is one of its registers. */
+static inline bool vuart_owns(const struct vuart *u, gpa_t at)
+{
+    return u->present && at.v - u->base.v < VUART_SIZE;
+}
+/* Carry out an access to its registers by a vCPU of `d`. */
+void vuart_access(struct domain *d, struct mmio_access *a);
+
+/* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so.
+ */
+must_check bool vuart_receive(struct domain *d, uint8_t byte);
+/* A break condition on the line (Linux: the next character is a SysRq command). */
+void vuart_receive_break(struct domain *d);
+
+/*
+ * Supplied by the console: take one character the guest sent. False: no room
+ * now, and vuart_output_ready() will be called when there is. Called with the
+ * vuart's lock held (RANK_VDEV); must not call back into the vuart.
+ */
+must_check bool vuart_output(struct domain *d, uint8_t byte);
+/* The console has room again: send what waits. Called with no lock held above RANK_VDEV's rank. */
+void vuart_output_ready(struct domain *d);
 
 #endif

@@ -46,6 +46,15 @@ static inline void arch_mmio_write64(volatile void *at, uint64_t v)
 {
     *(volatile uint64_t *)at = v;
 }
+extern uint8_t *fake_arena; /* RAM from machine address FAKE_RAM_BASE on */
+static inline void *arch_ram_va(uint64_t mpa)
+{
+    return fake_arena + (mpa - 0x40000000ull);
+}
+static inline uint64_t arch_ram_mpa(const void *va)
+{
+    return (uint64_t)((const uint8_t *)va - fake_arena) + 0x40000000ull;
+}
 static inline void arch_mb(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -1,0 +1,200 @@
+/*
+ * The boot CPU's way from head.S to the first guest.
+ *
+ * Order matters where a line says so; everything here is given back once the
+ * CPUs are up (mmu_drop_boot). Mistakes in the board's tree end in a line that
+ * says what is missing; only without memory there is nothing left to do.
+ */
+#include "arm64.h"
+
+#include <hyp/arch.h>
+#include <hyp/config.h>
+#include <hyp/console.h>
+#include <hyp/devtree.h>
+#include <hyp/frame.h>
+#include <hyp/gic.h>
+#include <hyp/log.h>
+#include <hyp/random.h>
+#include <lib/string.h>
+#include <libfdt.h>
+
+#define MEMORY_RANGES 32
+#define KEEP_RANGES 1024
+
+static struct cpu boot_cpu __initdata;
+static struct frame_range ram[MEMORY_RANGES] __initdata;
+static unsigned ram_count __initdata;
+static struct frame_range keep[KEEP_RANGES] __initdata;
+static unsigned keep_count __initdata;
+
+static noreturn_fn __init void stop(const char *why)
+{
+    log_warn("Bulkhead cannot start: %s", why);
+    arch_park();
+}
+
+static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
+{
+    if (size_bytes == 0) {
+        return;
+    }
+    if (keep_count == KEEP_RANGES) {
+        stop("the tree reserves more than 1,024 ranges of memory; merge some of them.");
+    }
+    keep[keep_count++] = (struct frame_range){mpa(start.v & ~FRAME_MASK),
+                                              mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
+}
+
+/* The tree is somewhere in RAM: map its head to learn its size, then all of it. */
+static __init const void *map_tree(uint64_t pa)
+{
+    const void *fdt = arch_map_ram(mpa(pa), FRAME_SIZE);
+
+    if (!fdt || (pa & 7) || fdt_check_header(fdt) != 0) {
+        return NULL;
+    }
+    return arch_map_ram(mpa(pa), fdt_totalsize(fdt));
+}
+
+static __init void find_memory(const void *fdt)
+{
+    int node = -1;
+
+    while ((node = fdt_node_offset_by_prop_value(fdt, node, "device_type", "memory", 7)) >= 0) {
+        mpa_t base;
+        uint64_t size;
+
+        for (unsigned i = 0; devtree_reg(fdt, node, i, &base, &size) == 0; i++) {
+            uint64_t start = (base.v + FRAME_MASK) & ~FRAME_MASK;
+            uint64_t end = (base.v + size) & ~FRAME_MASK;
+
+            if (ram_count == MEMORY_RANGES) {
+                log_warn("Memory at %#llx is not used: more than %u ranges.",
+                         (unsigned long long)base.v, MEMORY_RANGES);
+            } else if (end > start && mmu_map_ram(start, end) == 0) {
+                ram[ram_count++] = (struct frame_range){mpa(start), mpa(end)};
+            }
+        }
+    }
+    if (ram_count == 0) {
+        stop("the board's tree has no memory node.");
+    }
+}
+
+static __init void find_reserved(const void *fdt, uint64_t fdt_pa)
+{
+    int node, parent = fdt_path_offset(fdt, "/reserved-memory");
+
+    keep_add(NULL, mpa(image_pa), (uint64_t)(image_end - image_start));
+    keep_add(NULL, mpa(fdt_pa), fdt_totalsize(fdt));
+    for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
+        uint64_t start, size;
+
+        if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0) {
+            keep_add(NULL, mpa(start), size);
+        }
+    }
+    fdt_for_each_subnode(node, fdt, parent) {
+        mpa_t base;
+        uint64_t size;
+
+        for (unsigned i = 0; devtree_reg(fdt, node, i, &base, &size) == 0; i++) {
+            keep_add(NULL, base, size);
+        }
+    }
+    config_keep_ranges(fdt, keep_add, NULL);
+}
+
+static __init void seed_random(const void *fdt)
+{
+    int length, chosen = fdt_path_offset(fdt, "/chosen");
+    const void *seed = fdt_getprop(fdt, chosen, "rng-seed", &length);
+    uint64_t now = arch_counter_ticks();
+
+    if (seed && length > 0) {
+        random_mix(seed, (size_t)length);
+    }
+    random_mix(&now, sizeof(now));
+}
+
+static __init void start_domains(const void *fdt)
+{
+    const struct domain_config *config;
+    int count = config_parse(fdt, &config);
+
+    for (int i = 0; i < count; i++) {
+        struct domain *d;
+        int error = domain_create(&config[i], &d);
+
+        if (error) {
+            log_warn("%s: domain \"%s\" is left out: error %d when it was made.", config[i].node,
+                     config[i].name, -error);
+            continue;
+        }
+        error = domain_start(d);
+        if (error) {
+            log_warn("%s: domain \"%s\" is left out.", config[i].node, config[i].name);
+            if (domain_destroy(d)) {
+                log_warn("%s: it could not be removed either.", config[i].node);
+            }
+        }
+    }
+    if (count == 0) {
+        log_warn("No domain to run: the tree has no good xen,domain node below /chosen.");
+    }
+}
+
+/* On the boot CPU's own stack now; nothing of the boot code is used from here on. */
+static noreturn_fn void boot_finish(void)
+{
+    mmu_drop_boot();
+    enter_guests();
+}
+
+noreturn_fn __init void boot_main(uint64_t fdt_pa)
+{
+    const void *fdt;
+    struct cpu *c;
+
+    sysreg_write(tpidr_el2, (uint64_t)&boot_cpu);
+    boot_cpu.online = 1;
+    timer_cpu_init(&boot_cpu.timers);
+    cpus[0] = &boot_cpu;
+
+    fdt = map_tree(fdt_pa);
+    if (!fdt) {
+        arch_park(); /* no tree, no console: nothing can be said */
+    }
+    console_early_init(fdt);
+    find_memory(fdt);
+    find_reserved(fdt, fdt_pa);
+    if (frame_init(ram, ram_count, keep, keep_count) != 0) {
+        stop("not enough memory for the frame records.");
+    }
+    mmu_frames_ready();
+    c = cpu_create(0, sysreg_read(mpidr_el1) & 0xff00fffffful);
+    if (!c) {
+        stop("no memory for CPU 0.");
+    }
+    sysreg_write(tpidr_el2, (uint64_t)c);
+    c->online = 1;
+    sched_cpu_online(c);
+    cpu_init_el2();
+    vmid_init();
+    if (gic_probe(fdt) != 0) {
+        stop("no interrupt controller that it drives: GICv2 or GICv3 is needed.");
+    }
+    sysreg_init();
+    gic_init();
+    if (gic_init_cpu(c) != 0) {
+        stop("CPU 0 has no interrupt controller interface.");
+    }
+    console_start();
+    if (host_psci_probe(fdt) == 0) {
+        uint32_t online = smp_start(fdt);
+        log_line("%u of %u CPUs run.", online, cpu_count);
+    }
+    seed_random(fdt);
+    start_domains(fdt);
+    call_on_stack(boot_finish, c->stack_top);
+}

@@ -1,0 +1,88 @@
+/* The inlines of hyp/arch.h for arm64. */
+#ifndef ARCH_INLINE_H
+#define ARCH_INLINE_H
+
+#include <arch/layout.h>
+#include <arch/sysreg.h>
+#include <stdint.h>
+
+struct cpu;
+
+/* TPIDR_EL2 holds the CPU's record from the first C instruction on. */
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *c;
+    __asm__("mrs %0, tpidr_el2" : "=r"(c));
+    return c;
+}
+
+/* The ISB keeps the read from being done early: DDI 0487I.a D11.2.2. */
+static inline uint64_t arch_counter_ticks(void)
+{
+    isb();
+    return sysreg_read(cntpct_el0);
+}
+
+static inline void arch_relax(void)
+{
+    __asm__ volatile("wfe" : : : "memory");
+}
+static inline void arch_wake_spinners(void)
+{
+    __asm__ volatile("dsb ishst\n\tsev" : : : "memory");
+}
+static inline void arch_mb(void)
+{
+    dmb(ish);
+}
+static inline void arch_rmb(void)
+{
+    dmb(ishld);
+}
+static inline void arch_wmb(void)
+{
+    dmb(ishst);
+}
+
+static inline uint8_t arch_mmio_read8(const volatile void *at)
+{
+    uint32_t v;
+    __asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(at) : "memory");
+    return (uint8_t)v;
+}
+static inline uint32_t arch_mmio_read32(const volatile void *at)
+{
+    uint32_t v;
+    __asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(at) : "memory");
+    return v;
+}
+static inline uint64_t arch_mmio_read64(const volatile void *at)
+{
+    uint64_t v;
+    __asm__ volatile("ldr %x0, [%1]" : "=r"(v) : "r"(at) : "memory");
+    return v;
+}
+static inline void arch_mmio_write8(volatile void *at, uint8_t v)
+{
+    __asm__ volatile("strb %w0, [%1]" : : "r"(v), "r"(at) : "memory");
+}
+static inline void arch_mmio_write32(volatile void *at, uint32_t v)
+{
+    __asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(at) : "memory");
+}
+static inline void arch_mmio_write64(volatile void *at, uint64_t v)
+{
+    __asm__ volatile("str %x0, [%1]" : : "r"(v), "r"(at) : "memory");
+}
+
+/* The direct map: hyp/arch/arm64/mmu.c. */
+static inline void *arch_ram_va(uint64_t mpa)
+{
+    return (void *)(DIRECTMAP_VA + mpa);
+}
+static inline uint64_t arch_ram_mpa(const void *va)
+{
+    return (uint64_t)va - DIRECTMAP_VA;
+}
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * The hypervisor's own address space: EL2 stage 1, layout in arch/layout.h.
+ *
+ * M1  nothing is writable and executable; SCTLR_EL2.WXN makes a mistake fault.
+ * M2  the image's frames have one mapping, the image's; they join the direct
+ *     map only when they are given back.
+ * M3  the tables change on the boot CPU only, before guests run, except for
+ *     entries that go from invalid to valid (no break-before-make needed).
+ *
+ * boot_tables() runs with the MMU off at the load address: it may use no
+ * pointer that was linked. Source: DDI 0487I.a D8.3 (descriptors).
+ */
+#include "arm64.h"
+
+#include <arch/layout.h>
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+#include <hyp/frame.h>
+#include <hyp/log.h>
+#include <lib/string.h>
+
+#define ENTRIES 512
+#define PTE_VALID (1ul << 0)
+#define PTE_TABLE (1ul << 1) /* level 0-2; at level 3 it says page */
+#define PTE_ATTR(i) ((uint64_t)(i) << 2)
+#define PTE_RES1 (1ul << 6) /* AP[1] */
+#define PTE_RO (1ul << 7)
+#define PTE_SH_INNER (3ul << 8)
+#define PTE_AF (1ul << 10)
+#define PTE_XN (1ul << 54)
+#define PTE_ADDRESS 0x0000fffffffff000ul
+
+#define PTE_COMMON (PTE_VALID | PTE_RES1 | PTE_AF)
+#define PTE_NORMAL (PTE_COMMON | PTE_ATTR(1) | PTE_SH_INNER)
+#define MAP_TEXT (PTE_NORMAL | PTE_RO)
+#define MAP_RODATA (PTE_NORMAL | PTE_RO | PTE_XN)
+#define MAP_DATA (PTE_NORMAL | PTE_XN)
+#define MAP_DEVICE (PTE_COMMON | PTE_ATTR(0) | PTE_XN)
+
+#define TABLE __attribute__((aligned(4096)))
+
+uint64_t image_pa;
+uint64_t root_table[ENTRIES] TABLE;
+static uint64_t image_l1[ENTRIES] TABLE, image_l2[ENTRIES] TABLE, image_l3[ENTRIES] TABLE;
+static uint64_t identity_l1[ENTRIES] TABLE, identity_l2[ENTRIES] TABLE;
+
+/* Tables needed before there is a frame allocator: for the tree, and the direct map itself. */
+#define POOL_TABLES 12
+static uint64_t pool[POOL_TABLES][ENTRIES] TABLE;
+static unsigned pool_used;
+static bool frames_ready;
+
+static unsigned index_at(uint64_t va, unsigned level)
+{
+    return (va >> (39 - 9 * level)) & (ENTRIES - 1);
+}
+
+/* With the MMU off addresses of symbols are machine addresses: see the head of this file. */
+static __init uint64_t here(const void *symbol)
+{
+    return (uint64_t)symbol;
+}
+
+static __init void image_pages(uint64_t base, const char *from, const char *to, uint64_t attributes)
+{
+    for (uint64_t pa = here(from); pa < here(to); pa += FRAME_SIZE) {
+        image_l3[index_at(pa - base, 3)] = pa | attributes | PTE_TABLE;
+    }
+}
+
+/* In: where the image is. Returns the machine address of the root. MMU and caches are off. */
+__init uint64_t boot_tables(uint64_t base)
+{
+    uint64_t link = PTE_VALID | PTE_TABLE;
+
+    root_table[index_at(IMAGE_VA, 0)] = here(image_l1) | link;
+    image_l1[index_at(IMAGE_VA, 1)] = here(image_l2) | link;
+    image_l2[index_at(IMAGE_VA, 2)] = here(image_l3) | link;
+    image_pages(base, text_start, text_end, MAP_TEXT);
+    image_pages(base, rodata_start, rodata_end, MAP_RODATA);
+    image_pages(base, init_text_start, init_text_end, MAP_TEXT);
+    image_pages(base, init_data_start, image_end, MAP_DATA);
+
+    /* The image is 2 MiB-aligned and smaller: one read-only block carries the switch. */
+    root_table[index_at(base, 0)] = here(identity_l1) | link;
+    identity_l1[index_at(base, 1)] = here(identity_l2) | link;
+    identity_l2[index_at(base, 2)] = base | MAP_TEXT;
+    return here(root_table);
+}
+
+static uint64_t *table_va(uint64_t pa)
+{
+    uint64_t offset = pa - image_pa;
+
+    if (offset < (uint64_t)(image_end - image_start)) {
+        return (uint64_t *)(IMAGE_VA + offset);
+    }
+    return (uint64_t *)(DIRECTMAP_VA + pa);
+}
+
+static uint64_t va_pa(const void *va)
+{
+    uint64_t v = (uint64_t)va;
+
+    return v >= DIRECTMAP_VA ? v - DIRECTMAP_VA : v - IMAGE_VA + image_pa;
+}
+
+static uint64_t *table_alloc(void)
+{
+    if (frames_ready) {
+        return frame_alloc_hyp(NULL, 0);
+    }
+    return pool_used < POOL_TABLES ? pool[pool_used++] : NULL;
+}
+
+/*
+ * Map [pa, pa + size) at va with the largest blocks that fit; what is mapped
+ * already stays as it is. Returns 0 or -XEN_ENOMEM.
+ */
+static int map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attributes)
+{
+    uint64_t done = 0;
+
+    while (done < size) {
+        uint64_t *table = root_table;
+        unsigned level = 0;
+        uint64_t span, v = va + done, p = pa + done;
+
+        for (;; level++) {
+            uint64_t *slot = &table[index_at(v, level)];
+            span = 1ul << (39 - 9 * level);
+            bool fits = level && ((v | p) & (span - 1)) == 0 && size - done >= span;
+
+            if (!(*slot & PTE_VALID) && fits) {
+                *slot = p | attributes | (level == 3 ? PTE_TABLE : 0);
+                break;
+            }
+            if (level == 3 || ((*slot & PTE_VALID) && !(*slot & PTE_TABLE))) {
+                span -= v & (span - 1);
+                break; /* mapped already */
+            }
+            if (!(*slot & PTE_VALID)) {
+                uint64_t *next = table_alloc();
+                if (!next) {
+                    return -XEN_ENOMEM;
+                }
+                *slot = va_pa(next) | PTE_VALID | PTE_TABLE;
+            }
+            table = table_va(*slot & PTE_ADDRESS);
+        }
+        done += span;
+    }
+    dsb(ishst);
+    isb();
+    return 0;
+}
+
+void *arch_map_mmio(mpa_t at, uint64_t size_bytes)
+{
+    uint64_t start = at.v & ~FRAME_MASK;
+    uint64_t end = (at.v + size_bytes + FRAME_MASK) & ~FRAME_MASK;
+
+    if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
+        return NULL;
+    }
+    return map(DIRECTMAP_VA + start, start, end - start, MAP_DEVICE) ? NULL
+                                                                     : (void *)(DIRECTMAP_VA + at.v);
+}
+
+const void *arch_map_ram(mpa_t at, uint64_t size_bytes)
+{
+    uint64_t start = at.v & ~FRAME_MASK;
+    uint64_t end = (at.v + size_bytes + FRAME_MASK) & ~FRAME_MASK;
+
+    if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
+        return NULL;
+    }
+    return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA) ? NULL
+                                                                   : (const void *)(DIRECTMAP_VA + at.v);
+}
+
+/* RAM into the direct map, the image left out (M2). [start, end) in whole frames. */
+__init int mmu_map_ram(uint64_t start, uint64_t end)
+{
+    uint64_t hole_start = image_pa, hole_end = image_pa + (uint64_t)(image_end - image_start);
+    int error = 0;
+
+    if (end <= hole_start || start >= hole_end) {
+        return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA);
+    }
+    if (start < hole_start) {
+        error = map(DIRECTMAP_VA + start, start, hole_start - start, MAP_DATA);
+    }
+    if (!error && end > hole_end) {
+        error = map(DIRECTMAP_VA + hole_end, hole_end, end - hole_end, MAP_DATA);
+    }
+    return error;
+}
+
+void mmu_frames_ready(void)
+{
+    frames_ready = true;
+}
+
+/* A CPU's stack in its slot; below it nothing is mapped, so an overflow faults. Returns its top or NULL. */
+void *mmu_map_stack(uint32_t cpu_id)
+{
+    uint64_t top = STACKS_VA + (uint64_t)(cpu_id + 1) * STACK_SLOT;
+    unsigned order = 2;
+
+    static_assert(STACK_SIZE == FRAME_SIZE << 2, "stack order");
+    void *stack = frame_alloc_hyp(NULL, order);
+    if (!stack || map(top - STACK_SIZE, va_pa(stack), STACK_SIZE, MAP_DATA)) {
+        return NULL;
+    }
+    return (void *)top;
+}
+
+/* After all CPUs are up: the identity map goes, and boot code and data become free memory. */
+void mmu_drop_boot(void)
+{
+    uint64_t start = image_pa + (uint64_t)(init_text_start - image_start);
+    uint64_t end = image_pa + (uint64_t)(init_data_end - image_start);
+
+    for (const char *p = init_text_start; p < init_data_end; p += FRAME_SIZE) {
+        image_l3[index_at((uint64_t)p, 3)] = 0;
+    }
+    root_table[index_at(image_pa, 0)] = 0;
+    dsb(ishst);
+    __asm__ volatile("tlbi alle2is");
+    dsb(ish);
+    isb();
+    if (map(DIRECTMAP_VA + start, start, end - start, MAP_DATA) == 0) {
+        frame_add_range(mpa(start), mpa(end), true);
+    }
+}
+
+uint64_t hva_pa(const void *va)
+{
+    return va_pa(va);
+}
+
+void arch_clean_to_poc(const void *va, size_t size_bytes)
+{
+    uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);
+    uint64_t end = (uint64_t)va + size_bytes;
+
+    for (uint64_t a = (uint64_t)va & ~(line - 1); a < end; a += line) {
+        __asm__ volatile("dc civac, %0" : : "r"(a) : "memory");
+    }
+    dsb(sy);
+}
+
+void arch_sync_icache(const void *va, size_t size_bytes)
+{
+    uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);
+    uint64_t end = (uint64_t)va + size_bytes;
+
+    for (uint64_t a = (uint64_t)va & ~(line - 1); a < end; a += line) {
+        __asm__ volatile("dc cvau, %0" : : "r"(a) : "memory");
+    }
+    dsb(ish);
+    __asm__ volatile("ic ialluis");
+    dsb(ish);
+    isb();
+}
+
+/* Zero whole frames, a cache block at a time where the CPU lets us. */
+void arch_zero_pages(void *va, uint64_t size_bytes)
+{
+    uint64_t dczid = sysreg_read(dczid_el0);
+    char *p = va, *end = p + size_bytes;
+
+    if ((dczid & (1u << 4)) || ((dczid & 0xf) != 4)) {
+        memset(va, 0, size_bytes);
+        return;
+    }
+    for (; p < end; p += 256) { /* four blocks of 64 bytes at a time */
+        __asm__ volatile("dc zva, %0\n\tdc zva, %1\n\tdc zva, %2\n\tdc zva, %3"
+                         :
+                         : "r"(p), "r"(p + 64), "r"(p + 128), "r"(p + 192)
+                         : "memory");
+    }
+}

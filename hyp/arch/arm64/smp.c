@@ -1,0 +1,211 @@
+/*
+ * The host's CPUs and its firmware.
+ *
+ * Secondaries are started by PSCI, all at once, and then waited for; one that
+ * does not come up is said in a line and left out. Interrupts stay masked at
+ * EL2 for ever (docs/trap-path.md).
+ *
+ * Sources: PSCI DEN 0022F; Devicetree Specification 3.8 (cpu nodes).
+ */
+#include "arm64.h"
+
+#include <hyp/arch.h>
+#include <hyp/devtree.h>
+#include <hyp/frame.h>
+#include <hyp/gic.h>
+#include <hyp/log.h>
+#include <lib/string.h>
+#include <libfdt.h>
+
+struct cpu *cpus[MAX_CPUS];
+uint32_t cpu_count = 1;
+
+#define PSCI_CPU_ON 0xc4000003u
+#define PSCI_SYSTEM_OFF 0x84000008u
+#define PSCI_SYSTEM_RESET 0x84000009u
+#define START_TIMEOUT_NS 1000000000ull
+#define MPIDR_AFFINITY 0xff00fffffful
+
+enum conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
+static enum conduit conduit; /* [const] after boot */
+
+/* A call to the firmware. Below us there is nobody to trap an HVC, so SMC it is. */
+int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
+{
+    register uint64_t x0 __asm__("x0") = fn;
+    register uint64_t x1 __asm__("x1") = a;
+    register uint64_t x2 __asm__("x2") = b;
+    register uint64_t x3 __asm__("x3") = c;
+
+    if (conduit != CONDUIT_SMC) {
+        return -1;
+    }
+    __asm__ volatile("smc #0"
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+                     :
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
+                       "x16", "x17", "memory");
+    return (int64_t)x0;
+}
+
+__init int host_psci_probe(const void *fdt)
+{
+    int node = fdt_node_offset_by_compatible(fdt, -1, "arm,psci-1.0");
+
+    if (node < 0) {
+        node = fdt_node_offset_by_compatible(fdt, -1, "arm,psci-0.2");
+    }
+    const char *method = node < 0 ? NULL : fdt_getprop(fdt, node, "method", NULL);
+    if (method && strcmp(method, "smc") == 0) {
+        conduit = CONDUIT_SMC;
+        return 0;
+    }
+    log_warn("The board's tree has no PSCI node with method \"smc\": one CPU, no power-off.");
+    return -XEN_ENODEV;
+}
+
+noreturn_fn void arch_park(void)
+{
+    for (;;) {
+        __asm__ volatile("msr daifset, #0xf\n\twfi" : : : "memory");
+    }
+}
+
+noreturn_fn void host_power(bool reset)
+{
+    host_psci(reset ? PSCI_SYSTEM_RESET : PSCI_SYSTEM_OFF, 0, 0, 0);
+    arch_park();
+}
+
+/* One CPU's record and stack. NULL: no memory. */
+struct cpu *cpu_create(uint32_t id, uint64_t mpidr)
+{
+    static_assert(sizeof(struct cpu) <= FRAME_SIZE, "a CPU is one page");
+    struct cpu *c = frame_alloc_hyp(NULL, 0);
+
+    if (!c || !(c->stack_top = mmu_map_stack(id))) {
+        return NULL;
+    }
+    c->id = id;
+    c->arch_id = mpidr;
+    timer_cpu_init(&c->timers);
+    cpus[id] = c;
+    sched_cpu_init(c);
+    return c;
+}
+
+/* Registers of EL2 that stay as they are, on each CPU. */
+void cpu_init_el2(void)
+{
+    sysreg_write(hcr_el2, HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO);
+    sysreg_write(hstr_el2, 0);
+    sysreg_write(cptr_el2, CPTR_RES1 | CPTR_TTA | CPTR_TZ | CPTR_TFP);
+    sysreg_write(vpidr_el2, sysreg_read(midr_el1));
+    sysreg_write(cnthctl_el2, CNTHCTL_EL1PCTEN); /* counter visible, CNTP_* trapped */
+    sysreg_write(vtcr_el2, arch_vtcr());
+    sysreg_write(vttbr_el2, 0);
+    debug_init_cpu();
+    /* All page tables and TLB entries of whoever ran before us are void. */
+    __asm__ volatile("tlbi alle1" : : : "memory");
+    dsb(nsh);
+    isb();
+}
+
+static uint64_t self_mpidr(void)
+{
+    return sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
+}
+
+noreturn_fn void secondary_main(void)
+{
+    struct cpu *c = this_cpu();
+
+    cpu_init_el2();
+    if (gic_init_cpu(c) != 0) {
+        log_warn("CPU %u has no interrupt controller interface; it is left out.", c->id);
+        arch_park();
+    }
+    __atomic_store_n(&c->online, 1, __ATOMIC_RELEASE);
+    sched_cpu_online(c);
+    arch_wake_spinners();
+    enter_guests();
+}
+
+static __init uint64_t reg_mpidr(const void *fdt, int node)
+{
+    int length, parent = fdt_parent_offset(fdt, node);
+    const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
+    int cells = fdt_address_cells(fdt, parent);
+
+    if (!reg || cells < 1 || cells > 2 || length < cells * 4) {
+        return ~0ull;
+    }
+    return cells == 2 ? (uint64_t)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1])
+                      : fdt32_to_cpu(reg[0]);
+}
+
+static __init void start(uint64_t mpidr)
+{
+    if (cpu_count == MAX_CPUS) {
+        log_warn("CPU %#llx is left out: Bulkhead drives at most %u.", (unsigned long long)mpidr,
+                 MAX_CPUS);
+        return;
+    }
+    struct cpu *c = cpu_create(cpu_count, mpidr);
+    if (!c) {
+        log_warn("CPU %#llx is left out: no memory for it.", (unsigned long long)mpidr);
+        return;
+    }
+    cpu_count++;
+    arch_clean_to_poc(c, sizeof(*c));
+    int64_t error = host_psci(PSCI_CPU_ON, mpidr, hva_pa(secondary_entry), (uint64_t)c);
+    if (error) {
+        log_warn("CPU %#llx does not start: firmware says %lld.", (unsigned long long)mpidr,
+                 (long long)error);
+    }
+}
+
+static bool all_online(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (!__atomic_load_n(&cpus[i]->online, __ATOMIC_ACQUIRE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Start every CPU of the tree but this one; returns how many run now. */
+__init uint32_t smp_start(const void *fdt)
+{
+    int node, parent = fdt_path_offset(fdt, "/cpus");
+    uint32_t online = 0;
+
+    fdt_for_each_subnode(node, fdt, parent) {
+        const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+        uint64_t mpidr;
+
+        if (!type || strcmp(type, "cpu") != 0 || !devtree_enabled(fdt, node)) {
+            continue;
+        }
+        mpidr = reg_mpidr(fdt, node);
+        if (mpidr == ~0ull) {
+            log_warn("A cpu node without a usable reg property is ignored.");
+        } else if (mpidr != self_mpidr()) {
+            start(mpidr);
+        }
+    }
+    uint64_t give_up = arch_counter_ticks() + ns_to_ticks(START_TIMEOUT_NS);
+    while (!all_online() && arch_counter_ticks() < give_up) {
+        __asm__ volatile("yield" : : : "memory");
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (__atomic_load_n(&cpus[i]->online, __ATOMIC_ACQUIRE)) {
+            online++;
+        } else {
+            log_warn("CPU %u (%#llx) did not come up within a second; it is left out.", i,
+                     (unsigned long long)cpus[i]->arch_id);
+        }
+    }
+    return online;
+}

@@ -1,0 +1,335 @@
+/*
+ * What a guest's trap means, and the one way back.
+ *
+ * Each class has one handler that returns an outcome; trap_sync() applies it.
+ * The program counter moves there and nowhere else (HVC needs no step: its
+ * return address is the next instruction). A guest can cause every class in
+ * the table; those that cannot happen with our trap settings are answered as
+ * if the instruction did not exist.
+ */
+#include "arm64.h"
+
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+#include <hyp/frame.h>
+#include <hyp/hypercall.h>
+#include <hyp/irq.h>
+#include <hyp/log.h>
+#include <hyp/mmio.h>
+#include <hyp/psci.h>
+
+enum outcome {
+    TRAP_DONE,      /* go on at ELR as it is */
+    TRAP_SKIP,      /* the instruction was carried out for the guest */
+    TRAP_UNDEFINED, /* inject an undefined instruction */
+    TRAP_ABORT,     /* inject an external abort at FAR_EL2 */
+};
+
+/* FAR_EL2 and HPFAR_EL2 give the guest physical address of a stage-2 fault. */
+static bool fault_address(uint64_t esr, gpa_t *out)
+{
+    uint64_t far = sysreg_read(far_el2);
+    bool permission = (esr & 0x3c) == 0x0c;
+    bool walk = esr & (1u << 7); /* S1PTW */
+
+    if (permission && !walk) {
+        /* HPFAR_EL2 is not valid then (D17.2.63): ask the guest's own stage 1. */
+        uint64_t par = sysreg_read(par_el1), result;
+        __asm__ volatile("at s1e1r, %0\n\tisb" : : "r"(far) : "memory");
+        result = sysreg_read(par_el1);
+        sysreg_write(par_el1, par);
+        if (result & 1) {
+            return false;
+        }
+        *out = gpa((result & 0x0000fffffffff000ul) | (far & FRAME_MASK));
+        return true;
+    }
+    *out = gpa(((sysreg_read(hpfar_el2) & 0x00000ffffffffff0ul) << 8) | (far & FRAME_MASK));
+    return true;
+}
+
+static uint64_t sign_extend(uint64_t value, unsigned size)
+{
+    unsigned shift = 64 - 8 * size;
+
+    return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/* Source: DDI 0487I.a D17.2.37, ISS encoding for an exception from a data abort. */
+static enum outcome data_abort(struct vcpu *v, uint64_t esr)
+{
+    struct mmio_access a;
+    unsigned reg = (esr >> 16) & 31;
+
+    if ((esr & 0x30) == 0x10 && !(esr & 0xf)) {
+        /* An external abort of the guest's own making: it belongs to the guest. */
+        return TRAP_ABORT;
+    }
+    if (!(esr & (1u << 24)) || (esr & (1u << 7)) || !fault_address(esr, &a.at)) {
+        return TRAP_ABORT; /* no decoded access, or its own table walk hit nothing */
+    }
+    a.size = (uint8_t)(1u << ((esr >> 22) & 3));
+    a.write = esr & (1u << 6);
+    if (a.at.v & (a.size - 1u)) {
+        return TRAP_ABORT;
+    }
+    a.value = a.write && reg != 31 ? v->arch.x[reg] : 0;
+    if (a.size < 8) {
+        a.value &= (1ull << (8 * a.size)) - 1;
+    }
+    enum mmio_outcome outcome = domain_mmio(v, &a);
+    if (outcome != MMIO_DONE) {
+        return outcome == MMIO_RETRY ? TRAP_DONE : TRAP_ABORT;
+    }
+    if (!a.write && reg != 31) {
+        uint64_t value = esr & (1u << 21) ? sign_extend(a.value, a.size) : a.value;
+        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
+    }
+    return TRAP_SKIP;
+}
+
+static enum outcome wait_for(struct vcpu *v, uint64_t esr)
+{
+    if (esr & 1) { /* WFE: somebody else may be what it waits for */
+        sched_yield(v);
+        return TRAP_SKIP;
+    }
+    /* The guest goes on after the WFI when it wakes; skip first, since blocking changes nothing here. */
+    if (!vgic_has_pending(v)) {
+        sched_block(v);
+    }
+    return TRAP_SKIP;
+}
+
+static enum outcome smc(struct vcpu *v, uint64_t esr)
+{
+    if (esr & 0xffff) {
+        return TRAP_UNDEFINED;
+    }
+    smccc_call(v);
+    return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
+}
+
+static enum outcome decode(struct vcpu *v, uint64_t esr)
+{
+    switch (esr >> ESR_EC_SHIFT) {
+    case EC_SYS64:
+        return sysreg_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_DABT_LOW:
+        return data_abort(v, esr);
+    case EC_WFX:
+        return wait_for(v, esr);
+    case EC_FP:
+        vcpu_fp_take(v);
+        return TRAP_DONE;
+    case EC_SMC64:
+    case EC_SMC32:
+        return smc(v, esr);
+    case EC_HVC32:
+        if (esr & 0xffff) {
+            return TRAP_UNDEFINED; /* the Xen ABI is not offered to AArch32 yet: docs/caveats.md */
+        }
+        smccc_call(v);
+        return TRAP_DONE;
+    case EC_CP15_32:
+        return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_CP15_64:
+        return cp15_trap(v, esr, true) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_CP14_32:
+    case EC_CP14_64:
+    case EC_CP14_LDC:
+        /* Debug and trace of AArch32: the registers read as zero, writes vanish. */
+        if ((esr & 1) && ((esr >> 5) & 31) != 31) {
+            v->arch.x[(esr >> 5) & 31] = 0;
+        }
+        return TRAP_SKIP;
+    case EC_IABT_LOW:
+        return TRAP_ABORT;
+    default:
+        return TRAP_UNDEFINED;
+    }
+}
+
+void trap_sync(struct vcpu *v, uint64_t esr)
+{
+    if (!condition_holds(esr)) {
+        skip_instruction(esr);
+        return;
+    }
+    switch (decode(v, esr)) {
+    case TRAP_DONE:
+        return;
+    case TRAP_SKIP:
+        skip_instruction(esr);
+        return;
+    case TRAP_UNDEFINED:
+        inject_undefined(v);
+        return;
+    case TRAP_ABORT:
+        inject_abort(v, esr >> ESR_EC_SHIFT == EC_IABT_LOW, sysreg_read(far_el2));
+        return;
+    }
+}
+
+/* x0-x18 are in v->arch.x; x19-x29 are in the machine. */
+void trap_hvc(struct vcpu *v, uint64_t esr)
+{
+    uint64_t immediate = esr & 0xffff;
+
+    if (likely(immediate == XEN_HYPERCALL_TAG)) {
+        hypercall(v);
+    } else if (immediate == 0) {
+        smccc_call(v);
+    } else {
+        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+        inject_undefined(v);
+    }
+}
+
+void trap_serror(struct vcpu *v, uint64_t esr)
+{
+    dlog(v->domain, "SError from the machine, syndrome %#llx: passed on to the guest",
+         (unsigned long long)esr);
+    inject_serror(v);
+}
+
+/* Change over to `next`, if it is not what is loaded. */
+static void switch_to(struct cpu *c, struct vcpu *next)
+{
+    if (c->loaded == next) {
+        return;
+    }
+    if (c->loaded) {
+        vcpu_unload(c->loaded);
+    }
+    vcpu_load(next);
+}
+
+/* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */
+static void update_traps(struct cpu *c, struct vcpu *v)
+{
+    uint64_t hcr = v->arch.hcr & ~(HCR_TWE | HCR_TWI);
+
+    hcr |= sched_contended(c) ? HCR_TWE : 0;
+    hcr |= v->sched.params.class == SCHED_DEDICATED ? 0 : HCR_TWI;
+    vcpu_set_hcr(v, hcr);
+}
+
+static void idle(struct cpu *c)
+{
+    uint64_t began = arch_counter_ticks();
+
+    if (!frame_scrub_some(4)) {
+        dsb(sy);
+        __asm__ volatile("wfi" : : : "memory");
+    }
+    irq_interrupt(c);
+    c->idle_ticks += arch_counter_ticks() - began;
+}
+
+/* The vCPU asked to be off, or to start anew: its registers are stored by now (Q1 in psci.c). */
+static uint32_t leave(struct cpu *c, struct vcpu *v, uint32_t work)
+{
+    if (!(work & (WORK_OFFLINE | WORK_SUSPEND))) {
+        return work;
+    }
+    if (c->loaded == v) {
+        vcpu_unload(v);
+    }
+    if (work & WORK_OFFLINE) {
+        sched_set_online(v, false);
+    } else {
+        arch_vcpu_set_entry(v, v->resume_entry, (uint64_t[3]){v->resume_context}, v->arch.aarch32);
+        vcpu_load(v);
+        if (!vgic_has_pending(v)) {
+            sched_block(v);
+        }
+    }
+    return work | WORK_RESCHED;
+}
+
+/* Others want this CPU's blocked vCPU out of its registers. */
+static void give_up_loaded(struct cpu *c)
+{
+    if (c->save_request) {
+        c->save_request = 0;
+        if (c->loaded) {
+            vcpu_unload(c->loaded);
+        }
+    }
+}
+
+/*
+ * The slow way out of a trap: choose who runs, carry out what is due for it.
+ * Returns the vCPU to resume, loaded, with c->current pointing at it. Interrupts
+ * stay masked; what arrives after the last look interrupts the guest at once.
+ */
+struct vcpu *exit_work(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    for (;;) {
+        uint32_t work = v ? __atomic_exchange_n(&v->work, 0, __ATOMIC_ACQUIRE) : WORK_RESCHED;
+
+        work = v ? leave(c, v, work) : work;
+        if ((work & WORK_RESCHED) || __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED)) {
+            struct vcpu *next = sched_choose(c, arch_counter_ticks());
+
+            if (v && next != v && (work & ~WORK_RESCHED)) {
+                __atomic_fetch_or(&v->work, work & ~WORK_RESCHED, __ATOMIC_RELAXED);
+                work = 0;
+            }
+            c->current = next;
+            if (!next) {
+                v = NULL;
+                give_up_loaded(c);
+                idle(c);
+                continue;
+            }
+            if (next != v) {
+                work = __atomic_exchange_n(&next->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
+                v = next;
+            }
+            switch_to(c, v);
+            /* current and v->cpu before the last look at v->work: vcpu_notify() does it the other way round. */
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+            update_traps(c, v);
+        }
+        if (work & WORK_TIMER) {
+            vtimer_work(v);
+        }
+        /* Last: what comes before may change interrupt lines. */
+        if ((work | __atomic_load_n(&v->work, __ATOMIC_RELAXED)) & WORK_VGIC) {
+            __atomic_fetch_and(&v->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
+            vgic_flush(v);
+        }
+        if (!__atomic_load_n(&v->work, __ATOMIC_ACQUIRE)) {
+            return v;
+        }
+    }
+}
+
+noreturn_fn void el2_exception(const uint64_t *regs)
+{
+    uint64_t esr = sysreg_read(esr_el2), elr = sysreg_read(elr_el2);
+
+    log_warn("Bulkhead stopped: unexpected exception at EL2 on CPU %u.", this_cpu()->id);
+    log_warn("  ESR %#018llx (class %#llx) ELR %#018llx FAR %#018llx SPSR %#llx",
+             (unsigned long long)esr, (unsigned long long)(esr >> ESR_EC_SHIFT),
+             (unsigned long long)elr, (unsigned long long)sysreg_read(far_el2),
+             (unsigned long long)sysreg_read(spsr_el2));
+    for (unsigned i = 0; i < 31; i += 3) {
+        log_warn("  x%-2u %016llx  x%-2u %016llx  %s%-2u %016llx", i, (unsigned long long)regs[i],
+                 i + 1, i + 1 < 31 ? (unsigned long long)regs[i + 1] : 0ull,
+                 i + 2 < 31 ? "x" : "sp", i + 2, (unsigned long long)regs[i + 2 < 31 ? i + 2 : 31]);
+    }
+    /* Frame pointers, as far as they stay on one of our stacks. */
+    const uint64_t *frame = (const uint64_t *)regs[29];
+    for (unsigned depth = 0; depth < 16 && (uint64_t)frame >= STACKS_VA &&
+                             (uint64_t)frame < DIRECTMAP_VA && !((uint64_t)frame & 7);
+         depth++) {
+        log_warn("  called from %#llx", (unsigned long long)frame[1]);
+        frame = (const uint64_t *)frame[0];
+    }
+    assert_failed("exception at EL2", "vectors", 0);
+}

@@ -1,0 +1,320 @@
+/*
+ * Moving vCPUs on and off a CPU.
+ *
+ * V1  cpu->loaded is the vCPU whose EL1 registers the CPU holds, and that
+ *     vCPU's `cpu` points back. They change together, on that CPU only.
+ * V2  a vCPU is loaded only while it is nowhere else: unloading comes first,
+ *     and the scheduler wakes a loaded vCPU on its own CPU only (S2).
+ * V3  FP registers: fp_owner is the last vCPU to use them here. Leaving, a vCPU
+ *     that used them writes them back, so memory is never older than a CPU;
+ *     coming back to the same CPU with nobody having used them costs nothing.
+ */
+#include "arm64.h"
+
+#include <hyp/arch.h>
+#include <hyp/frame.h>
+#include <hyp/vtimer.h>
+#include <lib/string.h>
+
+/* FP is not trapped while loaded; EL2 itself never uses it (-mgeneral-regs-only). */
+static void fp_save(struct arch_fp *fp)
+{
+    __asm__ volatile(".arch_extension fp\n\t"
+                     ".arch_extension simd\n\t"
+                     "stp q0, q1, [%0, #0]\n\tstp q2, q3, [%0, #32]\n\t"
+                     "stp q4, q5, [%0, #64]\n\tstp q6, q7, [%0, #96]\n\t"
+                     "stp q8, q9, [%0, #128]\n\tstp q10, q11, [%0, #160]\n\t"
+                     "stp q12, q13, [%0, #192]\n\tstp q14, q15, [%0, #224]\n\t"
+                     "stp q16, q17, [%0, #256]\n\tstp q18, q19, [%0, #288]\n\t"
+                     "stp q20, q21, [%0, #320]\n\tstp q22, q23, [%0, #352]\n\t"
+                     "stp q24, q25, [%0, #384]\n\tstp q26, q27, [%0, #416]\n\t"
+                     "stp q28, q29, [%0, #448]\n\tstp q30, q31, [%0, #480]"
+                     :
+                     : "r"(fp->q)
+                     : "memory");
+    fp->fpsr = sysreg_read(fpsr);
+    fp->fpcr = sysreg_read(fpcr);
+}
+
+static void fp_restore(const struct arch_fp *fp)
+{
+    __asm__ volatile(".arch_extension fp\n\t"
+                     ".arch_extension simd\n\t"
+                     "ldp q0, q1, [%0, #0]\n\tldp q2, q3, [%0, #32]\n\t"
+                     "ldp q4, q5, [%0, #64]\n\tldp q6, q7, [%0, #96]\n\t"
+                     "ldp q8, q9, [%0, #128]\n\tldp q10, q11, [%0, #160]\n\t"
+                     "ldp q12, q13, [%0, #192]\n\tldp q14, q15, [%0, #224]\n\t"
+                     "ldp q16, q17, [%0, #256]\n\tldp q18, q19, [%0, #288]\n\t"
+                     "ldp q20, q21, [%0, #320]\n\tldp q22, q23, [%0, #352]\n\t"
+                     "ldp q24, q25, [%0, #384]\n\tldp q26, q27, [%0, #416]\n\t"
+                     "ldp q28, q29, [%0, #448]\n\tldp q30, q31, [%0, #480]"
+                     :
+                     : "r"(fp->q)
+                     : "memory");
+    sysreg_write(fpsr, fp->fpsr);
+    sysreg_write(fpcr, fp->fpcr);
+}
+
+#define CPTR_GUEST (CPTR_RES1 | CPTR_TTA | CPTR_TZ)
+
+/* The guest's first FP instruction since it was loaded. */
+void vcpu_fp_take(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    sysreg_write(cptr_el2, CPTR_GUEST);
+    isb();
+    if (c->fp_owner != v || v->arch.fp_cpu != c) {
+        fp_restore(&v->arch.fp);
+        c->fp_owner = v;
+        v->arch.fp_cpu = c;
+    }
+    v->arch.fp_enabled = true;
+}
+
+static void fp_unload(struct vcpu *v)
+{
+    if (v->arch.fp_enabled) {
+        fp_save(&v->arch.fp);
+        v->arch.fp_enabled = false;
+    }
+}
+
+static void el1_save(struct arch_vcpu *a)
+{
+    a->elr = sysreg_read(elr_el2);
+    a->spsr = sysreg_read(spsr_el2);
+    a->sp_el0 = sysreg_read(sp_el0);
+    a->sp_el1 = sysreg_read(sp_el1);
+    a->elr_el1 = sysreg_read(elr_el1);
+    a->spsr_el1 = sysreg_read(spsr_el1);
+    a->sctlr = sysreg_read(sctlr_el1);
+    a->cpacr = sysreg_read(cpacr_el1);
+    a->ttbr0 = sysreg_read(ttbr0_el1);
+    a->ttbr1 = sysreg_read(ttbr1_el1);
+    a->tcr = sysreg_read(tcr_el1);
+    a->mair = sysreg_read(mair_el1);
+    a->amair = sysreg_read(amair_el1);
+    a->vbar = sysreg_read(vbar_el1);
+    a->contextidr = sysreg_read(contextidr_el1);
+    a->esr = sysreg_read(esr_el1);
+    a->far = sysreg_read(far_el1);
+    a->afsr0 = sysreg_read(afsr0_el1);
+    a->afsr1 = sysreg_read(afsr1_el1);
+    a->par = sysreg_read(par_el1);
+    a->tpidr_el0 = sysreg_read(tpidr_el0);
+    a->tpidrro_el0 = sysreg_read(tpidrro_el0);
+    a->tpidr_el1 = sysreg_read(tpidr_el1);
+    a->cntkctl = sysreg_read(cntkctl_el1);
+    a->csselr = sysreg_read(csselr_el1);
+    if (a->aarch32) {
+        a->spsr_abt = sysreg_read(spsr_abt);
+        a->spsr_und = sysreg_read(spsr_und);
+        a->spsr_irq = sysreg_read(spsr_irq);
+        a->spsr_fiq = sysreg_read(spsr_fiq);
+        a->dacr32 = sysreg_read(dacr32_el2);
+        a->ifsr32 = sysreg_read(ifsr32_el2);
+    }
+}
+
+static void el1_restore(const struct arch_vcpu *a)
+{
+    sysreg_write(elr_el2, a->elr);
+    sysreg_write(spsr_el2, a->spsr);
+    sysreg_write(sp_el0, a->sp_el0);
+    sysreg_write(sp_el1, a->sp_el1);
+    sysreg_write(elr_el1, a->elr_el1);
+    sysreg_write(spsr_el1, a->spsr_el1);
+    sysreg_write(sctlr_el1, a->sctlr);
+    sysreg_write(cpacr_el1, a->cpacr);
+    sysreg_write(ttbr0_el1, a->ttbr0);
+    sysreg_write(ttbr1_el1, a->ttbr1);
+    sysreg_write(tcr_el1, a->tcr);
+    sysreg_write(mair_el1, a->mair);
+    sysreg_write(amair_el1, a->amair);
+    sysreg_write(vbar_el1, a->vbar);
+    sysreg_write(contextidr_el1, a->contextidr);
+    sysreg_write(esr_el1, a->esr);
+    sysreg_write(far_el1, a->far);
+    sysreg_write(afsr0_el1, a->afsr0);
+    sysreg_write(afsr1_el1, a->afsr1);
+    sysreg_write(par_el1, a->par);
+    sysreg_write(tpidr_el0, a->tpidr_el0);
+    sysreg_write(tpidrro_el0, a->tpidrro_el0);
+    sysreg_write(tpidr_el1, a->tpidr_el1);
+    sysreg_write(cntkctl_el1, a->cntkctl);
+    sysreg_write(csselr_el1, a->csselr);
+    sysreg_write(vmpidr_el2, a->vmpidr);
+    sysreg_write(hcr_el2, a->hcr);
+    if (a->aarch32) {
+        sysreg_write(spsr_abt, a->spsr_abt);
+        sysreg_write(spsr_und, a->spsr_und);
+        sysreg_write(spsr_irq, a->spsr_irq);
+        sysreg_write(spsr_fiq, a->spsr_fiq);
+        sysreg_write(dacr32_el2, a->dacr32);
+        sysreg_write(ifsr32_el2, a->ifsr32);
+    }
+}
+
+/* Bring `v` onto this CPU, which has none loaded. */
+void vcpu_load(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    el1_restore(&v->arch);
+    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP);
+    vmid_load(v->domain);
+    debug_load(v);
+    vtimer_restore(v);
+    vgic_restore(v);
+    c->loaded = v;
+    __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
+}
+
+/* Write the loaded vCPU back; afterwards any CPU may load it. */
+void vcpu_unload(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    vgic_save(v);
+    vtimer_save(v);
+    debug_unload(v);
+    fp_unload(v);
+    el1_save(&v->arch);
+    c->loaded = NULL;
+    __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELEASE);
+    sched_saved(v);
+}
+
+void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
+{
+    if (v->arch.hcr != hcr) {
+        v->arch.hcr = hcr;
+        sysreg_write(hcr_el2, hcr);
+    }
+}
+
+#define HCR_GUEST                                                                                  \
+    (HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI |    \
+     HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR)
+
+/* Affinity as Xen gives it: 16 vCPUs per cluster. Source: Xen public arch-arm.h, vcpuid_to_vaffinity. */
+uint64_t arch_vcpu_mpidr(uint32_t vcpu_id)
+{
+    return (1ul << 31) | (vcpu_id & 0xf) | ((uint64_t)(vcpu_id >> 4) << 8);
+}
+
+/*
+ * Reset: the state a CPU has when PSCI turns it on (DEN 0022, 6.4.2): EL1, MMU
+ * and caches off, interrupts masked, x0 as given. An odd address asks for T32.
+ */
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32)
+{
+    struct arch_vcpu *a = &v->arch;
+    struct arch_debug *debug = a->debug;
+    struct arch_pmu *pmu = a->pmu;
+
+    memset(a, 0, sizeof(*a));
+    a->debug = debug;
+    a->pmu = pmu;
+    if (debug) {
+        memset(debug, 0, sizeof(*debug));
+    }
+    if (pmu) {
+        memset(pmu, 0, sizeof(*pmu));
+    }
+    a->aarch32 = aarch32;
+    a->vmpidr = arch_vcpu_mpidr(v->id);
+    a->elr = pc.v & ~(uint64_t)(aarch32 ? 1 : 0);
+    a->x[0] = args[0];
+    a->x[1] = args[1];
+    a->x[2] = args[2];
+    a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
+    if (aarch32) {
+        a->spsr = 0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 |
+                  (pc.v & 1 ? SPSR_T32 : 0);
+        a->sctlr = SCTLR_EL1_AARCH32_RESET;
+    } else {
+        a->spsr = SPSR_EL1h | SPSR_F | SPSR_I | SPSR_A | SPSR_D;
+        a->sctlr = SCTLR_EL1_RESET;
+    }
+    a->elr_el1 = a->elr;
+}
+
+void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to)
+{
+    bool here = this_cpu()->loaded == v;
+
+    for (unsigned i = 0; i < 31; i++) {
+        to->x[i] = v->arch.x[i]; /* x19-x29 are as of the last trap that stored them */
+    }
+    to->pc = here ? sysreg_read(elr_el2) : v->arch.elr;
+    to->pstate = here ? sysreg_read(spsr_el2) : v->arch.spsr;
+    to->esr = here ? sysreg_read(esr_el1) : v->arch.esr;
+    to->far = here ? sysreg_read(far_el1) : v->arch.far;
+}
+
+/* What the CPU keeps for a vCPU besides its page. It is loaded nowhere. */
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    if (v->arch.debug) {
+        frame_free_hyp(v->domain, v->arch.debug, 0);
+        v->arch.debug = NULL;
+        v->arch.pmu = NULL;
+    }
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct vcpu *owner = v;
+        /* FP registers of a vCPU that is gone are nobody's; the next user loads its own. */
+        __atomic_compare_exchange_n(&cpus[i]->fp_owner, &owner, NULL, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    }
+}
+
+bool arch_has_aarch32(void)
+{
+    return (sysreg_read(id_aa64pfr0_el1) >> 4 & 0xf) == 2;
+}
+
+bool arch_random(uint64_t *out)
+{
+    uint64_t value, nzcv;
+
+    if ((sysreg_read(id_aa64isar0_el1) >> 60) == 0) {
+        return false;
+    }
+    /* RNDR, S3_3_C2_C4_0: Z set if there was no entropy just now. DDI 0487I.a D17.2.106 */
+    __asm__ volatile("mrs %0, s3_3_c2_c4_0\n\tmrs %1, nzcv" : "=r"(value), "=r"(nzcv) : : "cc");
+    if (nzcv & (1ul << 30)) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/*
+ * Where the current vCPU's virtual address leads, through its own stage 1 and
+ * ours. False if it would fault. PAR_EL1 is the guest's and is put back.
+ */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
+{
+    uint64_t par = sysreg_read(par_el1), result;
+
+    if (write) {
+        __asm__ volatile("at s12e1w, %0\n\tisb" : : "r"(va) : "memory");
+    } else {
+        __asm__ volatile("at s12e1r, %0\n\tisb" : : "r"(va) : "memory");
+    }
+    result = sysreg_read(par_el1);
+    sysreg_write(par_el1, par);
+    if (result & 1) {
+        return false;
+    }
+    *out = mpa((result & 0x0000fffffffff000ul) | (va & FRAME_MASK));
+    return true;
+}
+
+void arch_image_range(mpa_t *start, mpa_t *end)
+{
+    *start = mpa(image_pa);
+    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
+}

@@ -1,0 +1,51 @@
+# The hypervisor: one flat image and its ELF with symbols.
+include hyp/libfdt.mk
+
+HYP_SRCS := $(wildcard hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.c lib/*.c) \
+            $(wildcard hyp/arch/$(ARCH)/*.S)
+HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S,$(HYP_SRCS))
+HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_OBJS)
+HYP_GEN  := $(B)/$(ARCH)/gen
+
+HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
+HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
+              -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
+              -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \
+              -march=armv8-a -ffunction-sections -Wframe-larger-than=1024 $(WARN)
+ifeq ($(DEBUG),1)
+HYP_CFLAGS += -DCONFIG_DEBUG=1
+endif
+ifneq ($(CLANG),1)
+HYP_CFLAGS += -mno-outline-atomics -ftrivial-auto-var-init=zero
+endif
+
+$(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) -D__ASSEMBLER__ -MMD -MP -c $< -o $@
+
+$(HYP_GEN)/asm-offsets.h: hyp/arch/$(ARCH)/asm-offsets.c $(wildcard hyp/include/hyp/*.h hyp/arch/$(ARCH)/include/arch/*.h)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) -S $< -o $(@:.h=.s)
+	$(Q)sed -n 's/^->\([A-Z_]*\) #\{0,1\}\([0-9]*\)/#define \1 \2/p' $(@:.h=.s) > $@
+
+$(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/layout.h
+	@mkdir -p $(@D)
+	$(Q)$(TCC) $(HYP_INC) -E -P -D__ASSEMBLER__ -x c $< -o $@
+
+$(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
+	$(call say,LINK,$@)
+	$(Q)$(TLD) -nostdlib -static --orphan-handling=error --no-warn-rwx-segments --gc-sections \
+	    -z max-page-size=4096 -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+
+$(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
+	$(call say,IMAGE,$@)
+	$(Q)$(TOBJCOPY) -O binary $< $@
+
+ALL += $(B)/$(ARCH)/bulkhead

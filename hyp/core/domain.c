@@ -1,0 +1,534 @@
+/*
+ * Domains: the table, their life cycle, and the worker that carries it out.
+ *
+ * A trap only records what is to happen (state, reason, job) and pauses the
+ * vCPUs. The worker, a software timer, does the rest in bounded steps:
+ *
+ *   JOB_STOP     until no CPU holds a vCPU of the domain (D2)
+ *   JOB_EMPTY    interrupts, memory, tables: until the domain owns nothing
+ *   then, by policy: JOB_BUILD -> RUNNING, or JOB_RELEASE -> gone
+ *
+ * Locks: domains_lock guards the table, d->lock the state, reason and job.
+ */
+#include <hyp/domain.h>
+
+#include <xen/errno.h>
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+#include <hyp/config.h>
+#include <hyp/cpu.h>
+#include <hyp/frame.h>
+#include <hyp/irq.h>
+#include <hyp/log.h>
+#include <lib/string.h>
+
+#define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
+
+static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
+static struct domain *domains[MAX_DOMAINS]; /* [domains_lock] by number */
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *d = NULL;
+
+    lock(&domains_lock);
+    if (id < MAX_DOMAINS && domains[id]) {
+        d = domains[id];
+        __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+    }
+    unlock(&domains_lock);
+    return d;
+}
+
+struct domain *domain_get_by_name(const char *name)
+{
+    struct domain *d = NULL;
+
+    lock(&domains_lock);
+    for (unsigned i = 0; i < MAX_DOMAINS && !d; i++) {
+        if (domains[i] && strcmp(domains[i]->name, name) == 0) {
+            d = domains[i];
+            __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+        }
+    }
+    unlock(&domains_lock);
+    return d;
+}
+
+struct domain *domain_next(struct domain *previous)
+{
+    struct domain *d = NULL;
+
+    lock(&domains_lock);
+    for (unsigned i = previous ? previous->id + 1u : 0; i < MAX_DOMAINS && !d; i++) {
+        d = domains[i];
+    }
+    if (d) {
+        __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+    }
+    unlock(&domains_lock);
+    if (previous) {
+        domain_put(previous);
+    }
+    return d;
+}
+
+static void vcpus_free(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (v) {
+            sched_vcpu_destroy(v);
+            arch_vcpu_destroy(v);
+            frame_free_hyp(d, v, 0);
+            d->vcpu[i] = NULL;
+        }
+    }
+}
+
+/* The last reference: nobody can find it, nothing of it runs, it owns no memory. */
+static void domain_free(struct domain *d)
+{
+    while (p2m_teardown(d) == -XEN_ERESTART) {
+        /* Empty but for its root, unless its making failed half-way: short either way. */
+    }
+    vgic_domain_destroy(d);
+    vcpus_free(d);
+    if (d->crash) {
+        frame_free_hyp(d, d->crash, 0);
+    }
+    CHECK(frame_owned_count(d->id) == 0);
+    p2m_destroy(d);
+    if (d->hyp_frames != 0) {
+        log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
+                 (unsigned long long)d->hyp_frames);
+    }
+    frame_free_hyp(NULL, d, 0);
+}
+
+void domain_put(struct domain *d)
+{
+    if (__atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        domain_free(d);
+    }
+}
+
+static int table_insert(struct domain *d)
+{
+    int error = 0;
+
+    lock(&domains_lock);
+    if (d->id >= MAX_DOMAINS || domains[d->id]) {
+        error = -XEN_EEXIST;
+    }
+    for (unsigned i = 0; i < MAX_DOMAINS && !error; i++) {
+        if (domains[i] && strcmp(domains[i]->name, d->name) == 0) {
+            error = -XEN_EEXIST;
+        }
+    }
+    if (!error) {
+        domains[d->id] = d;
+    }
+    unlock(&domains_lock);
+    return error;
+}
+
+static void table_remove(struct domain *d)
+{
+    lock(&domains_lock);
+    domains[d->id] = NULL;
+    unlock(&domains_lock);
+}
+
+static int vcpu_create(struct domain *d, uint32_t id)
+{
+    static_assert(sizeof(struct vcpu) <= FRAME_SIZE, "a vCPU is one page");
+    struct vcpu *v = frame_alloc_hyp(d, 0);
+
+    if (!v) {
+        return -XEN_ENOMEM;
+    }
+    v->domain = d;
+    v->id = id;
+    sched_vcpu_init(v);
+    vtimer_vcpu_init(v);
+    d->vcpu[id] = v;
+    return 0;
+}
+
+static int devices_create(struct domain *d, const struct domain_config *config)
+{
+    const struct vgic_config vgic = {
+        .version = config->gic_version,
+        .nr_spis = config->nr_spis,
+        .dist = config->places.dist,
+        .redist = config->places.redist,
+        .cpu = config->places.cpu,
+    };
+    int error = vgic_domain_init(d, &vgic);
+
+    if (!error && config->sched.weight + config->sched.budget_ticks) {
+        error = sched_set(d, &config->sched);
+    }
+    for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
+        if (config->affinity[i]) {
+            error = sched_set_affinity(d->vcpu[i], config->affinity[i]);
+        }
+    }
+    return error;
+}
+
+static void worker_fire(struct timer *t, uint64_t now_ticks);
+
+int domain_create(const struct domain_config *config, struct domain **out)
+{
+    static_assert(sizeof(struct domain) + MAX_VCPUS * sizeof(void *) <= FRAME_SIZE,
+                  "a domain is one page");
+    struct domain *d = frame_alloc_hyp(NULL, 0);
+    int error;
+
+    if (!d) {
+        return -XEN_ENOMEM;
+    }
+    d->id = config->id;
+    d->refs = 1;
+    d->state = DOMAIN_CREATED;
+    d->config = config;
+    d->on_crash = config->on_crash;
+    d->on_reboot = config->on_reboot;
+    d->on_poweroff = config->on_poweroff;
+    d->max_frames = config->max_memory_bytes >> FRAME_SHIFT;
+    d->hyp_frames_max = config->hyp_memory_bytes
+                            ? config->hyp_memory_bytes >> FRAME_SHIFT
+                            : 64 + 8 * config->vcpu_count + (d->max_frames >> 7);
+    memcpy(d->name, config->name, sizeof(d->name));
+    lock_init(&d->lock, RANK_DOMAIN);
+    timer_init(&d->worker, worker_fire);
+    d->vcpu = (struct vcpu **)(d + 1);
+    d->vcpu_count = (uint16_t)config->vcpu_count;
+    error = p2m_init(d);
+    for (uint32_t i = 0; i < config->vcpu_count && !error; i++) {
+        error = vcpu_create(d, i);
+    }
+    if (!error) {
+        error = devices_create(d, config);
+    }
+    if (!error) {
+        error = table_insert(d);
+    }
+    if (error) {
+        domain_put(d);
+        return error;
+    }
+    *out = d;
+    return 0;
+}
+
+/* Memory and images are in place: vCPU 0 goes. */
+static void let_go(struct domain *d)
+{
+    lock(&d->lock);
+    d->state = DOMAIN_RUNNING;
+    unlock(&d->lock);
+    sched_set_online(d->vcpu[0], true);
+}
+
+int domain_start(struct domain *d)
+{
+    d->vtimer_offset_ticks = arch_counter_ticks();
+    int error = domain_build(d);
+
+    while (error == -XEN_ERESTART) { /* at boot nobody waits for this CPU */
+        error = domain_build(d);
+    }
+    if (!error) {
+        let_go(d);
+    }
+    return error;
+}
+
+static void worker_set(struct domain *d, uint64_t after_ns)
+{
+    timer_set(&d->worker, arch_counter_ticks() + ns_to_ticks(after_ns));
+}
+
+/* Take the domain off its CPUs. d->lock is held and d->state says why. */
+static void stop_vcpus(struct domain *d) REQUIRES(&d->lock)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        sched_pause(d->vcpu[i]);
+    }
+    d->job = JOB_STOP;
+    worker_set(d, 0);
+}
+
+void domain_shutdown(struct domain *d, enum shutdown_reason reason)
+{
+    lock(&d->lock);
+    if (d->state == DOMAIN_RUNNING) {
+        d->state = DOMAIN_DOWN;
+        d->reason = reason;
+        stop_vcpus(d);
+    }
+    unlock(&d->lock);
+}
+
+void domain_crash(struct domain *d, const char *format, ...)
+{
+    struct vcpu *v = this_cpu()->current;
+    va_list args;
+
+    if (!d->crash) {
+        d->crash = frame_alloc_hyp(d, 0);
+    }
+    if (d->crash) {
+        va_start(args, format);
+        vfmt(d->crash->why, sizeof(d->crash->why), format, args);
+        va_end(args);
+        d->crash->at_ticks = arch_counter_ticks();
+        if (v && v->domain == d) {
+            d->crash->vcpu = v->id;
+            arch_vcpu_snapshot(v, d->crash);
+        }
+        log_warn("%s crashed: %s", d->name, d->crash->why);
+    } else {
+        log_warn("%s crashed.", d->name);
+    }
+    domain_shutdown(d, SHUTDOWN_crash);
+}
+
+/* True once no CPU holds any of its vCPUs; asks those that do to let go. */
+static bool all_unloaded(struct domain *d)
+{
+    bool done = true;
+
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        done = sched_is_off(d->vcpu[i]) && done;
+    }
+    return done;
+}
+
+static enum domain_policy policy_of(const struct domain *d)
+{
+    switch (d->reason) {
+    case SHUTDOWN_poweroff:
+        return d->on_poweroff;
+    case SHUTDOWN_reboot:
+    case SHUTDOWN_soft_reset:
+        return d->on_reboot;
+    default:
+        return d->on_crash;
+    }
+}
+
+static const char *const reason_name[] = {"powered off", "asked to reboot",     "suspended",
+                                          "crashed",     "missed its watchdog", "asked for a soft reset"};
+
+/* All vCPUs are off: what happens to the domain? */
+static enum domain_job after_stop(struct domain *d)
+{
+    enum domain_job job = JOB_EMPTY;
+
+    lock(&d->lock);
+    if (d->state == DOMAIN_DOWN && policy_of(d) == POLICY_PRESERVE) {
+        log_line("%s %s; it is kept as it is.", d->name, reason_name[d->reason]);
+        job = JOB_NONE;
+    } else if (d->state == DOMAIN_DOWN && policy_of(d) == POLICY_RESTART) {
+        log_line("%s %s; it starts again.", d->name, reason_name[d->reason]);
+    } else if (d->state == DOMAIN_DOWN) {
+        log_line("%s %s; its memory is freed.", d->name, reason_name[d->reason]);
+        d->state = DOMAIN_DYING;
+    }
+    unlock(&d->lock);
+    return job;
+}
+
+/* Back to the state in which domain_build() finds it. Resumable. */
+static int empty(struct domain *d)
+{
+    irq_release_all(d);
+    return p2m_teardown(d);
+}
+
+/* All devices and vCPUs back to power-on, before the memory is built anew. */
+static int reset(struct domain *d)
+{
+    vgic_domain_reset(d);
+    vuart_reset(d);
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        sched_set_online(d->vcpu[i], false);
+        vtimer_vcpu_reset(d->vcpu[i]);
+        d->vcpu[i]->work = 0;
+        sched_unpause(d->vcpu[i]);
+    }
+    d->vtimer_offset_ticks = arch_counter_ticks();
+    d->reboot_count++;
+    return p2m_init(d);
+}
+
+/* What cannot be started again is destroyed; its vCPUs are offline. */
+static enum domain_job give_up(struct domain *d)
+{
+    log_warn("%s cannot be built again; it is destroyed.", d->name);
+    lock(&d->lock);
+    d->state = DOMAIN_DYING;
+    unlock(&d->lock);
+    return JOB_EMPTY;
+}
+
+/* One bounded step of the domain's job. Runs from the timer interrupt of some CPU. */
+static void worker_fire(struct timer *t, uint64_t now_ticks)
+{
+    struct domain *d = container_of(t, struct domain, worker);
+    enum domain_job next = d->job;
+    int error;
+
+    switch (d->job) {
+    case JOB_STOP:
+        if (all_unloaded(d)) {
+            next = after_stop(d);
+        }
+        break;
+    case JOB_EMPTY:
+        error = empty(d);
+        if (error != -XEN_ERESTART) {
+            next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
+        }
+        break;
+    case JOB_RESET:
+        next = reset(d) ? give_up(d) : JOB_BUILD;
+        break;
+    case JOB_BUILD:
+        error = domain_build(d);
+        if (error == 0) {
+            d->job = JOB_NONE;
+            let_go(d); /* from here on it may shut down and set the next job */
+            return;
+        }
+        if (error != -XEN_ERESTART) {
+            next = give_up(d);
+        }
+        break;
+    case JOB_RELEASE:
+        d->job = JOB_NONE;
+        log_line("%s is gone.", d->name);
+        table_remove(d);
+        domain_put(d);
+        return;
+    case JOB_NONE:
+        return;
+    }
+    d->job = next;
+    if (next != JOB_NONE) {
+        worker_set(d, WORKER_PAUSE_NS);
+    }
+}
+
+static int require_alive(struct domain *d) REQUIRES(&d->lock)
+{
+    return d->state == DOMAIN_RUNNING ? 0 : -XEN_EINVAL;
+}
+
+int domain_pause(struct domain *d)
+{
+    lock(&d->lock);
+    int error = require_alive(d);
+    if (!error && d->paused_by_console) {
+        error = -XEN_EBUSY;
+    }
+    if (!error) {
+        d->paused_by_console = true;
+        for (uint32_t i = 0; i < d->vcpu_count; i++) {
+            sched_pause(d->vcpu[i]);
+        }
+    }
+    unlock(&d->lock);
+    return error;
+}
+
+int domain_unpause(struct domain *d)
+{
+    lock(&d->lock);
+    int error = d->paused_by_console ? 0 : -XEN_EINVAL;
+    if (!error) {
+        d->paused_by_console = false;
+        for (uint32_t i = 0; i < d->vcpu_count; i++) {
+            sched_unpause(d->vcpu[i]);
+        }
+    }
+    unlock(&d->lock);
+    return error;
+}
+
+/* An order from outside the guest; a console's pause ends with it. */
+static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
+{
+    lock(&d->lock);
+    bool idle = d->state == DOMAIN_CREATED || d->state == DOMAIN_RUNNING ||
+                (d->state == DOMAIN_DOWN && d->job == JOB_NONE);
+    if (idle) {
+        bool stopped = d->state == DOMAIN_DOWN;
+
+        if (d->paused_by_console) {
+            d->paused_by_console = false;
+            for (uint32_t i = 0; i < d->vcpu_count; i++) {
+                sched_unpause(d->vcpu[i]);
+            }
+        }
+        d->state = state;
+        d->reason = reason;
+        if (stopped) {
+            d->job = JOB_STOP; /* preserved: its vCPUs are paused already */
+            worker_set(d, 0);
+        } else {
+            stop_vcpus(d);
+        }
+    }
+    unlock(&d->lock);
+    return idle ? 0 : -XEN_EBUSY;
+}
+
+int domain_destroy(struct domain *d)
+{
+    return order(d, DOMAIN_DYING, SHUTDOWN_poweroff);
+}
+
+int domain_reboot(struct domain *d)
+{
+    return order(d, DOMAIN_DOWN, SHUTDOWN_reboot);
+}
+
+void vcpu_notify(struct vcpu *v, uint32_t work_bits)
+{
+    uint32_t before = __atomic_fetch_or(&v->work, work_bits, __ATOMIC_ACQ_REL);
+
+    if (this_cpu()->current == v) {
+        return; /* looked at on its way out */
+    }
+    if ((before & work_bits) == work_bits) {
+        return; /* whoever set them has made it notice */
+    }
+    sched_wake(v);
+    /* Running elsewhere: interrupt it. Pairs with the barrier after switch_to() in exit_work(). */
+    struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
+    if (c && __atomic_load_n(&c->current, __ATOMIC_RELAXED) == v) {
+        cpu_kick(c, IPI_RESCHED);
+    }
+}
+
+enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a)
+{
+    if (vuart_owns(&v->domain->vuart, a->at)) {
+        vuart_access(v->domain, a);
+        return MMIO_DONE;
+    }
+    switch (vgic_mmio(v, a)) {
+    case VGIC_DONE:
+        return MMIO_DONE;
+    case VGIC_RETRY:
+        return MMIO_RETRY;
+    default:
+        return MMIO_ABSENT;
+    }
+}

@@ -1,0 +1,188 @@
+/*
+ * The log; see hyp/log.h.
+ *
+ * A ring of bytes, each line ending in a newline. Positions only grow: byte p
+ * is at ring[p % size], [tail, head) is kept, and tail is always the start of
+ * a line. So a reader that was overtaken continues at the oldest line.
+ */
+#include <hyp/log.h>
+
+#include <hyp/arch.h>
+#include <hyp/domain.h>
+#include <hyp/lock.h>
+#include <hyp/timer.h>
+
+#define LOG_RING_SIZE 32768u /* power of two */
+#define LOG_LINE_MAX 240u
+#define DLOG_LINES_PER_SECOND 10u
+
+static struct {
+    lock_t lock;
+    uint64_t head, tail;                           /* [lock] */
+    void (*sink)(const char *line, size_t length); /* [lock] */
+    void (*panic_putc)(char c);                    /* [atomic] set once, by the failing CPU */
+    char ring[LOG_RING_SIZE];                      /* [lock] */
+} ring_log = {.lock = LOCK_INIT(RANK_CONSOLE)};
+
+static char ring_at(uint64_t position)
+{
+    return ring_log.ring[position % LOG_RING_SIZE];
+}
+
+static void drop_oldest_locked(void)
+{
+    while (ring_at(ring_log.tail++) != '\n') {
+    }
+}
+
+static void append_locked(const char *line, size_t length)
+{
+    while (ring_log.head + length + 1 - ring_log.tail > LOG_RING_SIZE) {
+        drop_oldest_locked();
+    }
+    for (size_t i = 0; i < length; i++) {
+        ring_log.ring[ring_log.head++ % LOG_RING_SIZE] = line[i];
+    }
+    ring_log.ring[ring_log.head++ % LOG_RING_SIZE] = '\n';
+}
+
+static void emit(const char *line, size_t length)
+{
+    void (*putc_now)(char) = __atomic_load_n(&ring_log.panic_putc, __ATOMIC_RELAXED);
+
+    if (putc_now) {
+        for (size_t i = 0; i < length; i++) {
+            putc_now(line[i]);
+        }
+        putc_now('\r');
+        putc_now('\n');
+        return;
+    }
+    lock(&ring_log.lock);
+    append_locked(line, length);
+    if (ring_log.sink) {
+        ring_log.sink(line, length);
+    }
+    unlock(&ring_log.lock);
+}
+
+/* What a guest's text may bring into a line, a terminal must not obey. */
+static void make_printable(char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] < ' ' || line[i] > '~') {
+            line[i] = line[i] == '\t' ? ' ' : '?';
+        }
+    }
+}
+
+static void vlog(const char *mark, const struct domain *d, const char *format, va_list args)
+{
+    char line[LOG_LINE_MAX];
+    uint64_t us = ticks_to_ns(arch_counter_ticks()) / 1000;
+    size_t n = (size_t)fmt(line, sizeof(line), "[%5llu.%06llu] %s%s%s%s",
+                           (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
+                           mark, d ? "(" : "", d ? d->name : "", d ? ") " : "");
+
+    n += (size_t)vfmt(line + n, sizeof(line) - n, format, args);
+    if (n >= sizeof(line)) {
+        n = sizeof(line) - 1;
+    }
+    make_printable(line, n);
+    emit(line, n);
+}
+
+void log_line(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vlog("", NULL, format, args);
+    va_end(args);
+}
+
+void log_warn(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vlog("warning: ", NULL, format, args);
+    va_end(args);
+}
+
+/* Lines of this second so far. Two CPUs that open a window at once may let a few lines more
+ * through. */
+static uint32_t count_line(struct domain *d)
+{
+    uint64_t now = arch_counter_ticks();
+    uint64_t window = __atomic_load_n(&d->log_window_ticks, __ATOMIC_RELAXED);
+
+    if (window == 0 || now - window >= arch_counter_hz()) {
+        __atomic_store_n(&d->log_window_ticks, now | 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&d->log_lines, 0, __ATOMIC_RELAXED);
+    }
+    return __atomic_add_fetch(&d->log_lines, 1, __ATOMIC_RELAXED);
+}
+
+void dlog(struct domain *d, const char *format, ...)
+{
+    uint32_t count = count_line(d);
+    va_list args;
+
+    if (count > DLOG_LINES_PER_SECOND + 1) {
+        return;
+    }
+    va_start(args, format);
+    vlog("", d, count > DLOG_LINES_PER_SECOND ? "More lines of this second are left out." : format,
+         args);
+    va_end(args);
+}
+
+static bool read_locked(uint64_t *at, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    if (*at < ring_log.tail) {
+        *at = ring_log.tail;
+    }
+    if (*at >= ring_log.head) {
+        return false;
+    }
+    for (char c; (c = ring_at((*at)++)) != '\n';) {
+        if (n + 1 < size) {
+            buf[n++] = c;
+        }
+    }
+    buf[n] = 0;
+    return true;
+}
+
+bool log_read(uint64_t *at, char *buf, size_t size)
+{
+    lock(&ring_log.lock);
+    bool more = read_locked(at, buf, size);
+    unlock(&ring_log.lock);
+    return more;
+}
+
+void log_set_sink(void (*sink)(const char *line, size_t length))
+{
+    char line[LOG_LINE_MAX];
+    uint64_t at = 0;
+
+    lock(&ring_log.lock);
+    while (sink && read_locked(&at, line, sizeof(line))) {
+        size_t n = 0;
+        while (line[n]) {
+            n++;
+        }
+        sink(line, n);
+    }
+    ring_log.sink = sink;
+    unlock(&ring_log.lock);
+}
+
+void log_panic_mode(void (*putc_now)(char c))
+{
+    __atomic_store_n(&ring_log.panic_putc, putc_now, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,156 @@
+/* Software timers; invariants T1..T3 in hyp/timer.h. */
+#include <hyp/timer.h>
+
+#include <hyp/arch.h>
+#include <hyp/cpu.h>
+
+#define NS_PER_SECOND 1000000000ull
+
+void timer_cpu_init(struct timer_cpu *c)
+{
+    lock_init(&c->lock, RANK_TIMER);
+    list_init(&c->list);
+    c->count = 0;
+}
+
+void timer_init(struct timer *t, void (*fire)(struct timer *t, uint64_t now_ticks))
+{
+    list_init(&t->link);
+    t->cpu = NULL;
+    t->deadline_ticks = TICKS_NEVER;
+    t->fire = fire;
+}
+
+static struct timer *first_of(struct timer_cpu *c)
+{
+    return list_empty(&c->list) ? NULL : list_entry(c->list.next, struct timer, link);
+}
+
+/* T2. The comparator is the CPU's own: only it can program it. */
+static void program_locked(struct cpu *c)
+{
+    struct timer *first = first_of(&c->timers);
+
+    if (c == this_cpu()) {
+        arch_timer_program(first ? first->deadline_ticks : TICKS_NEVER);
+    }
+}
+
+static void insert_locked(struct cpu *c, struct timer *t, uint64_t deadline_ticks)
+{
+    struct timer *at;
+
+    list_for_each (at, &c->timers.list, link) {
+        if (at->deadline_ticks > deadline_ticks) {
+            break;
+        }
+    }
+    t->deadline_ticks = deadline_ticks;
+    list_insert(&at->link, &t->link);
+    c->timers.count++;
+    __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
+}
+
+static void remove_locked(struct cpu *c, struct timer *t)
+{
+    list_remove(&t->link);
+    c->timers.count--;
+    __atomic_store_n(&t->cpu, NULL, __ATOMIC_RELAXED);
+}
+
+/*
+ * Lock the CPU on whose list `t` is; NULL if it is on none. It may move while
+ * we wait for the lock: look again under it.
+ */
+static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS
+{
+    for (;;) {
+        struct cpu *c = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+        if (!c) {
+            return NULL;
+        }
+        lock(&c->timers.lock);
+        if (t->cpu == c) {
+            return c;
+        }
+        unlock(&c->timers.lock);
+    }
+}
+
+void timer_set(struct timer *t, uint64_t deadline_ticks) NO_LOCK_ANALYSIS
+{
+    struct cpu *here = this_cpu();
+    struct cpu *home = lock_home(t);
+    bool was_first = false;
+
+    if (home) {
+        was_first = first_of(&home->timers) == t;
+        remove_locked(home, t);
+    }
+    if (home != here) {
+        if (home) {
+            unlock(&home->timers.lock); /* its comparator may fire once for nothing */
+        }
+        was_first = false;
+        lock(&here->timers.lock);
+    }
+    insert_locked(here, t, deadline_ticks);
+    if (was_first || first_of(&here->timers) == t) {
+        program_locked(here);
+    }
+    unlock(&here->timers.lock);
+}
+
+void timer_cancel(struct timer *t) NO_LOCK_ANALYSIS
+{
+    struct cpu *home = lock_home(t);
+
+    if (home) {
+        bool was_first = first_of(&home->timers) == t;
+        remove_locked(home, t);
+        if (was_first) {
+            program_locked(home);
+        }
+        unlock(&home->timers.lock);
+    }
+}
+
+void timer_interrupt(struct cpu *c, uint64_t now_ticks)
+{
+    lock(&c->timers.lock);
+    /* A callback may set its timer to the past again: that one waits for the next interrupt. */
+    for (uint32_t budget = c->timers.count; budget; budget--) {
+        struct timer *t = first_of(&c->timers);
+        if (!t || t->deadline_ticks > now_ticks) {
+            break;
+        }
+        remove_locked(c, t);
+        unlock(&c->timers.lock);
+        t->fire(t, now_ticks);
+        lock(&c->timers.lock);
+    }
+    program_locked(c);
+    unlock(&c->timers.lock);
+}
+
+/* value * to / from without overflow in between; saturates; non-zero stays non-zero. */
+static uint64_t scale(uint64_t value, uint64_t to, uint64_t from)
+{
+    uint64_t whole, part = (value % from) * to / from;
+
+    if (__builtin_mul_overflow(value / from, to, &whole) ||
+        __builtin_add_overflow(whole, part, &whole)) {
+        return TICKS_NEVER;
+    }
+    return whole || !value ? whole : 1;
+}
+
+uint64_t ns_to_ticks(uint64_t ns)
+{
+    return scale(ns, arch_counter_hz(), NS_PER_SECOND);
+}
+
+uint64_t ticks_to_ns(uint64_t ticks)
+{
+    return scale(ticks, NS_PER_SECOND, arch_counter_hz());
+}

@@ -1,0 +1,40 @@
+/*
+ * The serial line: one PL011 (or the SBSA subset of it), found in the board's
+ * tree. Output works from the first moment on, without interrupts; input
+ * comes by interrupt once uart_start() was called.
+ *
+ * Source: ARM DDI 0183G (PL011), chapter 3; SBSA (ARM DEN 0029) appendix B.
+ */
+#ifndef HYP_UART_H
+#define HYP_UART_H
+
+#include <hyp/types.h>
+
+/*
+ * Find the line: /chosen/stdout-path if that names a PL011, else the first
+ * one in the tree that is not disabled. -XEN_ENODEV if there is none; then
+ * output goes nowhere and everything else still works.
+ */
+must_check int uart_probe(const void *fdt);
+
+/*
+ * After the interrupt controller is up: `event` is called from the line's
+ * interrupt when bytes have come, or there is room again after uart_write()
+ * took less than it was given.
+ */
+must_check int uart_start(void (*event)(void));
+
+/* Give it up to `count` bytes; returns how many it took. Never waits. */
+size_t uart_write(const char *bytes, size_t count);
+/* The next byte received, or -1. */
+int uart_read(void);
+
+/* Wait until the line takes one byte (at most about a millisecond per byte): boot's first lines and the last words. */
+void uart_putc(char c);
+
+/* The node's path, so that no guest is given the line; "" if there is none. */
+const char *uart_path(void);
+/* True if [base, base + size) is the line's registers. */
+bool uart_overlaps(mpa_t base, uint64_t size_bytes);
+
+#endif

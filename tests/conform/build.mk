@@ -1,0 +1,3 @@
+# Conformance: the same question asked of us and of stock Xen.
+
+TEST_SUITES += $(PYTHON) tests/conform/abi.py --cc $(CROSS)gcc;

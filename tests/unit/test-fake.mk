@@ -1,0 +1,2 @@
+UNIT_TESTS += fake
+UNIT_SRCS_fake :=

@@ -1,0 +1,186 @@
+/* Formatting against the C library's own, text helpers, and lib/string.c under other names. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <hyp/log.h>
+#include <lib/text.h>
+
+/* The functions under test, beside the C library's. */
+#define memcpy our_memcpy
+#define memmove our_memmove
+#define memset our_memset
+#define memcmp our_memcmp
+#define memchr our_memchr
+#define strlen our_strlen
+#define strnlen our_strnlen
+#define strcmp our_strcmp
+#define strncmp our_strncmp
+#define strchr our_strchr
+#define strrchr our_strrchr
+#define strstr our_strstr
+#undef LIB_STRING_H
+#include "../../lib/string.c"
+#undef memcpy
+#undef memmove
+#undef memset
+#undef memcmp
+#undef memchr
+#undef strlen
+#undef strnlen
+#undef strcmp
+#undef strncmp
+#undef strchr
+#undef strrchr
+#undef strstr
+
+enum { AREA = 400 };
+
+/* Every alignment of both ends and every size up to 200, overlapping or not. */
+static void test_memory(void **state)
+{
+    static unsigned char ours[AREA], theirs[AREA];
+
+    for (size_t to = 0; to < 17; to++) {
+        for (size_t from = 0; from < 17; from++) {
+            for (size_t size = 0; size < 200; size++) {
+                for (size_t i = 0; i < AREA; i++) {
+                    ours[i] = theirs[i] = (unsigned char)(i * 7 + size);
+                }
+                our_memmove(ours + to, ours + from, size);
+                memmove(theirs + to, theirs + from, size);
+                assert_memory_equal(ours, theirs, AREA);
+                our_memcpy(ours + 200 + to % 3, ours + from, 180);
+                memcpy(theirs + 200 + to % 3, theirs + from, 180);
+                assert_memory_equal(ours, theirs, AREA);
+            }
+        }
+        for (size_t size = 0; size < 200; size++) {
+            our_memset(ours + to, (int)size, size);
+            memset(theirs + to, (int)size, size);
+            assert_memory_equal(ours, theirs, AREA);
+        }
+    }
+}
+
+static int sign(int v)
+{
+    return (v > 0) - (v < 0);
+}
+
+static void test_compare(void **state)
+{
+    unsigned char a[64], b[64];
+
+    for (unsigned shift = 0; shift < 9; shift++) {
+        for (unsigned size = 0; size < 40; size++) {
+            for (unsigned differ = 0; differ < 45; differ++) {
+                memset(a, 0x55, sizeof(a));
+                memset(b, 0x55, sizeof(b));
+                b[shift + differ] = differ & 1 ? 0xff : 0x00;
+                assert_int_equal(sign(our_memcmp(a + shift, b + shift, size)),
+                                 sign(memcmp(a + shift, b + shift, size)));
+                assert_int_equal(sign(our_memcmp(a + 1, b + shift, size)),
+                                 sign(memcmp(a + 1, b + shift, size)));
+            }
+        }
+    }
+}
+
+static void test_strings(void **state)
+{
+    static const char *const words[] = {"", "a", "ab", "abc", "b", "abcabd", "\xff", "aab"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+        const char *s = words[i];
+        assert_int_equal(our_strlen(s), strlen(s));
+        assert_ptr_equal(our_strchr(s, 'b'), strchr(s, 'b'));
+        assert_ptr_equal(our_strchr(s, 0), strchr(s, 0));
+        assert_ptr_equal(our_strrchr(s, 'b'), strrchr(s, 'b'));
+        assert_ptr_equal(our_memchr(s, 'b', strlen(s)), memchr(s, 'b', strlen(s)));
+        for (unsigned k = 0; k < ARRAY_LEN(words); k++) {
+            assert_int_equal(sign(our_strcmp(s, words[k])), sign(strcmp(s, words[k])));
+            assert_int_equal(sign(our_strncmp(s, words[k], 2)), sign(strncmp(s, words[k], 2)));
+            assert_ptr_equal(our_strstr(s, words[k]), strstr(s, words[k]));
+        }
+        for (size_t n = 0; n < 8; n++) {
+            assert_int_equal(our_strnlen(s, n), strnlen(s, n));
+        }
+    }
+}
+
+#define SAME(...)                                                                                  \
+    do {                                                                                           \
+        char ours[64], theirs[64];                                                                 \
+        assert_int_equal(fmt(ours, sizeof(ours), __VA_ARGS__),                                     \
+                         snprintf(theirs, sizeof(theirs), __VA_ARGS__));                           \
+        assert_string_equal(ours, theirs);                                                         \
+    } while (0)
+
+static void test_format(void **state)
+{
+    SAME("plain %%");
+    SAME("%d %i %u", -5, 0, 4000000000u);
+    SAME("[%5d] [%-5d] [%05d] [%.3d]", -42, -42, -42, 7);
+    SAME("%x %X %#x %#x", 0xdeadu, 0xbeefu, 0x10u, 0u);
+    SAME("%016lx %#018lx", 0x1234ul, 0x1234ul);
+    SAME("%ld %lu", LONG_MIN, ~0ul);
+    SAME("%lld %llu", LLONG_MIN, ~0ull);
+    SAME("%zu", (size_t)12);
+    SAME("[%s] [%8s] [%-8s] [%.2s] [%*s]", "abc", "abc", "abc", "abc", 5, "x");
+    SAME("[%c] [%3c] [%-3c]", 'a', 'b', 'c');
+    SAME("%p", (void *)0x1234);
+    const char *volatile rest = "not by far, and so is cut";
+    SAME("a text that does not fit into sixty-four characters, %s", rest);
+}
+
+static void test_format_bounds(void **state)
+{
+    char small[4] = "zzz";
+
+    assert_int_equal(fmt(small, 0, "abc"), 3);
+    assert_int_equal(small[0], 'z');
+    assert_int_equal(fmt(small, 1, "abc"), 3);
+    assert_int_equal(small[0], 0);
+    const char *volatile nothing = NULL; /* the compiler would warn of what we want to see */
+    assert_int_equal(fmt(small, 4, "%s", nothing), 6);
+    assert_string_equal(small, "(no");
+}
+
+static void test_text(void **state)
+{
+    char buf[4];
+    uint64_t v = 77;
+
+    assert_true(text_copy(buf, sizeof(buf), "abc"));
+    assert_string_equal(buf, "abc");
+    assert_false(text_copy(buf, sizeof(buf), "abcd"));
+    assert_string_equal(buf, "abc");
+    assert_false(text_to_u64("", &v));
+    assert_false(text_to_u64("0x", &v));
+    assert_false(text_to_u64("12a", &v));
+    assert_false(text_to_u64("-1", &v));
+    assert_false(text_to_u64("18446744073709551616", &v));
+    assert_int_equal(v, 77);
+    assert_true(text_to_u64("18446744073709551615", &v));
+    assert_true(v == ~0ull);
+    assert_true(text_to_u64("0xFf", &v));
+    assert_int_equal(v, 255);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_strings),       cmocka_unit_test(test_format),
+        cmocka_unit_test(test_format_bounds), cmocka_unit_test(test_text),
+    };
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
