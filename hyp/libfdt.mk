@@ -8,11 +8,11 @@
 
 LIBFDT_DIR   := $(B)/libfdt
 LIBFDT_STAMP := $(LIBFDT_DIR)/.fetched
-LIBFDT_SRCS  := fdt fdt_ro fdt_sw
+LIBFDT_SRCS  := fdt fdt_addresses fdt_ro fdt_sw
 LIBFDT_OBJS  := $(LIBFDT_SRCS:%=$(B)/$(ARCH)/obj/libfdt/%.o)
 LIBFDT_FLAGS := -Ilib/include/libc -I$(LIBFDT_DIR)
 
-$(LIBFDT_STAMP): tools/debian.py hyp/libfdt.mk
+$(LIBFDT_STAMP): hyp/libfdt.mk
 	$(call say,FETCH,libfdt)
 	@rm -rf $(LIBFDT_DIR) && mkdir -p $(LIBFDT_DIR)
 	$(Q)from=$$($(PYTHON) tools/debian.py source device-tree-compiler u-boot); \

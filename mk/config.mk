@@ -6,7 +6,8 @@
 V     ?= 0
 DEBUG ?= 0
 CLANG ?= 0
-B     := build
+# Each variant of the build has a folder of its own.
+B     := build$(if $(filter 1,$(DEBUG)),/debug)$(if $(filter 1,$(CLANG)),/clang)
 ARCH  := arm64
 Q     := $(if $(filter 1,$(V)),,@)
 say    = @printf '  %-7s %s\n' '$1' '$2'

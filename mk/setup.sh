@@ -1,9 +1,11 @@
 #!/bin/sh
 # Install the Debian packages the build needs and this machine lacks.
 # Silent when nothing is missing. Needs root (or sudo) only then.
+# Usage: setup.sh [LIST...], each a file of package names; mk/packages if none is given.
 set -eu
 
-packages=$(sed 's/#.*//' "$(dirname "$0")/packages" | tr '\n' ' ')
+[ $# -gt 0 ] || set -- "$(dirname "$0")/packages"
+packages=$(cat "$@" | sed 's/#.*//' | tr '\n' ' ')
 missing=
 for package in $packages; do
     status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)

@@ -1,23 +1,47 @@
 # Targets. Each that needs tools begins with mk/setup.sh, which installs what
 # is missing (Debian packages by name) and is silent when nothing is.
 
-.PHONY: all setup run test check bench nightly report clean help
+.PHONY: all setup setup-check test check bench nightly report clean help build-all test-deps
+
+RUN_SUITES = $(PYTHON) tests/run.py --suites '$1'
+SUBMAKE    = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
 
 all: setup
-	$(Q)$(MAKE) --no-print-directory build-all
+	$(SUBMAKE) build-all
 
-.PHONY: build-all
 build-all: $(ALL)
 
 setup:
 	$(Q)mk/setup.sh
+setup-check: setup
+	$(Q)mk/setup.sh mk/packages mk/packages-check
 
 test: setup
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) build-all test-deps
-	$(Q)$(PYTHON) tests/run.py --suites '$(TEST_SUITES)'
-
-.PHONY: test-deps
+	$(SUBMAKE) build-all test-deps
+	$(Q)$(call RUN_SUITES,$(TEST_SUITES))
 test-deps: $(TEST_DEPS)
 
+check: setup-check
+	$(SUBMAKE) build-all test-deps
+	$(SUBMAKE) $(CHECKS)
+
+bench: setup
+	$(SUBMAKE) build-all test-deps
+	$(Q)$(MAKE) --no-print-directory $(BENCHES)
+
+nightly: setup-check
+	$(SUBMAKE) build-all test-deps
+	$(Q)$(call RUN_SUITES,$(TEST_SUITES) $(NIGHTLY_SUITES))
+
 clean:
-	rm -rf $(B)
+	rm -rf build
+
+help:
+	@echo 'make            build everything (build/arm64/bulkhead, build/host/bulkhead)'
+	@echo 'make run        boot two Debian systems side by side; DEMO=name for another demo'
+	@echo 'make test       unit, guest and system tests: what CI runs'
+	@echo 'make check      format, headers, purity, static analysis'
+	@echo 'make bench      instructions per operation, beside stock Xen'
+	@echo 'make nightly    make test and all that takes longer: fuzzing, soak, full matrix'
+	@echo 'make report     sizes and shape: lines, largest functions, coverage, stack use'
+	@echo 'Options: V=1 DEBUG=1 CLANG=1 (mk/config.mk)'

@@ -90,13 +90,15 @@ static void vcpus_free(struct domain *d)
 /* The last reference: nobody can find it, nothing of it runs, it owns no memory. */
 static void domain_free(struct domain *d)
 {
+    while (p2m_teardown(d) == -XEN_ERESTART) {
+        /* Empty but for its root, unless its making failed half-way: short either way. */
+    }
     vgic_domain_destroy(d);
     vcpus_free(d);
-    p2m_free(d);
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
     }
-    CHECK(d->owned_frames == 0);
+    CHECK(frame_owned_count(d->id) == 0);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
                  (unsigned long long)d->hyp_frames);
@@ -156,10 +158,15 @@ static int vcpu_create(struct domain *d, uint32_t id)
 
 static int devices_create(struct domain *d, const struct domain_config *config)
 {
-    struct vgic_config vgic;
-
-    config_vgic(config, &vgic);
+    const struct vgic_config vgic = {
+        .version = config->gic_version,
+        .nr_spis = config->nr_spis,
+        .dist = config->places.dist,
+        .redist = config->places.redist,
+        .cpu = config->places.cpu,
+    };
     int error = vgic_domain_init(d, &vgic);
+
     if (!error && config->sched.weight + config->sched.budget_ticks) {
         error = sched_set(d, &config->sched);
     }
@@ -231,6 +238,9 @@ int domain_start(struct domain *d)
     d->vtimer_offset_ticks = arch_counter_ticks();
     int error = domain_build(d);
 
+    while (error == -XEN_ERESTART) { /* at boot nobody waits for this CPU */
+        error = domain_build(d);
+    }
     if (!error) {
         let_go(d);
     }
@@ -293,13 +303,7 @@ static bool all_unloaded(struct domain *d)
     bool done = true;
 
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        struct cpu *c = __atomic_load_n(&d->vcpu[i]->cpu, __ATOMIC_ACQUIRE);
-
-        if (c) {
-            __atomic_store_n(&c->save_request, 1, __ATOMIC_RELEASE);
-            cpu_kick(c, IPI_SAVE);
-            done = false;
-        }
+        done = sched_is_off(d->vcpu[i]) && done;
     }
     return done;
 }
@@ -346,7 +350,8 @@ static int empty(struct domain *d)
     return p2m_teardown(d);
 }
 
-static void rebuild(struct domain *d)
+/* All devices and vCPUs back to power-on, before the memory is built anew. */
+static int reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -358,15 +363,17 @@ static void rebuild(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
-    if (domain_build(d) != 0) {
-        log_warn("%s cannot be built again; it is destroyed.", d->name);
-        lock(&d->lock);
-        d->state = DOMAIN_DYING;
-        stop_vcpus(d);
-        unlock(&d->lock);
-        return;
-    }
-    let_go(d);
+    return p2m_init(d);
+}
+
+/* What cannot be started again is destroyed; its vCPUs are offline. */
+static enum domain_job give_up(struct domain *d)
+{
+    log_warn("%s cannot be built again; it is destroyed.", d->name);
+    lock(&d->lock);
+    d->state = DOMAIN_DYING;
+    unlock(&d->lock);
+    return JOB_EMPTY;
 }
 
 /* One bounded step of the domain's job. Runs from the timer interrupt of some CPU. */
@@ -385,13 +392,23 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_EMPTY:
         error = empty(d);
         if (error != -XEN_ERESTART) {
-            next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_BUILD;
+            next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
         }
         break;
+    case JOB_RESET:
+        next = reset(d) ? give_up(d) : JOB_BUILD;
+        break;
     case JOB_BUILD:
-        d->job = JOB_NONE;
-        rebuild(d);
-        return;
+        error = domain_build(d);
+        if (error == 0) {
+            d->job = JOB_NONE;
+            let_go(d); /* from here on it may shut down and set the next job */
+            return;
+        }
+        if (error != -XEN_ERESTART) {
+            next = give_up(d);
+        }
+        break;
     case JOB_RELEASE:
         d->job = JOB_NONE;
         log_line("%s is gone.", d->name);

@@ -29,21 +29,19 @@ enum {
  * view. */
 #define GIC_PRIORITY_ALL 0xa0a0a0a0u
 
-/* SGIs we use. */
-enum { GIC_SGI_IPI = 0, GIC_SGI_STOP = 1 };
-
 static inline void gic_bit_write(volatile char *bank, unsigned reg, uint32_t intid)
 {
     arch_mmio_write32(bank + reg + intid / 32 * 4, 1u << intid % 32);
 }
 
-/* Two bits per interrupt; the upper one says edge. The interrupt is disabled. */
+/* Two bits per interrupt; the upper one says edge. The interrupt is disabled; a pending edge of before is dropped. */
 static inline void gic_config_write(volatile char *bank, uint32_t intid, bool edge)
 {
     volatile char *at = bank + GICD_ICFGR + intid / 16 * 4;
     uint32_t bit = 2u << intid % 16 * 2, old = arch_mmio_read32(at);
 
     arch_mmio_write32(at, edge ? old | bit : old & ~bit);
+    gic_bit_write(bank, GICD_ICPENDR, intid);
 }
 
 /* 32 interrupts to a known state: disabled, not pending, not active, group 1, our priority. */
@@ -56,7 +54,8 @@ void gicv3_eoi(uint32_t intid);
 void gicv3_deactivate(uint32_t intid);
 void gicv3_set_enabled(uint32_t intid, bool enabled);
 void gicv3_set_active(uint32_t intid, bool active);
-void gicv3_set_config(uint32_t intid, bool edge, struct cpu *target);
+void gicv3_set_config(uint32_t intid, bool edge);
+void gicv3_set_target(uint32_t spi, struct cpu *target);
 void gicv3_send_ipi(struct cpu *target);
 void gicv3_broadcast_stop(void);
 unsigned gicv3_lr_count(void);
@@ -68,6 +67,7 @@ uint64_t gicv3_hcr_read(void);
 uint64_t gicv3_misr_read(void);
 void gicv3_vif_save(struct vgic_vif *to);
 void gicv3_vif_load(const struct vgic_vif *from);
+unsigned gicv3_running_priority(void);
 
 void gicv2_init(void);
 must_check int gicv2_init_cpu(struct cpu *c);
@@ -76,7 +76,8 @@ void gicv2_eoi(uint32_t intid);
 void gicv2_deactivate(uint32_t intid);
 void gicv2_set_enabled(uint32_t intid, bool enabled);
 void gicv2_set_active(uint32_t intid, bool active);
-void gicv2_set_config(uint32_t intid, bool edge, struct cpu *target);
+void gicv2_set_config(uint32_t intid, bool edge);
+void gicv2_set_target(uint32_t spi, struct cpu *target);
 void gicv2_send_ipi(struct cpu *target);
 void gicv2_broadcast_stop(void);
 unsigned gicv2_lr_count(void);
@@ -88,5 +89,6 @@ uint64_t gicv2_hcr_read(void);
 uint64_t gicv2_misr_read(void);
 void gicv2_vif_save(struct vgic_vif *to);
 void gicv2_vif_load(const struct vgic_vif *from);
+unsigned gicv2_running_priority(void);
 
 #endif

@@ -189,9 +189,21 @@ void gic_set_active(uint32_t intid, bool active)
 void gic_set_config(uint32_t intid, bool edge, struct cpu *target)
 {
     if (IS_V3) {
-        gicv3_set_config(intid, edge, target);
+        gicv3_set_config(intid, edge);
     } else {
-        gicv2_set_config(intid, edge, target);
+        gicv2_set_config(intid, edge);
+    }
+    if (intid >= GIC_SPI_FIRST) {
+        gic_set_target(intid, target);
+    }
+}
+
+void gic_set_target(uint32_t spi, struct cpu *target)
+{
+    if (IS_V3) {
+        gicv3_set_target(spi, target);
+    } else {
+        gicv2_set_target(spi, target);
     }
 }
 
@@ -274,6 +286,11 @@ void arch_vif_load(const struct vgic_vif *from)
     } else {
         gicv2_vif_load(from);
     }
+}
+
+unsigned arch_vif_running_priority(void)
+{
+    return IS_V3 ? gicv3_running_priority() : gicv2_running_priority();
 }
 
 void arch_irq_set_active(uint32_t intid, bool active)

@@ -118,12 +118,14 @@ void gicv2_set_active(uint32_t intid, bool active)
     gic_bit_write(dist, active ? GICD_ISACTIVER : GICD_ICACTIVER, intid);
 }
 
-void gicv2_set_config(uint32_t intid, bool edge, struct cpu *target)
+void gicv2_set_config(uint32_t intid, bool edge)
 {
     gic_config_write(dist, intid, edge);
-    if (intid >= GIC_SPI_FIRST) {
-        arch_mmio_write8(dist + GICD_ITARGETSR + intid, cpu_bit[target->id]);
-    }
+}
+
+void gicv2_set_target(uint32_t spi, struct cpu *target)
+{
+    arch_mmio_write8(dist + GICD_ITARGETSR + spi, cpu_bit[target->id]);
 }
 
 void gicv2_send_ipi(struct cpu *target)
@@ -221,4 +223,12 @@ void gicv2_vif_load(const struct vgic_vif *from)
 {
     arch_mmio_write32(gich + GICH_VMCR, from->vmcr);
     arch_mmio_write32(gich + GICH_APR, from->ap0[0]);
+}
+
+/* 32 preemption levels, the most urgent in bit 0. */
+unsigned gicv2_running_priority(void)
+{
+    uint32_t active = arch_mmio_read32(gich + GICH_APR);
+
+    return active != 0 ? (unsigned)__builtin_ctz(active) * 8 : 0x100;
 }

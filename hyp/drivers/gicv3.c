@@ -185,12 +185,14 @@ void gicv3_set_active(uint32_t intid, bool active)
     gic_bit_write(bank_of(intid), active ? GICD_ISACTIVER : GICD_ICACTIVER, intid);
 }
 
-void gicv3_set_config(uint32_t intid, bool edge, struct cpu *target)
+void gicv3_set_config(uint32_t intid, bool edge)
 {
     gic_config_write(bank_of(intid), intid, edge);
-    if (intid >= GIC_SPI_FIRST) {
-        arch_mmio_write64(dist + GICD_IROUTER + 8ul * intid, target->arch_id & 0xff00ffffffull);
-    }
+}
+
+void gicv3_set_target(uint32_t spi, struct cpu *target)
+{
+    arch_mmio_write64(dist + GICD_IROUTER + 8ul * spi, target->arch_id & 0xff00ffffffull);
 }
 
 void gicv3_send_ipi(struct cpu *target)
@@ -225,8 +227,8 @@ unsigned gicv3_lr_count(void)
 
 uint64_t gicv3_lr_read(unsigned n)
 {
-#define READ(n)                                                                                    \
-    case n:                                                                                        \
+#define READ(n) \
+    case n:     \
         return sysreg_read(ich_lr##n##_el2);
     switch (n) {
         EACH_LR(READ)
@@ -236,9 +238,9 @@ uint64_t gicv3_lr_read(unsigned n)
 
 void gicv3_lr_write(unsigned n, uint64_t lr)
 {
-#define WRITE(n)                                                                                   \
-    case n:                                                                                        \
-        sysreg_write(ich_lr##n##_el2, lr);                                                         \
+#define WRITE(n)                           \
+    case n:                                \
+        sysreg_write(ich_lr##n##_el2, lr); \
         break;
     switch (n) {
         EACH_LR(WRITE)
@@ -299,4 +301,19 @@ void gicv3_vif_load(const struct vgic_vif *from)
         sysreg_write(ich_ap0r3_el2, from->ap0[3]);
         sysreg_write(ich_ap1r3_el2, from->ap1[3]);
     }
+}
+
+/* One bit per preemption level, the most urgent lowest; ap_count words of 32 share the 256 priorities. */
+unsigned gicv3_running_priority(void)
+{
+    struct vgic_vif vif;
+
+    gicv3_vif_save(&vif);
+    for (unsigned i = 0; i < ap_count; i++) {
+        uint32_t active = vif.ap0[i] | vif.ap1[i];
+        if (active != 0) {
+            return (i * 32 + (unsigned)__builtin_ctz(active)) * (8 / ap_count);
+        }
+    }
+    return 0x100;
 }

@@ -8,7 +8,17 @@
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
 
+/* Set by the linker script. */
+extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
+extern char init_text_start[], init_text_end[], init_data_start[], init_data_end[];
+extern char data_start[], bss_start[], bss_end[], image_end[];
+
+/* Boot code and boot data, given back by mmu_drop_boot(). */
+#define __init __attribute__((section(".init.text"), __cold__))
+#define __initdata __attribute__((section(".init.data")))
+
 /* mmu.c */
+extern uint64_t image_pa; /* [const] where the loader put image_start */
 extern uint64_t root_table[];
 uint64_t boot_tables(uint64_t base);
 int mmu_map_ram(uint64_t start, uint64_t end);
@@ -41,6 +51,10 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr);
 /* vmid.c */
 void vmid_init(void);
 void vmid_load(struct domain *d);
+uint64_t arch_vttbr(struct domain *d); /* root and VMID */
+
+/* stage2.c */
+uint64_t arch_vtcr(void);
 
 /* debug.c: self-hosted debug and PMU, given to a guest on first use */
 void debug_init_cpu(void);

@@ -178,6 +178,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     }
     sysreg_write(tpidr_el2, (uint64_t)c);
     c->online = 1;
+    sched_cpu_online(c);
     cpu_init_el2();
     vmid_init();
     if (gic_probe(fdt) != 0) {

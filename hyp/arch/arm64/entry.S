@@ -54,8 +54,9 @@
     mov     sp, x3
     .endm
 
-    .macro slot name
-    .balign 0x80
+    /* Each at its architectural place; .org fails if the one before is too long. */
+    .macro slot name, offset
+    .org    vectors + \offset
 \name:
     .endm
 
@@ -63,24 +64,24 @@
     .balign 0x800
     .globl vectors
 vectors:
-slot el2_sp0_sync
+slot el2_sp0_sync, 0x000
     b       el2_unexpected
-slot el2_sp0_irq
+slot el2_sp0_irq, 0x080
     b       el2_unexpected
-slot el2_sp0_fiq
+slot el2_sp0_fiq, 0x100
     b       el2_unexpected
-slot el2_sp0_serror
+slot el2_sp0_serror, 0x180
     b       el2_unexpected
-slot el2_sync
+slot el2_sync, 0x200
     b       el2_unexpected
-slot el2_irq
+slot el2_irq, 0x280
     b       el2_unexpected
-slot el2_fiq
+slot el2_fiq, 0x300
     b       el2_unexpected
-slot el2_serror
+slot el2_serror, 0x380
     b       el2_unexpected
 
-slot guest64_sync
+slot guest64_sync, 0x400
     stp     x0, x1, [sp]
     mrs     x1, esr_el2
     mov     w0, #0x5a000000             /* HVC #0 from AArch64 */
@@ -90,32 +91,29 @@ slot guest64_sync
     cmp     w0, #EC_HVC64
     b.ne    guest_sync
     b       guest_hvc
-slot guest64_irq
+slot guest64_irq, 0x480
     stp     x0, x1, [sp]
     b       guest_irq
-slot guest64_fiq
+slot guest64_fiq, 0x500
     stp     x0, x1, [sp]
     b       guest_irq
-slot guest64_serror
+slot guest64_serror, 0x580
     stp     x0, x1, [sp]
     b       guest_serror
-slot guest32_sync
+slot guest32_sync, 0x600
     stp     x0, x1, [sp]
     mrs     x1, esr_el2
     b       guest_sync
-slot guest32_irq
+slot guest32_irq, 0x680
     stp     x0, x1, [sp]
     b       guest_irq
-slot guest32_fiq
+slot guest32_fiq, 0x700
     stp     x0, x1, [sp]
     b       guest_irq
-slot guest32_serror
+slot guest32_serror, 0x780
     stp     x0, x1, [sp]
     b       guest_serror
-    .balign 0x80
-    .if . - vectors != 0x800
-    .error "the vector table is not 2 KiB"
-    .endif
+    .org    vectors + 0x800
 
 /*
  * SMCCC_ARCH_WORKAROUND_1, _2 and _3 are called by Linux on each kernel entry

@@ -15,7 +15,7 @@ image_head:
     b       boot_entry
     .long   0
     .quad   0                           /* text_offset: none needed */
-    .quad   image_end - image_start     /* memory taken from here on */
+    .quad   image_size                  /* memory taken from here on */
     .quad   0xa                         /* little endian, 4 KiB pages, anywhere in memory */
     .quad   0, 0, 0
     .ascii  "ARM\x64"

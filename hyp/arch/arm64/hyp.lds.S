@@ -50,10 +50,15 @@ SECTIONS
     . = ALIGN(4096);
     bss_end = .;
     image_end = .;
+    image_size = ABSOLUTE(image_end - image_start);
 
     /* All of it is mapped by one level-3 table. */
     ASSERT(image_end - image_start <= 0x200000, "image does not fit in 2 MiB")
     ASSERT((vectors & 0x7ff) == 0, "VBAR_EL2 needs 2 KiB alignment")
+
+    /* Absolute addresses are link-time constants: there must be nothing to relocate. */
+    .rela : { *(.rela .rela.* .iplt .igot .igot.plt .got .got.plt) }
+    ASSERT(SIZEOF(.rela) == 0, "relocations in a fixed-address image")
 
     .symtab 0 : { *(.symtab) }
     .strtab 0 : { *(.strtab) }

@@ -126,6 +126,7 @@ noreturn_fn void secondary_main(void)
         arch_park();
     }
     __atomic_store_n(&c->online, 1, __ATOMIC_RELEASE);
+    sched_cpu_online(c);
     arch_wake_spinners();
     enter_guests();
 }

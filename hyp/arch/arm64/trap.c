@@ -251,9 +251,9 @@ static uint32_t leave(struct cpu *c, struct vcpu *v, uint32_t work)
 /* Others want this CPU's blocked vCPU out of its registers. */
 static void give_up_loaded(struct cpu *c)
 {
-    if (__atomic_load_n(&c->save_request, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&c->save_request, 0, __ATOMIC_RELAXED);
-        if (c->loaded && c->loaded != c->current) {
+    if (c->save_request) {
+        c->save_request = 0;
+        if (c->loaded) {
             vcpu_unload(c->loaded);
         }
     }

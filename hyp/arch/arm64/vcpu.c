@@ -183,6 +183,7 @@ void vcpu_unload(struct vcpu *v)
     el1_save(&v->arch);
     c->loaded = NULL;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELEASE);
+    sched_saved(v);
 }
 
 void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)

@@ -120,6 +120,14 @@ void arch_vif_load(const struct vgic_vif *from)
     vif[this_cpu()->id] = *from;
 }
 
+unsigned arch_vif_running_priority(void)
+{
+    const struct vgic_vif *f = &vif[this_cpu()->id];
+    uint32_t active = f->ap0[0] | f->ap1[0];
+
+    return active != 0 ? (unsigned)__builtin_ctz(active) * 8 : 0x100;
+}
+
 struct vgic_vif *fake_vif(unsigned cpu)
 {
     return &vif[cpu];

@@ -44,6 +44,9 @@ static void arena_create(uint64_t bytes)
     }
 }
 
+/* Only there if the test links it. */
+extern __typeof__(frame_init) frame_init __attribute__((weak));
+
 void fake_boot(unsigned count, uint64_t ram_bytes)
 {
     fake_domain_free_all();
@@ -71,6 +74,10 @@ void fake_boot(unsigned count, uint64_t ram_bytes)
     fake_locks_forget();
     fake_tlb_forget(NULL);
     arena_create(ram_bytes);
+    if (frame_init != NULL && ram_bytes != 0) {
+        struct frame_range ram = {mpa(FAKE_RAM_BASE), mpa(fake_ram_end())};
+        CHECK(frame_init(&ram, 1, NULL, 0) == 0);
+    }
 }
 
 struct cpu *fake_run_on(unsigned id)

@@ -47,6 +47,9 @@ bool arch_has_aarch32(void);
  */
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32);
 
+/* Machine memory the hypervisor's image occupies, [*start, *end). */
+void arch_image_range(mpa_t *start, mpa_t *end);
+
 /* Send the IPI interrupt to another CPU; the bits are already in c->ipi. */
 void arch_cpu_kick(struct cpu *c);
 /* The machine stops: this CPU masks everything and sleeps for ever. */
@@ -94,6 +97,7 @@ uint64_t arch_ich_misr_read(void);
 /* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
 void arch_vif_save(struct vgic_vif *to);
 void arch_vif_load(const struct vgic_vif *from);
+unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);

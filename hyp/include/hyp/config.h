@@ -14,19 +14,19 @@
 #include <hyp/types.h>
 
 struct module {
-    mpa_t start; /* may be unaligned */
+    mpa_t start;         /* may be unaligned */
     uint64_t size_bytes; /* 0: absent */
 };
 
-struct config_range { /* direct-map or static memory */
+struct config_range { /* static memory; guest addresses equal these with direct_map */
     mpa_t start;
-    gpa_t at;
     uint64_t size_bytes;
 };
 
 #define CONFIG_STATIC_RANGES 8
 
-/* How a kernel module is packed, and what its header asks for; found once, when the tree is read. */
+/* How a kernel module is packed, and what its header asks for; found once, when the tree is read.
+ */
 enum image_format { IMAGE_ARM64, IMAGE_ZIMAGE };
 
 struct image {
@@ -36,29 +36,38 @@ struct image {
     uint64_t total_bytes; /* with its bss: nothing else may be put there */
 };
 
+/* Where the guest finds its emulated devices: Xen's places, or the board's with direct_map. */
+struct guest_places {
+    gpa_t dist, redist, cpu; /* of the interrupt controller: config_vgic() */
+    gpa_t uart;
+    uint32_t uart_spi;
+};
+
 struct domain_config {
     char name[DOMAIN_NAME_LEN];
     char node[64];             /* path in the tree, for messages */
     domid_t id;                /* 1, 2, ... in the order of the tree */
-    uint64_t memory_bytes;
+    uint64_t memory_bytes;     /* whole frames */
     uint64_t max_memory_bytes; /* at least memory_bytes */
     uint64_t hyp_memory_bytes; /* xen,domain-p2m-mem-mb; 0: not given */
     uint32_t vcpu_count;
-    uint32_t nr_spis;
+    uint32_t nr_spis;     /* a multiple of 32 */
+    unsigned gic_version; /* 2 or 3 */
     bool vuart;
-    bool enhanced;             /* Xen interface told to the guest */
+    bool enhanced; /* Xen interface told to the guest */
     bool enhanced_no_xenstore;
     bool direct_map;
-    bool aarch32;              /* found in the kernel image */
+    bool aarch32; /* found in the kernel image */
+    struct guest_places places;
     struct module kernel, ramdisk, tree;
     struct image image;
-    const char *bootargs;      /* points into the host tree, never NULL */
+    const char *bootargs; /* points into the host tree, never NULL */
     struct config_range static_range[CONFIG_STATIC_RANGES];
     unsigned static_range_count;
     struct sched_params sched;
     uint64_t affinity[MAX_VCPUS]; /* bit n: CPU n; 0: any CPU */
     enum domain_policy on_crash, on_reboot, on_poweroff;
-    const char *rights;        /* string list in the host tree, NULL if none */
+    const char *rights; /* string list in the host tree, NULL if none */
     size_t rights_len;
 };
 
@@ -67,8 +76,8 @@ struct domain_config {
  * and static memory. Needs no allocator; walks the tree once. Ranges come in the order of the tree
  * and may overlap or be nonsense, as the tree may; config_parse() says so later.
  */
-void config_keep_ranges(const void *host_fdt, void (*keep)(void *arg, mpa_t start, uint64_t size_bytes),
-                        void *arg);
+void config_keep_ranges(const void *host_fdt,
+                        void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg);
 
 /*
  * Read every xen,domain node of the host tree. Mistakes are said in one line
@@ -77,12 +86,18 @@ void config_keep_ranges(const void *host_fdt, void (*keep)(void *arg, mpa_t star
  */
 int config_parse(const void *host_fdt, const struct domain_config **out);
 
+/* What the configuration asks of the interrupt controller, for vgic_domain_init(). */
+void config_vgic(const struct domain_config *c, struct vgic_config *out);
+
+/* The tree config_parse() read. */
+const void *config_host_tree(void);
+
 /*
  * Give `d` (CREATED, empty: no memory owned, p2m_init() done, vCPUs added and offline, vGIC ready)
  * the memory, images, tree, devices and first register state that its configuration asks for.
- * vCPU 0 is left offline, to be set online by the caller. Called again for every reboot of the
- * guest. On error says one line; what was given is taken back by the caller through the usual
- * tear-down.
+ * -XEN_ERESTART after a bounded amount of work until it is done: call again. vCPU 0 is left offline,
+ * to be set online by the caller. Called again for every reboot of the guest. On error says one line;
+ * what was given is taken back by the caller through the usual tear-down.
  */
 must_check int domain_build(struct domain *d);
 

@@ -24,7 +24,7 @@ enum cpu_ipi {
 
 struct cpu {
     uint32_t id;                /* [const] dense, 0 is the boot CPU */
-    uint32_t save_request;      /* [atomic] somebody waits for `loaded` to be written back if it is idle */
+    uint32_t save_request;      /* [cpu] IPI_SAVE came: write `loaded` back unless it runs */
     uint32_t ipi;               /* [atomic] enum cpu_ipi bits, set by others, cleared by the owner */
     struct vcpu *current;       /* [cpu] vCPU that runs, NULL when idle */
     struct vcpu *loaded;        /* [cpu] vCPU whose EL1 context is in the registers, maybe blocked */

@@ -36,6 +36,7 @@ enum domain_job {
     JOB_NONE,
     JOB_STOP,    /* wait until all vCPUs are off their CPUs */
     JOB_EMPTY,   /* take back memory and interrupts */
+    JOB_RESET,   /* devices and vCPUs to power-on */
     JOB_BUILD,   /* give it memory and images anew, and start it */
     JOB_RELEASE, /* free the domain itself */
 };
@@ -85,11 +86,11 @@ struct domain {
     enum domain_policy on_crash, on_reboot, on_poweroff; /* [const] */
     uint32_t reboot_count;         /* [lock] */
     struct vcpu **vcpu;            /* [const] vcpu_count pointers */
+    struct sched_domain sched;
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
-    uint64_t max_frames;           /* [const] guest memory limit */
-    uint64_t owned_frames;         /* [atomic] */
+    uint64_t max_frames;           /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;           /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max;       /* [const] */
     const struct domain_config *config; /* [const] what it was built from, and is rebuilt from */
@@ -97,6 +98,7 @@ struct domain {
     uint64_t vtimer_offset_ticks;  /* [const] CNTVOFF */
     struct timer worker;           /* carries out what a trap cannot: see domain.c */
     enum domain_job job;           /* [lock] what the worker is at */
+    struct build *build;           /* how far domain_build() is, NULL when it is not at work */
     bool paused_by_console;        /* [lock] */
     struct crash_record *crash;    /* [lock] the last crash, or NULL */
     uint64_t log_window_ticks;     /* [atomic] dlog() */

@@ -83,9 +83,10 @@ must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count)
 /*
  * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
  * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are freed by the
- * last frame_put(). For tear-down; the TLB no longer leads to them.
+ * last frame_put(). For tear-down; the TLB no longer leads to them. Returns the number of records it had to
+ * touch, from 1 for a whole 2 MiB to 512 for a split one.
  */
-void frame_release(mfn_t m, unsigned order, domid_t owner);
+unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
 /* Frames that count as this domain's now. */
 uint64_t frame_owned_count(domid_t id);
 

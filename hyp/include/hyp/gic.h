@@ -20,6 +20,9 @@ enum { GIC_SPURIOUS = 1023, GIC_SGI_COUNT = 16, GIC_SPI_FIRST = 32, GIC_INTID_MA
 /* Private interrupts every Arm server and QEMU's board wire the same way (DEN0029, Base System Architecture, PPI table). */
 enum { GIC_PPI_MAINTENANCE = 25, GIC_PPI_HYP_TIMER = 26, GIC_PPI_VIRT_TIMER = 27 };
 
+/* SGIs of ours: cpu.ipi says why; the machine stops. */
+enum { GIC_SGI_IPI = 0, GIC_SGI_STOP = 1 };
+
 #define GIC_REDIST_REGIONS 8
 
 struct gic_region {
@@ -52,7 +55,9 @@ void gic_eoi(uint32_t intid);        /* priority drop */
 void gic_deactivate(uint32_t intid);
 void gic_set_enabled(uint32_t intid, bool enabled); /* PPI: this CPU's */
 void gic_set_active(uint32_t intid, bool active);   /* PPI: this CPU's */
+/* Of an interrupt that is disabled: trigger, and which CPU takes an SPI; what was pending before is forgotten. */
 void gic_set_config(uint32_t intid, bool edge, struct cpu *target);
+void gic_set_target(uint32_t spi, struct cpu *target);
 void gic_send_ipi(struct cpu *target);
 void gic_broadcast_stop(void);
 

@@ -18,5 +18,7 @@ must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg)
 must_check int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq);
 /* Take back all of a domain's interrupts: masked, deactivated, unrouted. */
 void irq_release_all(struct domain *d);
+/* For the console. False: nobody has it. *domain NULL: the hypervisor itself. */
+bool irq_owner(uint32_t intid, struct domain **domain, uint32_t *virq);
 
 #endif

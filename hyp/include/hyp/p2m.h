@@ -3,14 +3,23 @@
  *
  * The walk, the splitting and merging of blocks and the order of
  * break-before-make are here, in pure C; how an entry is encoded and how a TLB
- * entry dies is the architecture's (hyp/arch.h, arch_s2_*).
+ * entry dies is the architecture's (hyp/arch.h, <arch/stage2.h>).
  *
  * P1  an entry that is valid is never replaced by a different valid one without
- *     break, TLB invalidation, make (DDI 0487I.a D8.14.1).
+ *     break, TLB invalidation, make (DDI 0487I.a D8.14.1); only rights may
+ *     change in place, and an invalidation follows.
  * P2  the largest block that fits both alignments is used: 1 GiB, 2 MiB, 4 KiB.
  * P3  table pages come from the domain's own allowance.
  * P4  a frame leaves the table before its reference is dropped, and the TLB is
  *     invalidated in between.
+ * P5  no table page is empty, save the root: the last entry takes it along.
+ *
+ * Who holds references: RAM types carry the owner's own; P2M_FOREIGN and
+ * P2M_GRANT_* one that whoever mapped them took (frame_get()) and drops after
+ * unmapping. p2m itself touches references in p2m_teardown() only.
+ *
+ * While an entry is broken, another vCPU of the domain may fault on it though
+ * nothing is wrong: the abort handler asks p2m_allows() first and retries.
  */
 #ifndef HYP_P2M_H
 #define HYP_P2M_H
@@ -34,43 +43,110 @@ enum p2m_type {
     P2M_TYPE_COUNT
 };
 
+enum { P2M_R = 1, P2M_W = 2, P2M_X = 4 };
+
+/* What a guest may do with each; the architecture's encoding follows it. */
+static inline unsigned p2m_rights(enum p2m_type t)
+{
+    switch (t) {
+    case P2M_RAM:
+        return P2M_R | P2M_W | P2M_X;
+    case P2M_RAM_RO:
+        return P2M_R | P2M_X;
+    case P2M_GRANT_RO:
+        return P2M_R;
+    case P2M_RAM_XN:
+    case P2M_MMIO:
+    case P2M_MMIO_C:
+    case P2M_GRANT_RW:
+    case P2M_FOREIGN:
+    case P2M_SHARED:
+        return P2M_R | P2M_W;
+    case P2M_INVALID:
+    case P2M_TYPE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static inline bool p2m_is_ram(enum p2m_type t)
+{
+    return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN;
+}
+
+static inline bool p2m_is_mmio(enum p2m_type t)
+{
+    return t == P2M_MMIO || t == P2M_MMIO_C;
+}
+
 struct p2m {
     lock_t lock;
-    mpa_t root;            /* [const] arch_s2_root_order() frames */
-    uint64_t vmid;         /* [arch] generation and number */
-    uint64_t table_frames; /* [lock] */
+    mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none (any more) */
+    uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;         /* [lock] one past the highest gfn ever mapped */
+    /* Invalidation owed: [stale_start, stale_end), for tables too. */
+    gfn_t stale_start, stale_end; /* [lock] */
+    bool stale_tables;            /* [lock] */
+    uint32_t spare_count;  /* [lock] empty table pages kept for the next map */
+    void *spare;           /* [lock] linked by frame_words()[1] */
+    void *retired;         /* [lock] tables unlinked, to be freed after the invalidation; likewise */
+    uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB entry taken out and being emptied; 0: none */
+    uint32_t dying_slot;   /* [lock] how far */
+    uint32_t root_slot;    /* [lock] root entries below are empty */
 };
 
 must_check int p2m_init(struct domain *d);
-/* Free all table pages. Resumable: returns -XEN_ERESTART after a bounded number of pages until it is done. */
+/*
+ * Empty and free all tables; memory of the domain goes to frame_release(), foreign frames to frame_put();
+ * grants must be gone. No vCPU of `d` runs any more. Resumable: -XEN_ERESTART after a bounded amount of work
+ * until it is done, then 0. Also for a domain whose p2m_init() failed.
+ */
 must_check int p2m_teardown(struct domain *d);
 
 /*
  * Map [at, at+count) to [to, to+count). Every gfn must be unmapped (-XEN_EEXIST) and inside the
  * address space (-XEN_EINVAL). -XEN_ENOMEM: out of table pages; then nothing is mapped.
+ * The work is one step for each block used; callers bound it.
  */
 must_check int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t);
-/* Unmap; holes are skipped. One TLB invalidation. References are the caller's. */
+/* Unmap; holes are skipped. One TLB invalidation. References are the caller's. -XEN_ENOMEM: a block could
+ * not be split; then nothing is unmapped. */
 must_check int p2m_unmap(struct domain *d, gfn_t at, uint64_t count);
 
 struct p2m_entry {
-    mfn_t mfn;
+    mfn_t mfn;          /* of the gfn asked for */
     enum p2m_type type;
-    unsigned order; /* of the block that holds it */
+    unsigned order;     /* of the block that holds it */
 };
+
+/*
+ * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
+ * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_ENOMEM as above.
+ */
+must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
+/* Do what invalidation is owed; nothing if somebody did it already. */
+void p2m_flush(struct domain *d);
+
 /* Look one gfn up. False: nothing there. */
 bool p2m_lookup(struct domain *d, gfn_t g, struct p2m_entry *out);
-/* Change type of what is mapped there (seal, log-dirty): break-before-make where rights shrink. */
+/* Would this access of the guest be allowed? If so, a stage-2 fault on it was a passing one: retry. */
+bool p2m_allows(struct domain *d, gpa_t at, bool write, bool fetch);
+/* Look up memory that `d` owns and take a reference to its frame. -XEN_EFAULT: not mapped, not its own, or
+ * not writable when it must be. */
+must_check int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out);
+/* Change the rights of RAM that is mapped there (seal, log-dirty): `t` is one of the P2M_RAM types. Holes are
+ * skipped; -XEN_EINVAL if anything but RAM is there, -XEN_ENOMEM: a block could not be split. Then nothing has changed. */
 must_check int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t);
-/* Walk the mapped entries in order: fn returns false to stop. For teardown, dump and checker. */
+/* Walk the mapped entries in order, from the one that holds `from`: g is the first gfn of a block; fn returns
+ * false to stop. Under the p2m lock: for dump and checker. */
 void p2m_walk(struct domain *d, gfn_t from, bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e),
               void *arg);
 
 /*
  * Copy between the guest's physical memory and ours. All or -XEN_EFAULT (unmapped, or read-only for
- * writes). The frame is held by a reference meanwhile. These are the only ways to touch guest memory.
+ * writes; a write may have been done in part). The p2m lock is held meanwhile, so no frame can go.
+ * Aligned copies of 4 and 8 bytes are single accesses. These are the only ways to touch guest memory.
  */
 must_check int guest_read(struct domain *d, void *to, gpa_t from, size_t size_bytes);
 must_check int guest_write(struct domain *d, gpa_t to, const void *from, size_t size_bytes);

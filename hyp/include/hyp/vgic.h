@@ -10,9 +10,9 @@
  *   refill  memory -> list registers        vgic_flush(), on WORK_VGIC only
  *
  * G1  resident implies loaded: a vCPU that is off its CPU has all its state in memory.
- * G2  whatever is pending outside the list registers has no better priority
- *     than what is pending inside, and then at least one inside is pending and
- *     NPIE is on: overflow always makes progress and never storms.
+ * G2  what is pending outside the list registers has no better priority than
+ *     what is pending inside; if there is any, at least one inside is pending
+ *     and NPIE is on: overflow makes progress and never storms.
  * G3  pending of a level interrupt is its line or a software latch; it is
  *     computed anew on each fold, never remembered.
  * G4  a hardware-linked interrupt is physically active exactly while it is
@@ -44,21 +44,27 @@ struct vcpu;
 #define VIRQ_PTIMER 30u /* GUEST_TIMER_PHYS_NS_PPI */
 #define VIRQ_EVTCHN 31u /* GUEST_EVTCHN_PPI */
 
-/* 32 interrupts: one vCPU's SGIs and PPIs, or 32 SPIs. */
+/*
+ * 32 interrupts: one vCPU's SGIs and PPIs, or 32 SPIs. What moves into a list register is cleared
+ * here when it is loaded and merged back when it is folded, so that what arrives in between is
+ * kept.
+ */
 struct vgic_bank {
-    uint32_t valid;    /* [const] implemented; all others are RAZ/WI */
-    uint32_t group;    /* set: group 1 */
+    uint32_t valid; /* [const] implemented; all others are RAZ/WI */
+    uint32_t group; /* set: group 1 */
     uint32_t enabled;
-    uint32_t latch;    /* pending by edge or by ISPENDR; not those in a list register */
-    uint32_t line;     /* level of the input */
-    uint32_t active;   /* not those in a list register */
     uint32_t edge;     /* configuration */
-    uint32_t hw;       /* linked to a physical interrupt */
+    uint32_t line;     /* level of the input */
+    uint32_t latch;    /* pending by an edge, an SGI or ISPENDR, and not in a list register */
+    uint32_t active;   /* active, and not in a list register */
     uint32_t resident; /* in a list register */
-    uint32_t lr_latch; /* resident, and pending there by latch (not only by line) */
-    uint32_t squash_pending; /* resident, and cleared meanwhile by ICPENDR: dropped at the next fold */
-    uint32_t squash_active;  /* likewise by ICACTIVER */
-    uint8_t priority[32];
+    uint32_t lr_pending, lr_active; /* resident: state it was loaded with */
+    uint32_t lr_latch;       /* resident: of lr_pending, those by latch rather than by line alone */
+    uint32_t squash_pending; /* resident: cleared meanwhile by ICPENDR, dropped at the next fold */
+    uint32_t squash_active;  /* resident: likewise by ICACTIVER */
+    uint32_t hw;             /* [const] while the vCPUs run: linked to a physical interrupt */
+    uint32_t phys;           /* hw: the physical interrupt is active, as far as we know (G4) */
+    uint8_t priority[32];    /* 5 bits: 0x00, 0x08 .. 0xf8 */
 };
 
 struct vgic_spi_bank {
@@ -70,7 +76,8 @@ struct vgic_spi_bank {
 };
 #define VGIC_NOBODY 0xffu
 
-/* Virtual CPU interface of a vCPU that is off its CPU (ICH_VMCR_EL2, ICH_AP0R<n>_EL2, ICH_AP1R<n>_EL2). */
+/* Virtual CPU interface of a vCPU that is off its CPU (ICH_VMCR_EL2, ICH_AP0R<n>_EL2,
+ * ICH_AP1R<n>_EL2). */
 struct vgic_vif {
     uint32_t vmcr;
     uint32_t ap0[4], ap1[4];
@@ -79,42 +86,44 @@ struct vgic_vif {
 /* Part of struct vcpu. */
 struct vgic_cpu {
     lock_t lock;
-    uint32_t spi_words;  /* [atomic] bit n: SPI bank n may hold something for this vCPU */
-    uint32_t refold;     /* [atomic] what is resident changed in memory: fold before refilling */
-    bool loaded;         /* [lock] this vCPU's virtual interface is in its CPU's registers */
-    bool overflow;       /* [lock] more was pending than fitted; NPIE is on */
-    uint8_t worst;       /* [lock] overflow: priority of the least urgent one that fitted */
-    bool asleep;         /* [lock] GICR_WAKER.ProcessorSleep */
-    uint16_t lr_used;    /* [lock] list registers that were written and not folded since */
-    uint16_t lr_spi;     /* [lock] of these, the ones that hold SPIs */
-    uint32_t hcr;        /* [lock] ICH_HCR_EL2 as last written */
-    uint64_t wait_at;    /* [cpu] address of a register read that waits for others to fold, or 0 */
-    uint64_t wait_for;   /* [cpu] vCPUs it waits for */
+    uint32_t spi_words; /* [atomic] bit n: SPI bank n may hold something for this vCPU */
+    uint32_t refold;    /* [atomic] not only additions: fold everything before refilling */
+    bool loaded;        /* [lock] this vCPU's virtual interface is in its CPU's registers */
+    uint8_t overflow; /* [lock] groups of which more was pending than fitted, as in GICD_CTLR; NPIE
+                         is on */
+    uint8_t
+        worst; /* [lock] overflow: one with this priority or a less urgent one can wait for NPIE */
+    bool asleep;       /* [lock] GICR_WAKER.ProcessorSleep */
+    uint16_t lr_used;  /* [lock] list registers that were written and not folded since */
+    uint16_t lr_spi;   /* [lock] of these, the ones that hold SPIs */
+    uint32_t hcr;      /* [lock] ICH_HCR_EL2 as last written */
+    uint64_t wait_at;  /* [cpu] address + 1 of a read that waits for others to fold, or 0 */
+    uint64_t wait_for; /* [cpu] vCPUs it waits for */
     struct vgic_bank priv;
     uint16_t lr_intid[VGIC_LR_MAX]; /* [lock] what each used list register holds */
-    uint8_t sgi_from[16];   /* [lock] v2: pending, one bit per sending vCPU */
-    uint8_t sgi_source[16]; /* [lock] v2: sender of the active one */
-    struct vgic_vif vif;    /* [lock] while not loaded */
+    uint8_t sgi_from[16];           /* [lock] v2: pending, one bit per sending vCPU */
+    uint8_t sgi_source[16];         /* [lock] v2: sender of the active one */
+    struct vgic_vif vif;            /* [lock] while not loaded */
 };
 
 /* Part of struct domain. */
 struct vgic {
     lock_t lock;
-    uint8_t version;       /* [const] 2 or 3 */
-    uint8_t bank_count;    /* [const] SPI banks */
-    uint16_t nr_spis;      /* [const] */
-    gpa_t dist_base;       /* [const] */
-    gpa_t redist_base;     /* [const] v3: vcpu_count * VGIC_REDIST_SIZE are there */
-    gpa_t cpu_base;        /* [const] v2: where the guest finds GICC, that is the machine's GICV */
-    uint64_t dist_size;    /* [const] */
-    uint32_t ctlr;         /* [lock] EnableGrp0, EnableGrp1 */
-    uint64_t folding;      /* [atomic] vCPUs asked to fold that have not yet */
+    uint8_t version;    /* [const] 2 or 3 */
+    uint8_t bank_count; /* [const] SPI banks */
+    uint16_t nr_spis;   /* [const] */
+    gpa_t dist_base;    /* [const] */
+    gpa_t redist_base;  /* [const] v3: vcpu_count * VGIC_REDIST_SIZE are there */
+    gpa_t cpu_base;     /* [const] v2: where the guest finds GICC, that is the machine's GICV */
+    uint64_t dist_size; /* [const] */
+    uint32_t ctlr;      /* [lock] EnableGrp0, EnableGrp1 */
+    uint64_t folding;   /* [atomic] vCPUs asked to fold that have not yet */
     struct vgic_spi_bank *spi; /* [const] bank_count of them; NULL if none */
 };
 
 struct vgic_config {
-    unsigned version;  /* 2 or 3: as the host's */
-    uint32_t nr_spis;  /* 0..988 */
+    unsigned version; /* 2 or 3: as the host's */
+    uint32_t nr_spis; /* 0..988 */
     gpa_t dist, redist, cpu;
 };
 
@@ -168,14 +177,20 @@ void vgic_set_level(struct vcpu *v, uint32_t intid, bool high);
 must_check int vgic_link_spi(struct domain *d, uint32_t intid, uint16_t physical);
 void vgic_unlink_spi(struct domain *d, uint32_t intid);
 
-/* WORK_VGIC of the current vCPU: bring list registers up to date. */
+/* WORK_VGIC of the current vCPU (the caller has cleared the bit first): bring list registers up to
+ * date. */
 void vgic_flush(struct vcpu *v);
-/* Fold this CPU's list registers into `v`, which is loaded here; what is left is put back by vgic_flush(). */
+/* Fold this CPU's list registers into `v`, which is loaded here; they are empty until the
+ * vgic_flush() that this asks for. */
 void vgic_sync(struct vcpu *v);
-/* Called on any IPI for the vCPU loaded here, running or blocked: serves other CPUs' requests to fold. */
+/* The maintenance interrupt, for the vCPU loaded here: when this returns its cause is gone. */
+void vgic_maintenance(struct vcpu *v);
+/* Called on any IPI for the vCPU loaded here, running or blocked: serves other CPUs' requests to
+ * fold. */
 void vgic_serve(struct vcpu *v);
 
-/* True if an interrupt would wake `v`, which is loaded here, from WFI: enabled, urgent enough, not active. */
+/* True if an interrupt would wake `v`, which is loaded here, from WFI: enabled, urgent enough, not
+ * active. */
 bool vgic_has_pending(struct vcpu *v);
 
 /* `v` leaves this CPU, or comes to it. Call vtimer_save()/vtimer_restore() first, each time. */

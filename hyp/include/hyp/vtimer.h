@@ -42,14 +42,16 @@ void vtimer_interrupt(struct cpu *c);
 /* WORK_TIMER of the current vCPU: a software timer fired; bring the lines up to date. */
 void vtimer_work(struct vcpu *v);
 
-/* `v` leaves this CPU, or comes to it (CNTVOFF_EL2 is written too). Before vgic_save(), vgic_restore(). */
+/* `v` leaves this CPU, or comes to it (CNTVOFF_EL2 is written too). Before vgic_save(),
+ * vgic_restore(). */
 void vtimer_save(struct vcpu *v);
 void vtimer_restore(struct vcpu *v);
 
 /* Level of the virtual timer's output now; `v` is loaded here, or nowhere. */
 bool vtimer_line(const struct vcpu *v);
 
-/* Trapped CNTP_CTL, CNTP_CVAL, CNTP_TVAL and CNTPCT of `v`, which is current. Any value; writes to COUNT are ignored. */
+/* Trapped CNTP_CTL, CNTP_CVAL, CNTP_TVAL and CNTPCT of `v`, which is current. Any value; writes to
+ * COUNT are ignored. */
 enum vtimer_reg { PTIMER_CTL, PTIMER_CVAL, PTIMER_TVAL, PTIMER_COUNT };
 uint64_t vtimer_ptimer_read(struct vcpu *v, enum vtimer_reg reg);
 void vtimer_ptimer_write(struct vcpu *v, enum vtimer_reg reg, uint64_t value);

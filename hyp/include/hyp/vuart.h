@@ -34,8 +34,8 @@ struct vuart {
     uint16_t ibrd, fbrd, ilpr, dmacr, rsr;
     uint8_t rx_first, rx_count; /* [lock]; counts are read without it for the flags */
     uint8_t tx_first, tx_count; /* [lock] */
-    uint16_t rx[VUART_FIFO];  /* [lock] character, and its errors in bits 8-11 */
-    uint8_t tx[VUART_FIFO];   /* [lock] characters the console had no room for */
+    uint16_t rx[VUART_FIFO];    /* [lock] character, and its errors in bits 8-11 */
+    uint8_t tx[VUART_FIFO];     /* [lock] characters the console had no room for */
 };
 
 /* Give `d` a serial line at `base` with interrupt `spi`. Before the domain runs. */
@@ -51,7 +51,8 @@ static inline bool vuart_owns(const struct vuart *u, gpa_t at)
 /* Carry out an access to its registers by a vCPU of `d`. */
 void vuart_access(struct domain *d, struct mmio_access *a);
 
-/* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so. */
+/* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so.
+ */
 must_check bool vuart_receive(struct domain *d, uint8_t byte);
 /* A break condition on the line (Linux: the next character is a SysRq command). */
 void vuart_receive_break(struct domain *d);

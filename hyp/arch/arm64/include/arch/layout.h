@@ -18,19 +18,4 @@
 #define IMAGE_VA 0x7f8000000000
 #define DIRECTMAP_VA 0x800000000000
 
-#ifndef __ASSEMBLER__
-#include <stdint.h>
-
-/* Set by the linker script. */
-extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[];
-extern char init_text_start[], init_text_end[], init_data_start[], init_data_end[];
-extern char data_start[], bss_start[], bss_end[], image_end[];
-extern char vectors[];
-
-extern uint64_t image_pa; /* [const] where the loader put image_start */
-
-#define __init __attribute__((section(".init.text"), __cold__))
-#define __initdata __attribute__((section(".init.data")))
-#endif
-
 #endif

@@ -1,0 +1,13 @@
+# Applications: built by tools/app from their manifests; make only knows when.
+APPS := hello attacker posix
+APP_IMAGES := $(foreach a,$(APPS),$(B)/arm64/apps/$a/$a)
+APP_TOOL   := $(PYTHON) tools/app/app.py
+
+define APP_RULE
+$(B)/arm64/apps/$1/$1: $(LIBOS_B)/libos.a $(LIBOS_B)/compat.a $(wildcard tools/app/*.py) \
+        $(shell find apps/$1 -type f) libos/core/syscalls.list libos/arch/arm64/image.lds
+	$(Q)$(APP_TOOL) build -t xen $1 && touch $$@
+endef
+$(foreach a,$(APPS),$(eval $(call APP_RULE,$a)))
+
+ALL += $(APP_IMAGES)

@@ -1,0 +1,373 @@
+/*
+ * Building a domain from its configuration; hyp/config.h, domain_build().
+ *
+ * The same function builds it at boot and again at every reboot of the guest:
+ * it reads only the configuration and the modules, which nobody writes.
+ *
+ *   MEMORY -> TREE -> KERNEL -> RAMDISK -> DEVICES -> done
+ *
+ * B1  the domain is not running, so nobody else maps, unmaps or copies here.
+ * B2  every frame that is mapped as RAM was allocated to this domain before;
+ *     one that could not be mapped is given back at once.
+ * B3  what the guest sees with its caches off is what we wrote: everything
+ *     copied is cleaned to the point of coherency.
+ * B4  a call does a bounded amount of work (STEP_*) and says -XEN_ERESTART
+ *     until all is done: a neighbour's reboot does not hold up a CPU.
+ */
+#include <hyp/config.h>
+
+#include "guest-tree-internal.h"
+#include "image-internal.h"
+#include "passthrough-internal.h"
+
+#include <hyp/arch.h>
+#include <hyp/frame.h>
+#include <hyp/irq.h>
+#include <hyp/log.h>
+#include <hyp/p2m.h>
+#include <hyp/vuart.h>
+#include <lib/string.h>
+#include <xen/errno.h>
+#include <xen/guest-layout.h>
+
+#define STEP_BLOCKS 16            /* blocks of RAM mapped in one call */
+#define STEP_BYTES (128ul * 1024) /* copied in one call */
+
+enum phase { MEMORY, TREE, KERNEL, RAMDISK, DEVICES };
+
+/* How far the building of one domain is; d->build. One page. */
+struct build {
+    enum phase phase;
+    uint64_t done;              /* MEMORY: bytes given. KERNEL, RAMDISK: bytes copied */
+    struct guest_memory memory; /* direct_map: as far as given */
+    struct image_layout layout;
+};
+
+/* One line on why the domain cannot be built; returns `error`. */
+static int fail(const struct domain *d, int error, const char *what)
+{
+    log_warn("%s: %s (%s). The domain is not started.", d->config->node, what,
+             error == -XEN_ENOMEM                          ? "out of memory"
+             : error == -XEN_E2BIG                         ? "over its limit"
+             : error == -XEN_EBUSY || error == -XEN_EEXIST ? "in use"
+                                                           : "not possible");
+    return error;
+}
+
+/* Note RAM for the guest's tree: a bank of its own, or more of one that it continues. */
+static int add_bank(struct guest_memory *m, gpa_t start, uint64_t size_bytes)
+{
+    unsigned i = m->count;
+
+    while (i > 0 && m->bank[i - 1].start.v > start.v) {
+        i--;
+    }
+    if (i > 0 && m->bank[i - 1].start.v + m->bank[i - 1].size_bytes == start.v) {
+        m->bank[i - 1].size_bytes += size_bytes;
+        return 0;
+    }
+    if (m->count == GUEST_BANKS) {
+        return -XEN_E2BIG;
+    }
+    memmove(&m->bank[i + 1], &m->bank[i], (m->count++ - i) * sizeof(m->bank[0]));
+    m->bank[i] = (struct guest_bank){start, size_bytes};
+    return 0;
+}
+
+/* The largest block that starts at `g` aligned and is not larger than `count`. */
+static unsigned largest_order(uint64_t g, uint64_t count)
+{
+    unsigned order = FRAME_ORDER_MAX;
+
+    while (order > 0 && ((g & ((1ull << order) - 1)) != 0 || 1ull << order > count)) {
+        order--;
+    }
+    return order;
+}
+
+/* Map RAM that was just allocated. */
+static int map_ram(struct domain *d, gfn_t at, mfn_t m, unsigned order)
+{
+    int error = p2m_map(d, at, m, 1ul << order, P2M_RAM);
+
+    if (error != 0) {
+        frame_release(m, order, d->id);
+    }
+    return error;
+}
+
+/* The guest address of the RAM behind the first `done` bytes, and how much of `*size` is in one piece. */
+static uint64_t usual_place(uint64_t done, uint64_t *size)
+{
+    if (done >= GUEST_RAM0_SIZE) {
+        return GUEST_RAM1_BASE + done - GUEST_RAM0_SIZE;
+    }
+    *size = *size < GUEST_RAM0_SIZE - done ? *size : GUEST_RAM0_SIZE - done;
+    return GUEST_RAM0_BASE + done;
+}
+
+/* The machine address of the static memory behind the first `done` bytes; *size as above. */
+static uint64_t static_place(const struct domain_config *c, uint64_t done, uint64_t *size)
+{
+    unsigned i = 0;
+
+    while (done >= c->static_range[i].size_bytes) {
+        done -= c->static_range[i++].size_bytes;
+    }
+    *size =
+        *size < c->static_range[i].size_bytes - done ? *size : c->static_range[i].size_bytes - done;
+    return c->static_range[i].start.v + done;
+}
+
+/* One block at its fixed machine place. */
+static int add_static_block(struct domain *d, struct build *b, uint64_t *size)
+{
+    const struct domain_config *c = d->config;
+    uint64_t from = static_place(c, b->done, size);
+    uint64_t at = c->direct_map ? from : usual_place(b->done, size);
+    unsigned order = largest_order((at | from) >> FRAME_SHIFT, *size >> FRAME_SHIFT);
+    int error = frame_alloc_domain_at(d, mpa_mfn(mpa(from)), 1ul << order);
+
+    if (error == 0) {
+        error = map_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(from)), order);
+    }
+    *size = FRAME_SIZE << order;
+    return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
+}
+
+/* The largest block there is, from anywhere. */
+static int add_block(struct domain *d, struct build *b, uint64_t *size)
+{
+    bool direct = d->config->direct_map;
+    uint64_t at = direct ? 0 : usual_place(b->done, size);
+    unsigned order = largest_order(at >> FRAME_SHIFT, *size >> FRAME_SHIFT);
+    mfn_t m;
+    int error = frame_alloc_domain(d, order, &m);
+
+    while (error == -XEN_ENOMEM && order > 0) {
+        error = frame_alloc_domain(d, --order, &m);
+    }
+    if (error != 0) {
+        return error;
+    }
+    at = direct ? mfn_mpa(m).v : at;
+    error = map_ram(d, gpa_gfn(gpa(at)), m, order);
+    *size = FRAME_SIZE << order;
+    return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
+}
+
+static int give_memory(struct domain *d, struct build *b)
+{
+    const struct domain_config *c = d->config;
+
+    for (unsigned blocks = 0; b->done < c->memory_bytes; blocks++) {
+        uint64_t size = c->memory_bytes - b->done;
+        int error = blocks == STEP_BLOCKS        ? -XEN_ERESTART
+                    : c->static_range_count != 0 ? add_static_block(d, b, &size)
+                                                 : add_block(d, b, &size);
+        if (error != 0) {
+            return error == -XEN_ERESTART ? error
+                                          : fail(d, error, "memory: its RAM cannot be given");
+        }
+        b->done += size;
+    }
+    return 0;
+}
+
+/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves
+ * meanwhile. */
+static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_bytes, bool code)
+{
+    const char *source = from;
+
+    while (size_bytes > 0) {
+        struct p2m_entry e;
+        if (!p2m_lookup(d, gpa_gfn(at), &e) || e.type != P2M_RAM) {
+            return -XEN_EFAULT;
+        }
+        uint64_t block = FRAME_SIZE << e.order, offset = at.v & (block - 1);
+        uint64_t n = block - offset < size_bytes ? block - offset : size_bytes;
+        char *to = (char *)mfn_to_va(e.mfn) + (at.v & FRAME_MASK);
+        memcpy(to, source, n);
+        arch_clean_to_poc(to, n);
+        if (code) {
+            arch_sync_icache(to, n);
+        }
+        source += n;
+        at.v += n;
+        size_bytes -= n;
+    }
+    return 0;
+}
+
+/* The next part of a module. */
+static int copy_module(struct domain *d, struct build *b, uint64_t to, const struct module *module,
+                       uint64_t size_bytes, bool code)
+{
+    uint64_t left = size_bytes - b->done, n = left < STEP_BYTES ? left : STEP_BYTES;
+    const void *from = n != 0 ? arch_map_ram(mpa(module->start.v + b->done), n) : "";
+    int error = from == NULL ? -XEN_EFAULT : copy_in(d, gpa(to + b->done), from, n, code);
+
+    b->done += n;
+    if (error != 0) {
+        return fail(d, error, "its images cannot be copied");
+    }
+    return b->done < size_bytes ? -XEN_ERESTART : 0;
+}
+
+static unsigned order_of(size_t size_bytes)
+{
+    unsigned order = 0;
+
+    while (FRAME_SIZE << order < size_bytes) {
+        order++;
+    }
+    return order;
+}
+
+/* Where the kernel goes: the first bank, or with direct_map the largest. */
+static const struct guest_bank *kernel_bank(const struct domain *d, const struct guest_memory *m)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; d->config->direct_map && i < m->count; i++) {
+        best = m->bank[i].size_bytes > m->bank[best].size_bytes ? i : best;
+    }
+    return &m->bank[best];
+}
+
+static int write_tree(struct domain *d, struct build *b, void *buffer, size_t room)
+{
+    const struct domain_config *c = d->config;
+    const struct guest_bank *bank = kernel_bank(d, &b->memory);
+
+    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
+                     &b->layout)) {
+        return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit");
+    }
+    int size = guest_tree_write(buffer, room, d, &b->memory, gpa(b->layout.ramdisk));
+    if (size < 0) {
+        return fail(d, size, "multiboot,device-tree: the guest's tree cannot be written");
+    }
+    return copy_in(d, gpa(b->layout.tree), buffer, (uint64_t)size, false);
+}
+
+/* The tree is written in a scratch buffer, for the guest's own memory need not be in one piece. */
+static int give_tree(struct domain *d, struct build *b)
+{
+    size_t room = guest_tree_room(d->config);
+    unsigned order = order_of(room);
+    void *buffer = frame_alloc_hyp(NULL, order);
+
+    if (buffer == NULL) {
+        return fail(d, -XEN_ENOMEM, "its tree cannot be written");
+    }
+    int error = write_tree(d, b, buffer, room);
+    frame_free_hyp(NULL, buffer, order);
+    return error;
+}
+
+/* Boot protocols: Linux Documentation/arm64/booting.rst, arm/booting.rst. */
+static void set_entry(struct domain *d, const struct build *b)
+{
+    const struct domain_config *c = d->config;
+    uint64_t args64[3] = {b->layout.tree, 0, 0}, args32[3] = {0, UINT32_MAX, b->layout.tree};
+
+    arch_vcpu_set_entry(d->vcpu[0], gpa(b->layout.kernel), c->aarch32 ? args32 : args64,
+                        c->aarch32);
+}
+
+static bool map_region(void *arg, const struct passthrough_region *m)
+{
+    struct domain *d = arg;
+    int error =
+        p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
+
+    if (error != 0) {
+        (void)fail(d, error, m->node);
+        return false;
+    }
+    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, m->node,
+             m->size_bytes, m->host.v,
+             d->config->direct_map
+                 ? "this guest can read and write all memory through it"
+                 : "and without direct-map its DMA goes to other addresses than meant");
+    return true;
+}
+
+static bool route_irq(void *arg, const struct passthrough_irq *irq)
+{
+    struct domain *d = arg;
+    int error = irq_assign(irq->intid, irq->edge, d, irq->intid);
+
+    return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
+}
+
+static int give_devices(struct domain *d)
+{
+    struct passthrough_visitor visitor = {.arg = d, .region = map_region, .irq = route_irq};
+    char why[PASSTHROUGH_WORDS];
+
+    if (d->config->tree.size_bytes == 0 ||
+        passthrough_walk(config_host_tree(), d->config, &visitor, why)) {
+        return 0;
+    }
+    return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;
+}
+
+/* One call's share of the phase. 0: the phase is complete. */
+static int run_phase(struct domain *d, struct build *b)
+{
+    const struct domain_config *c = d->config;
+
+    switch (b->phase) {
+    case MEMORY:
+        return give_memory(d, b);
+    case TREE:
+        return give_tree(d, b);
+    case KERNEL:
+        return copy_module(d, b, b->layout.kernel, &c->kernel, c->image.file_bytes, true);
+    case RAMDISK:
+        return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
+    case DEVICES:
+        set_entry(d, b);
+        return give_devices(d);
+    }
+    return 0;
+}
+
+static int begin(struct domain *d)
+{
+    const struct domain_config *c = d->config;
+
+    static_assert(sizeof(struct build) <= FRAME_SIZE, "a page is allocated for it");
+    d->build = frame_alloc_hyp(NULL, 0);
+    if (d->build == NULL) {
+        return fail(d, -XEN_ENOMEM, "cannot be built");
+    }
+    if (c->vuart && d->vuart.present) {
+        vuart_reset(d);
+    } else if (c->vuart) {
+        vuart_init(d, c->places.uart, c->places.uart_spi);
+    }
+    return 0;
+}
+
+int domain_build(struct domain *d)
+{
+    int error = d->build == NULL ? begin(d) : 0;
+
+    if (error == 0) {
+        error = run_phase(d, d->build);
+    }
+    if (error == 0 && d->build->phase != DEVICES) {
+        d->build->phase++;
+        d->build->done = 0;
+        error = -XEN_ERESTART;
+    }
+    if (error != -XEN_ERESTART && d->build != NULL) {
+        frame_free_hyp(NULL, d->build, 0);
+        d->build = NULL;
+    }
+    return error;
+}

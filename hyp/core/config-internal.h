@@ -1,0 +1,106 @@
+/*
+ * Private to hyp/core/config*.c: what is known while the tree is read.
+ *
+ * The tree is walked once. A domain's node is gathered into a table of values,
+ * then turned into a configuration when the node ends (config.c,
+ * config-domain.c, config-sched.c); what needs the other domains and the
+ * board's memory is judged after the walk (config-check.c).
+ */
+#ifndef HYP_CORE_CONFIG_INTERNAL_H
+#define HYP_CORE_CONFIG_INTERNAL_H
+
+#include "tree-internal.h"
+
+#include <hyp/config.h>
+
+#define CONFIG_DOMAINS 128 /* domains one tree may have */
+#define CONFIG_CLAIMS 1024 /* modules, static memory and devices of all of them */
+#define CONFIG_RAM_RANGES 32
+
+/* Properties of a domain's node. The order is that of property_names[] in config.c. */
+enum property {
+    P_COMPATIBLE,
+    P_ADDRESS_CELLS,
+    P_SIZE_CELLS,
+    P_MEMORY,
+    P_CPUS,
+    P_VPL011,
+    P_NR_SPIS,
+    P_ENHANCED,
+    P_DIRECT_MAP,
+    P_STATIC_MEM,
+    P_STATIC_ADDRESS_CELLS,
+    P_STATIC_SIZE_CELLS,
+    P_P2M_MEM,
+    P_BOOTARGS,
+    P_NAME,
+    P_MAX_MEMORY,
+    P_WEIGHT,
+    P_CAP,
+    P_PIN,
+    P_DEDICATED,
+    P_BUDGET,
+    P_PERIOD,
+    P_ON_POWEROFF,
+    P_ON_REBOOT,
+    P_ON_CRASH,
+    P_RIGHTS,
+    P_GIC_VERSION,
+    P_COUNT
+};
+
+struct cells {
+    uint32_t address, size;
+};
+
+/* Machine memory that somebody needs for himself. */
+struct claim {
+    uint64_t start, size;
+    const char *property; /* what claims it */
+    domid_t owner;
+    bool shareable; /* others may claim exactly the same bytes: a module */
+};
+
+struct reader {
+    const void *fdt;
+    struct domain_config *domain;     /* CONFIG_DOMAINS of them */
+    unsigned domain_count;            /* that are good so far */
+    unsigned seen;                    /* domain nodes met */
+    struct cells cells[3];            /* of the root, of /chosen, of the domain */
+    struct tree_value value[P_COUNT]; /* of the domain that is being read */
+    bool bad;                         /* it has a mistake, said already */
+    uint64_t dedicated;               /* CPUs that belong to dedicated domains */
+    struct {
+        uint64_t start, size;
+    } ram[CONFIG_RAM_RANGES];
+    unsigned ram_count;
+    struct claim claim[CONFIG_CLAIMS];
+    unsigned claim_count;
+};
+
+extern const char *const property_names[P_COUNT];
+
+/*
+ * Say what is wrong with domain `d`: one line with node, property, cause and cure. The domain is
+ * left out. Returns false, for the caller to return. Only the first mistake of a domain is said.
+ */
+bool config_mistake(struct reader *r, const struct domain_config *d, const char *property,
+                    const char *format, ...) printf_like(4, 5);
+
+/* Turn the gathered values into `d`; a mistake is said and sets r->bad. config-domain.c */
+void config_read_domain(struct reader *r, struct domain_config *d);
+/* A child node of a domain, called `node`. config-domain.c */
+struct child {
+    const char *node;
+    struct tree_value compatible, reg, bootargs;
+};
+void config_read_child(struct reader *r, struct domain_config *d, const struct child *child);
+/* Scheduling and CPUs: from the values; and against the other domains, after the walk.
+ * config-sched.c */
+bool config_read_sched(struct reader *r, struct domain_config *d);
+bool config_check_cpus(struct reader *r, struct domain_config *d);
+/* After the walk: judge what needs all domains and the board, in the order of the tree.
+ * config-check.c */
+void config_check_all(struct reader *r);
+
+#endif

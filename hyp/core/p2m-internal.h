@@ -1,0 +1,64 @@
+/* What p2m.c and p2m-teardown.c share with the guest copies and the checker. */
+#ifndef HYP_P2M_INTERNAL_H
+#define HYP_P2M_INTERNAL_H
+
+#include <arch/stage2.h>
+#include <hyp/domain.h>
+#include <hyp/frame.h>
+#include <hyp/p2m.h>
+
+#define P2M_LEVELS 3
+#define P2M_ENTRIES 512u
+#define P2M_SPARES 2u /* empty tables kept for the next map: a lone frame mapped and unmapped needs both */
+
+/* A block of this level is 2^order frames. */
+static inline unsigned level_order(unsigned level)
+{
+    return 9 * (P2M_LEVELS - level);
+}
+
+static inline uint64_t level_frames(unsigned level)
+{
+    return 1ull << level_order(level);
+}
+
+static inline uint64_t p2m_gfn_limit(void)
+{
+    return 1ull << (arch_s2_address_bits() - FRAME_SHIFT);
+}
+
+static inline s2_pte_t *table_at(s2_pte_t e)
+{
+    return mfn_to_va(arch_s2_mfn(e));
+}
+
+/* The slots passed on the way down: slot[level] ends it, holding a leaf or nothing. */
+struct p2m_path {
+    s2_pte_t *slot[P2M_LEVELS + 1];
+    unsigned level;
+};
+
+/* `g` is below p2m_gfn_limit(). */
+static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *path)
+{
+    s2_pte_t *table = arch_ram_va(p->root.v);
+    uint64_t i = g.v >> level_order(1);
+    unsigned level = 1;
+    for (;;) {
+        path->slot[level] = &table[i];
+        if (level == P2M_LEVELS || !arch_s2_is_table(table[i], level)) {
+            break;
+        }
+        table = table_at(table[i]);
+        level++;
+        i = (g.v >> level_order(level)) & (P2M_ENTRIES - 1);
+    }
+    path->level = level;
+}
+
+/* p2m_lookup() for who holds the lock. */
+bool p2m_lookup_locked(struct domain *d, gfn_t g, struct p2m_entry *out);
+/* Do the invalidation owed and free what waited for it. */
+void p2m_flush_locked(struct domain *d) REQUIRES(&d->p2m.lock);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * The birth and death of a domain's stage-2 tables.
+ *
+ * Death goes one root entry (1 GiB) at a time: the entry is taken out of the
+ * root, the TLB invalidated for all of it, and only then are the frames and
+ * tables below it given back (P4), a bounded number in each call.
+ */
+#include <hyp/p2m.h>
+
+#include "p2m-internal.h"
+#include <hyp/assert.h>
+#include <xen/errno.h>
+
+/* Records and entries that one call goes through: well below 50,000 instructions, one long table aside. */
+#define TEARDOWN_STEPS 256
+
+int p2m_init(struct domain *d)
+{
+    d->p2m = (struct p2m){.lock = LOCK_INIT(RANK_P2M)};
+    void *root = frame_alloc_hyp(d, arch_s2_root_order());
+    if (root == NULL) {
+        return -XEN_ENOMEM;
+    }
+    d->p2m.root = mfn_mpa(va_to_mfn(root));
+    d->p2m.table_frames = 1ull << arch_s2_root_order();
+    return 0;
+}
+
+/* Give back what a leaf held; nothing leads there any more. Returns the work it was. */
+static unsigned leaf_free(struct domain *d, s2_pte_t e, unsigned level) REQUIRES(&d->p2m.lock)
+{
+    enum p2m_type t = (enum p2m_type)arch_s2_type(e);
+    d->p2m.mapped_frames[t] -= level_frames(level);
+    if (p2m_is_ram(t)) {
+        return frame_release(arch_s2_mfn(e), level_order(level), d->id);
+    }
+    CHECK(t != P2M_GRANT_RW && t != P2M_GRANT_RO);
+    for (uint64_t i = 0; t == P2M_FOREIGN && i < level_frames(level); i++) {
+        frame_put(mfn(arch_s2_mfn(e).v + i));
+    }
+    return t == P2M_FOREIGN ? (unsigned)level_frames(level) : 1;
+}
+
+static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
+{
+    frame_free_hyp(d, table_at(e), 0);
+    d->p2m.table_frames--;
+}
+
+/* The lowest level goes at once. */
+static unsigned last_table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
+{
+    const s2_pte_t *table = table_at(e);
+    unsigned steps = P2M_ENTRIES / 8;
+    for (unsigned i = 0; i < P2M_ENTRIES; i++) {
+        if (arch_s2_valid(table[i])) {
+            steps += leaf_free(d, table[i], P2M_LEVELS);
+        }
+    }
+    table_free(d, e);
+    return steps;
+}
+
+/* Take the next root entry out. False: the root is empty. */
+static bool next_dying(struct domain *d) REQUIRES(&d->p2m.lock)
+{
+    struct p2m *p = &d->p2m;
+    s2_pte_t *root = arch_ram_va(p->root.v);
+    uint32_t count = P2M_ENTRIES << arch_s2_root_order();
+    while (p->root_slot < count && !arch_s2_valid(root[p->root_slot])) {
+        p->root_slot++;
+    }
+    if (p->root_slot == count) {
+        return false;
+    }
+    p->dying = root[p->root_slot];
+    p->dying_slot = 0;
+    arch_s2_write(d, &root[p->root_slot], 0);
+    arch_s2_flush(d, gfn((uint64_t)p->root_slot << level_order(1)), level_frames(1), true);
+    return true;
+}
+
+/* Go on below p->dying until `*steps` are used up. True: it is gone. */
+static bool empty_dying(struct domain *d, unsigned *steps) REQUIRES(&d->p2m.lock)
+{
+    struct p2m *p = &d->p2m;
+    if (!arch_s2_is_table(p->dying, 1)) {
+        *steps += leaf_free(d, p->dying, 1);
+        p->dying = 0;
+        return true;
+    }
+    const s2_pte_t *table = table_at(p->dying);
+    for (; p->dying_slot < P2M_ENTRIES; p->dying_slot++, ++*steps) {
+        s2_pte_t e = table[p->dying_slot];
+        if (*steps >= TEARDOWN_STEPS) {
+            return false;
+        }
+        if (arch_s2_is_table(e, 2)) {
+            *steps += last_table_free(d, e);
+        } else if (arch_s2_valid(e)) {
+            *steps += leaf_free(d, e, 2);
+        }
+    }
+    table_free(d, p->dying);
+    p->dying = 0;
+    return true;
+}
+
+static void free_spares(struct domain *d) REQUIRES(&d->p2m.lock)
+{
+    while (d->p2m.spare != NULL) {
+        void *page = d->p2m.spare;
+        uint32_t next = frame_words(page)[1];
+        d->p2m.spare = next != 0 ? mfn_to_va(mfn(next)) : NULL;
+        frame_free_hyp(d, page, 0);
+    }
+    d->p2m.spare_count = 0;
+}
+
+int p2m_teardown(struct domain *d)
+{
+    struct p2m *p = &d->p2m;
+    unsigned steps = 0;
+    if (p->root.v == 0) {
+        return 0;
+    }
+    lock(&p->lock);
+    p2m_flush_locked(d);
+    while (steps < TEARDOWN_STEPS && (p->dying != 0 || next_dying(d))) {
+        (void)empty_dying(d, &steps);
+    }
+    bool done = steps < TEARDOWN_STEPS;
+    if (done) {
+        free_spares(d);
+        frame_free_hyp(d, arch_ram_va(p->root.v), arch_s2_root_order());
+        p->root = mpa(0);
+        p->table_frames -= 1ull << arch_s2_root_order();
+        CHECK(p->table_frames == 0);
+    }
+    unlock(&p->lock);
+    return done ? 0 : -XEN_ERESTART;
+}

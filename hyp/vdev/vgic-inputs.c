@@ -1,0 +1,219 @@
+/*
+ * Where virtual interrupts come from: inputs of devices and of the hypervisor,
+ * and software-generated ones. All end in bits of a bank under its lock.
+ */
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+#include <xen/errno.h>
+
+#include "vgic-internal.h"
+
+static struct vgic_spi_bank *spi_bank(struct domain *d, uint32_t intid)
+{
+    uint32_t spi = intid - VGIC_PRIVATE; /* wraps for private ones, which are not SPIs */
+
+    return spi < d->vgic.nr_spis ? &d->vgic.spi[spi / 32] : NULL;
+}
+
+static void inject_spi(struct domain *d, uint32_t intid)
+{
+    struct vgic_spi_bank *s = spi_bank(d, intid);
+    uint32_t bit = 1u << intid % 32;
+
+    if (!s) {
+        return;
+    }
+    lock(&d->vgic.lock);
+    s->bank.latch |= bit;
+    s->bank.phys |= s->bank.hw & bit;
+    vgic_update_spis(d, intid / 32 - 1, bit);
+    unlock(&d->vgic.lock);
+}
+
+void vgic_inject(struct vcpu *v, uint32_t intid)
+{
+    if (intid >= VGIC_PRIVATE) {
+        inject_spi(v->domain, intid);
+        return;
+    }
+    lock(&v->vgic.lock);
+    v->vgic.priv.latch |= 1u << intid;
+    vgic_update_private(v, 1u << intid);
+    unlock(&v->vgic.lock);
+}
+
+/* An edge-configured input latches its rising edge; a level one just follows. True if anything
+ * changed. */
+static bool level_change(struct vgic_bank *b, uint32_t bit, bool high)
+{
+    if (((b->line & bit) != 0) == high) {
+        return false;
+    }
+    b->line ^= bit;
+    if (high) {
+        b->latch |= b->edge & bit;
+    }
+    return true;
+}
+
+void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
+{
+    struct domain *d = v->domain;
+    uint32_t bit = 1u << intid % 32;
+
+    if (intid < VGIC_PRIVATE) {
+        lock(&v->vgic.lock);
+        if (level_change(&v->vgic.priv, bit, high)) {
+            vgic_update_private(v, bit);
+        }
+        unlock(&v->vgic.lock);
+        return;
+    }
+    struct vgic_spi_bank *s = spi_bank(d, intid);
+    if (!s) {
+        return;
+    }
+    lock(&d->vgic.lock);
+    if (level_change(&s->bank, bit, high)) {
+        vgic_update_spis(d, intid / 32 - 1, bit);
+    }
+    unlock(&d->vgic.lock);
+}
+
+/*
+ * The physical interrupt of the virtual timer fired on this CPU, where `v` is loaded, and is
+ * active. The one before it may still be in a list register that nobody looked at since the guest
+ * ended it.
+ */
+void vgic_timer_fired(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    if ((c->priv.resident & VTIMER_BIT) != 0) {
+        vgic_sync(v);
+    }
+    lock(&c->lock);
+    c->priv.phys |= VTIMER_BIT;
+    c->priv.line |= VTIMER_BIT;
+    c->priv.latch |= c->priv.edge & VTIMER_BIT;
+    vgic_update_private(v, VTIMER_BIT);
+    unlock(&c->lock);
+}
+
+void vgic_timer_level(struct vcpu *v, bool high)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    lock(&c->lock);
+    (void)level_change(&c->priv, VTIMER_BIT, high);
+    unlock(&c->lock);
+}
+
+int vgic_link_spi(struct domain *d, uint32_t intid, uint16_t physical)
+{
+    struct vgic_spi_bank *s = spi_bank(d, intid);
+
+    if (!s) {
+        return -XEN_EINVAL;
+    }
+    lock(&d->vgic.lock);
+    s->bank.hw |= 1u << intid % 32;
+    s->pintid[intid % 32] = physical;
+    unlock(&d->vgic.lock);
+    return 0;
+}
+
+void vgic_unlink_spi(struct domain *d, uint32_t intid)
+{
+    struct vgic_spi_bank *s = spi_bank(d, intid);
+    uint32_t bit = 1u << intid % 32;
+
+    if (!s) {
+        return;
+    }
+    lock(&d->vgic.lock);
+    ASSERT((s->bank.resident & bit) == 0);
+    s->bank.latch &= ~(s->bank.phys & bit);
+    s->bank.active &= ~(s->bank.phys & bit);
+    vgic_settle_spis(d, intid / 32 - 1);
+    s->bank.hw &= ~bit;
+    unlock(&d->vgic.lock);
+}
+
+/* IHI 0069H 12.11.19: with one security state, Group 1 registers reach both groups, others only
+ * group 0. */
+static void sgi_send(struct vcpu *t, uint32_t bit, bool group1)
+{
+    struct vgic_cpu *c = &t->vgic;
+
+    lock(&c->lock);
+    if (group1 || (c->priv.group & bit) == 0) {
+        c->priv.latch |= bit;
+        vgic_update_private(t, bit);
+    }
+    unlock(&c->lock);
+}
+
+void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
+{
+    struct domain *d = v->domain;
+    uint32_t bit = 1u << (value >> 24 & 15);
+    bool group1 = reg == VGIC_SGI1R;
+
+    if (d->vgic.version != 3) {
+        return;
+    }
+    if ((value >> 40 & 1) != 0) { /* IRM: all but the sender */
+        for (unsigned i = 0; i < d->vcpu_count; i++) {
+            if (i != v->id) {
+                sgi_send(d->vcpu[i], bit, group1);
+            }
+        }
+        return;
+    }
+    /* Aff3 and Aff2 are zero and Aff0 is below 16 (vgic_affinity): RS, too. */
+    uint64_t above = (value >> 48 & 0xff) | (value >> 32 & 0xff) | (value >> 44 & 15);
+    uint32_t first = (uint32_t)(value >> 16 & 0xff) * 16, list = value & 0xffff;
+    while (above == 0 && list != 0) {
+        uint32_t id = first + bit_take(&list);
+        if (id >= d->vcpu_count) {
+            return; /* and so are all that follow */
+        }
+        sgi_send(d->vcpu[id], bit, group1);
+    }
+}
+
+static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
+{
+    struct vgic_cpu *c = &t->vgic;
+
+    lock(&c->lock);
+    c->sgi_from[sgi] |= (uint8_t)(1u << from->id);
+    c->priv.latch |= 1u << sgi;
+    vgic_update_private(t, 1u << sgi);
+    unlock(&c->lock);
+}
+
+/* GICD_SGIR, IHI 0048B.b 4.3.15. */
+void vgic_v2_send_sgi(struct vcpu *v, uint32_t value)
+{
+    struct domain *d = v->domain;
+    uint32_t all = (1u << d->vcpu_count) - 1, self = 1u << v->id, targets = 0;
+
+    switch (value >> 24 & 3) {
+    case 0:
+        targets = value >> 16 & all;
+        break;
+    case 1:
+        targets = all & ~self;
+        break;
+    case 2:
+        targets = self;
+        break;
+    default:
+        break; /* reserved: nobody */
+    }
+    while (targets != 0) {
+        v2_sgi_send(v, d->vcpu[bit_take(&targets)], value & 15);
+    }
+}

@@ -1,0 +1,634 @@
+/*
+ * Delivery of virtual interrupts: what is pending in memory goes into list
+ * registers, what the guest did to list registers comes back. See hyp/vgic.h
+ * for the invariants G1 to G5.
+ *
+ *            inject, level, SGI, registers
+ *                     |  set bits under the bank's lock, vgic_update_*()
+ *                     v
+ *   memory --refill--> list register --guest takes, ends--> empty
+ *      ^                     |
+ *      +--------fold---------+
+ *
+ * vgic_flush() has a short way for the common case: only additions, and they
+ * fit. Then list registers are not read; finished ones are recognised by the
+ * mask of empty ones alone. Anything else folds all and sorts.
+ */
+#include <hyp/vgic.h>
+
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+#include <hyp/cpu.h>
+
+#include "vgic-internal.h"
+
+bool vgic_is_here(const struct vcpu *v)
+{
+    return this_cpu()->current == v;
+}
+
+void vgic_notify(struct vcpu *v)
+{
+    if (vgic_is_here(v)) {
+        __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
+    } else {
+        vcpu_notify(v, WORK_VGIC);
+    }
+}
+
+/*
+ * `refold` is set before `folding`, and cleared before it: a request is never lost, and whoever
+ * finds its bit of `folding` cleared knows that the list registers were read after the request. The
+ * kick reaches a CPU on which the vCPU is loaded but blocked or paused, too (vgic_serve()).
+ */
+void vgic_request_fold(struct vcpu *v)
+{
+    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    if (vgic_is_here(v) || !v->vgic.loaded) {
+        vgic_notify(v);
+        return;
+    }
+    __atomic_fetch_or(&v->domain->vgic.folding, 1ull << v->id, __ATOMIC_RELEASE);
+    vcpu_notify(v, WORK_VGIC);
+    struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
+    if (c) {
+        cpu_kick(c, IPI_RESCHED);
+    }
+}
+
+void vgic_update_private(struct vcpu *v, uint32_t mask)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    if ((c->priv.resident & mask) != 0) {
+        vgic_request_fold(v);
+        return;
+    }
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
+    bool urgent = fresh != 0 && c->overflow == 0;
+    while (!urgent && fresh != 0) {
+        unsigned i = bit_take(&fresh);
+        unsigned group = (c->priv.group >> i & 1) != 0 ? DIST_GROUP1 : DIST_GROUP0;
+        urgent =
+            c->priv.priority[i] < c->worst || c->overflow != group; /* else NPIE brings it in: G2 */
+    }
+    if (urgent) {
+        vgic_notify(v);
+    }
+}
+
+void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask)
+{
+    struct vgic_spi_bank *s = &d->vgic.spi[word];
+    uint32_t resident = s->bank.resident & mask;
+    uint32_t fresh = bank_deliverable(&d->vgic, &s->bank) & mask;
+
+    while (resident != 0) {
+        vgic_request_fold(d->vcpu[s->holder[bit_take(&resident)]]);
+    }
+    while (fresh != 0) {
+        uint8_t target = s->target[bit_take(&fresh)];
+        if (target < d->vcpu_count) {
+            struct vcpu *t = d->vcpu[target];
+            __atomic_fetch_or(&t->vgic.spi_words, 1u << word, __ATOMIC_RELAXED);
+            vgic_notify(t);
+        }
+    }
+}
+
+/* Linked, physically active, and not in our hands any more: end it, or it never fires again. */
+static uint32_t orphans(const struct vgic_bank *b)
+{
+    return b->phys & ~(b->latch | b->line | b->active | b->resident);
+}
+
+void vgic_settle_private(struct vcpu *v)
+{
+    struct vgic_bank *b = &v->vgic.priv;
+    uint32_t m = b->phys == 0 ? 0 : orphans(b);
+
+    b->phys &= ~m;
+    while (m != 0) {
+        arch_irq_set_active(bit_take(&m), false);
+    }
+}
+
+void vgic_settle_spis(struct domain *d, unsigned word)
+{
+    struct vgic_spi_bank *s = &d->vgic.spi[word];
+    uint32_t m = s->bank.phys == 0 ? 0 : orphans(&s->bank);
+
+    s->bank.phys &= ~m;
+    while (m != 0) {
+        arch_irq_set_active(s->pintid[bit_take(&m)], false);
+    }
+}
+
+static struct vgic_bank *bank_of(struct vcpu *v, uint32_t intid)
+{
+    return intid < VGIC_PRIVATE ? &v->vgic.priv : &v->domain->vgic.spi[intid / 32 - 1].bank;
+}
+
+/* An SPI came back from a list register: what is left of it is somebody's, maybe not ours any more.
+ */
+static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
+{
+    unsigned word = intid / 32 - 1;
+    struct vgic_spi_bank *s = &v->domain->vgic.spi[word];
+
+    if ((s->bank.active & bit) != 0 || s->target[intid % 32] == v->id) {
+        __atomic_fetch_or(&v->vgic.spi_words, 1u << word, __ATOMIC_RELAXED);
+    } else {
+        vgic_update_spis(v->domain, word, bit);
+    }
+    vgic_settle_spis(v->domain, word);
+}
+
+/* `lr` is what list register `n` holds now; its state is zero if the interrupt is over. */
+static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t intid = c->lr_intid[n], bit = 1u << intid % 32;
+    struct vgic_bank *b = bank_of(v, intid);
+    bool pending = (lr & LR_PENDING) != 0, active = (lr & LR_ACTIVE) != 0;
+    uint8_t source = lr >> LR_SOURCE_SHIFT & 7;
+
+    if (pending && (b->lr_latch & ~b->squash_pending & bit) != 0) {
+        b->latch |= bit;
+        if (intid < 16) {
+            c->sgi_from[intid] |= (uint8_t)(1u << source);
+        }
+    }
+    if (active && (b->squash_active & bit) == 0) {
+        b->active |= bit;
+        if (intid < 16) {
+            c->sgi_source[intid] = source;
+        }
+    }
+    if ((b->hw & bit) != 0) {
+        if (!pending && intid < VGIC_PRIVATE) {
+            b->line &= ~bit; /* taken: the physical one fires again if its line is still high */
+        }
+        if (!pending && !active && (b->latch & bit) == 0) {
+            b->phys &= ~bit; /* the guest's deactivation ended it, and it has not fired again */
+        }
+    }
+    b->resident &= ~bit;
+    b->squash_pending &= ~bit;
+    b->squash_active &= ~bit;
+    if (intid >= VGIC_PRIVATE) {
+        fold_spi(v, intid, bit);
+    }
+}
+
+/* The guest ended interrupts that had no list register: by the order of priorities, the most urgent
+ * ones. */
+static void fold_eoi_count(struct vcpu *v, unsigned count, bool spis)
+{
+    struct vgic *g = &v->domain->vgic;
+
+    while (count-- > 0) {
+        struct vgic_bank *best = NULL;
+        uint32_t best_bit = 0, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active;
+        unsigned best_priority = 0x100;
+        for (struct vgic_bank *b = &v->vgic.priv;;) {
+            while (m != 0) {
+                unsigned i = bit_take(&m);
+                if (b->priority[i] < best_priority) {
+                    best = b;
+                    best_bit = 1u << i;
+                    best_priority = b->priority[i];
+                }
+            }
+            if (words == 0) {
+                break;
+            }
+            struct vgic_spi_bank *s = &g->spi[bit_take(&words)];
+            b = &s->bank;
+            for (uint32_t all = b->active; all != 0;) {
+                unsigned i = bit_take(&all);
+                m |= s->holder[i] == v->id ? 1u << i : 0;
+            }
+        }
+        if (!best) {
+            return;
+        }
+        best->active &= ~best_bit;
+    }
+}
+
+/*
+ * Everything back to memory, and the virtual timer's level looked at again: it has no other way to
+ * tell us that the guest turned it off. List registers keep their contents; they are overwritten
+ * next.
+ */
+static void fold_all(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t used = c->lr_used;
+
+    __atomic_store_n(&c->refold, 0, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&v->domain->vgic.folding, __ATOMIC_RELAXED) != 0) {
+        __atomic_fetch_and(&v->domain->vgic.folding, ~(1ull << v->id), __ATOMIC_ACQ_REL);
+    }
+    while (used != 0) {
+        unsigned n = bit_take(&used);
+        fold_one(v, n, arch_lr_read(n));
+    }
+    c->lr_used = c->lr_spi = 0;
+    if ((c->hcr & HCR_LRENPIE) != 0) {
+        fold_eoi_count(v, (unsigned)(arch_ich_hcr_read() >> HCR_EOICOUNT_SHIFT) & 31, spis);
+    }
+    if ((c->priv.line & c->priv.hw & VTIMER_BIT) != 0 && !vtimer_line(v)) {
+        c->priv.line &= ~VTIMER_BIT;
+    }
+    vgic_settle_private(v);
+}
+
+/* Interrupts chosen for the list registers, most urgent first. */
+struct pick {
+    unsigned room, count;
+    unsigned pending_count, active_count; /* all there were, chosen or not */
+    uint32_t best[2];                     /* most urgent pending one of each group, or NO_KEY */
+    uint32_t key[VGIC_LR_MAX];
+};
+#define NO_KEY (~0u)
+#define KEY_PENDING (1u << 10)
+#define KEY_GROUP1 (1u << 11)
+#define KEY_INTID(k) ((k)&0x3ffu)
+#define KEY_PRIORITY(k) ((k) >> 16)
+
+static void pick_one(struct pick *p, uint32_t key)
+{
+    if (p->count == p->room) {
+        if (key >= p->key[p->room - 1]) {
+            return;
+        }
+        p->count--;
+    }
+    unsigned i = p->count++;
+    for (; i > 0 && p->key[i - 1] > key; i--) {
+        p->key[i] = p->key[i - 1];
+    }
+    p->key[i] = key;
+}
+
+static void pick_from(struct pick *p, const struct vgic_bank *b, unsigned first, uint32_t pending,
+                      uint32_t active)
+{
+    for (uint32_t m = pending | active; m != 0;) {
+        unsigned i = bit_take(&m);
+        uint32_t is_pending = pending >> i & 1, group1 = b->group >> i & 1;
+        uint32_t key = (uint32_t)b->priority[i] << 16 | group1 * KEY_GROUP1 |
+                       is_pending * KEY_PENDING | (first + i);
+        p->pending_count += is_pending;
+        p->active_count += !is_pending;
+        if (is_pending && key < p->best[group1]) {
+            p->best[group1] = key;
+        }
+        pick_one(p, key);
+    }
+}
+
+/* SPIs that are `v`'s: pending ones routed to it, active ones it took. */
+static void pick_spis(struct pick *p, struct vcpu *v)
+{
+    struct vgic *g = &v->domain->vgic;
+
+    for (uint32_t words = v->vgic.spi_words; words != 0;) {
+        unsigned word = bit_take(&words);
+        struct vgic_spi_bank *s = &g->spi[word];
+        uint32_t pending = 0, active = 0;
+        for (uint32_t m = bank_deliverable(g, &s->bank); m != 0;) {
+            unsigned i = bit_take(&m);
+            pending |= s->target[i] == v->id ? 1u << i : 0;
+        }
+        for (uint32_t m = s->bank.active & ~s->bank.resident; m != 0;) {
+            unsigned i = bit_take(&m);
+            active |= s->holder[i] == v->id ? 1u << i : 0;
+        }
+        if ((pending | active) == 0) {
+            __atomic_fetch_and(&v->vgic.spi_words, ~(1u << word), __ATOMIC_RELAXED);
+        }
+        pick_from(p, &s->bank, VGIC_PRIVATE + word * 32, pending, active);
+    }
+}
+
+static uint64_t load_linked(const struct vgic *g, uint32_t intid)
+{
+    uint64_t physical = intid < VGIC_PRIVATE ? intid : g->spi[intid / 32 - 1].pintid[intid % 32];
+
+    return LR_HW | physical << LR_PINTID_SHIFT;
+}
+
+/*
+ * Move one interrupt into list register `n`. A trap at its end (LR_EOI) is asked for only if more
+ * of the same waits then: a line that is high, another sender's SGI, a latch that has to go
+ * elsewhere.
+ */
+static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct vgic *g = &v->domain->vgic;
+    struct vgic_bank *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    bool active = (b->active & bit) != 0, linked = (b->hw & bit) != 0;
+    bool ours = intid < VGIC_PRIVATE || g->spi[intid / 32 - 1].target[intid % 32] == v->id;
+    bool both = ours && !linked && (intid >= 16 || g->version == 3); /* may be pending and active */
+    bool latched = (b->latch & bit) != 0 && (!active || both);
+    bool pending = !active || latched;
+    uint64_t lr = intid | (uint64_t)b->priority[intid % 32] << LR_PRIORITY_SHIFT |
+                  (pending ? LR_PENDING : 0) | (active ? LR_ACTIVE : 0) |
+                  ((b->group & bit) != 0 ? LR_GROUP1 : 0);
+
+    if (latched) {
+        b->latch &= ~bit;
+    }
+    if (intid < 16 && g->version == 2) {
+        unsigned source = c->sgi_source[intid];
+        if (!active) {
+            source = (unsigned)__builtin_ctz(c->sgi_from[intid] | 0x100u) & 7;
+            c->sgi_from[intid] &= (uint8_t)(c->sgi_from[intid] - 1);
+            b->latch |= c->sgi_from[intid] != 0 ? bit : 0;
+        }
+        lr |= (uint64_t)source << LR_SOURCE_SHIFT;
+    }
+    if (linked) {
+        lr |= load_linked(g, intid);
+    } else if (eoi || ((b->latch | (b->line & ~b->edge)) & bit) != 0) {
+        lr |= LR_EOI;
+    }
+    b->lr_latch = (b->lr_latch & ~bit) | (latched ? bit : 0);
+    b->lr_pending = (b->lr_pending & ~bit) | (pending ? bit : 0);
+    b->lr_active = (b->lr_active & ~bit) | (active ? bit : 0);
+    b->active &= ~bit;
+    b->resident |= bit;
+    c->lr_intid[n] = (uint16_t)intid;
+    c->lr_used |= (uint16_t)(1u << n);
+    if (intid >= VGIC_PRIVATE) {
+        g->spi[intid / 32 - 1].holder[intid % 32] = (uint8_t)v->id;
+        c->lr_spi |= (uint16_t)(1u << n);
+    }
+    arch_lr_write(n, lr);
+}
+
+/*
+ * G2 when not all fit: the least urgent active one gives way, so that at least one pending one of
+ * each group is in. Returns true if both groups wait: a guest can then have one of them turned off
+ * at its CPU interface, NPIE would not tell, and each end must trap instead.
+ */
+static bool pick_balance(struct pick *p)
+{
+    bool have[2] = {false, false};
+    unsigned last = p->count;
+
+    for (unsigned i = 0; i < p->count; i++) {
+        if ((p->key[i] & KEY_PENDING) != 0) {
+            have[(p->key[i] & KEY_GROUP1) != 0] = true;
+        }
+    }
+    for (unsigned group = 0; group < 2; group++) {
+        if (p->best[group] != NO_KEY && !have[group] && last > 0) {
+            p->key[--last] = p->best[group];
+        }
+    }
+    return p->best[0] != NO_KEY && p->best[1] != NO_KEY;
+}
+
+static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
+{
+    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
+    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
+        c->hcr = hcr;
+        arch_ich_hcr_write(hcr);
+    }
+}
+
+/* The long way: `stale` are list registers whose contents were folded and must not stay. */
+static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct pick p = {.room = arch_lr_count(), .best = {NO_KEY, NO_KEY}};
+    uint32_t hcr = HCR_EN;
+    unsigned chosen_pending = 0;
+    bool mixed = false;
+
+    pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
+    if (spis) {
+        pick_spis(&p, v);
+    }
+    c->overflow = 0;
+    if (p.pending_count + p.active_count > p.count) {
+        mixed = pick_balance(&p);
+        c->worst = 0;
+    }
+    for (unsigned n = 0; n < p.count; n++) {
+        bool pending = (p.key[n] & KEY_PENDING) != 0;
+        load_one(v, n, KEY_INTID(p.key[n]), mixed);
+        stale &= ~(1u << n);
+        chosen_pending += pending;
+        if (pending && KEY_PRIORITY(p.key[n]) > c->worst) {
+            c->worst = (uint8_t)KEY_PRIORITY(p.key[n]);
+        }
+    }
+    if (chosen_pending < p.pending_count) {
+        c->overflow = (uint8_t)((p.best[0] != NO_KEY ? DIST_GROUP0 : 0) |
+                                (p.best[1] != NO_KEY ? DIST_GROUP1 : 0));
+        hcr |= HCR_NPIE;
+    }
+    if (p.count - chosen_pending < p.active_count) {
+        hcr |= HCR_LRENPIE;
+    }
+    while (stale != 0) {
+        arch_lr_write(bit_take(&stale), 0);
+    }
+    hcr_set(c, hcr);
+}
+
+/* The short way: only private additions, and room for them all. False: nothing was done. */
+static bool refill_added(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
+    uint32_t free = (1u << arch_lr_count()) - 1;
+
+    if (c->lr_used != 0) {
+        uint32_t done = c->lr_used & (uint32_t)arch_lr_empty_mask();
+        c->lr_used &= (uint16_t)~done;
+        c->lr_spi &= (uint16_t)~done;
+        while (done != 0) {
+            fold_one(v, bit_take(&done), 0);
+        }
+        fresh = bank_deliverable(&v->domain->vgic, &c->priv);
+        free &= ~(uint32_t)c->lr_used;
+    }
+    for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
+        if (room == 0) {
+            return false;
+        }
+        room &= room - 1;
+    }
+    while (fresh != 0) {
+        load_one(v, bit_take(&free), bit_take(&fresh), false);
+    }
+    return true;
+}
+
+static void flush_locked(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    if (c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0 && refill_added(v)) {
+        return;
+    }
+    uint32_t stale = c->lr_used;
+    fold_all(v, spis);
+    refill_sorted(v, stale, spis);
+}
+
+/*
+ * SPIs are looked at only if there can be any: the distributor's lock is shared by all vCPUs. What
+ * comes after that look brings its own WORK_VGIC.
+ */
+static bool spis_lock(struct vcpu *v) NO_LOCK_ANALYSIS
+{
+    struct vgic_cpu *c = &v->vgic;
+    bool spis = (__atomic_load_n(&c->spi_words, __ATOMIC_RELAXED) | c->lr_spi) != 0;
+
+    if (spis) {
+        lock(&v->domain->vgic.lock);
+    }
+    lock(&c->lock);
+    return spis;
+}
+
+static void spis_unlock(struct vcpu *v, bool spis) NO_LOCK_ANALYSIS
+{
+    unlock(&v->vgic.lock);
+    if (spis) {
+        unlock(&v->domain->vgic.lock);
+    }
+}
+
+void vgic_flush(struct vcpu *v)
+{
+    bool spis = spis_lock(v);
+
+    flush_locked(v, spis);
+    spis_unlock(v, spis);
+}
+
+static void sync_locked(struct vcpu *v, bool spis)
+{
+    uint32_t stale = v->vgic.lr_used;
+
+    fold_all(v, spis);
+    while (stale != 0) {
+        arch_lr_write(bit_take(&stale), 0);
+    }
+}
+
+void vgic_sync(struct vcpu *v)
+{
+    bool spis = spis_lock(v);
+
+    sync_locked(v, spis);
+    spis_unlock(v, spis);
+    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
+}
+
+void vgic_maintenance(struct vcpu *v)
+{
+    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    vgic_flush(v);
+}
+
+void vgic_serve(struct vcpu *v)
+{
+    uint64_t folding = __atomic_load_n(&v->domain->vgic.folding, __ATOMIC_ACQUIRE);
+
+    if ((folding >> v->id & 1) != 0) {
+        vgic_sync(v);
+    }
+}
+
+void vgic_save(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+    bool spis = spis_lock(v);
+
+    sync_locked(v, spis);
+    for (uint32_t m = c->priv.phys; m != 0;) {
+        arch_irq_set_active(bit_take(&m), false); /* banked per CPU: the next vCPU's is another */
+    }
+    c->priv.phys = 0;
+    c->loaded = false;
+    c->overflow = 0;
+    arch_vif_save(&c->vif);
+    c->hcr = 0;
+    arch_ich_hcr_write(0);
+    spis_unlock(v, spis);
+}
+
+void vgic_restore(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    lock(&c->lock);
+    c->loaded = true;
+    arch_vif_load(&c->vif);
+    hcr_set(c, HCR_EN);
+    c->priv.phys = c->priv.hw & (c->priv.line | c->priv.active);
+    for (uint32_t m = c->priv.phys; m != 0;) {
+        arch_irq_set_active(bit_take(&m), true);
+    }
+    if ((bank_deliverable(&v->domain->vgic, &c->priv) | c->priv.active | c->spi_words) != 0) {
+        __atomic_store_n(&c->refold, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
+    }
+    unlock(&c->lock);
+}
+
+/* The virtual timer's interrupt in a list register, not taken, but its condition gone: have it
+ * folded. */
+static bool stale_timer(struct vcpu *v, uint32_t intid)
+{
+    if (intid != VIRQ_VTIMER || (v->vgic.priv.hw & VTIMER_BIT) == 0 || vtimer_line(v)) {
+        return false;
+    }
+    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
+    return true;
+}
+
+/*
+ * What is in list registers is as urgent as anything outside (G2), and what came since has set
+ * WORK_VGIC. PSTATE is not looked at: WFI wakes regardless. The binary point is not either, so at
+ * worst a WFI returns early.
+ */
+bool vgic_has_pending(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct vgic_vif vif;
+
+    if ((__atomic_load_n(&v->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
+        return true;
+    }
+    if (c->lr_used == 0) {
+        return false;
+    }
+    arch_vif_save(&vif);
+    unsigned limit = vif.vmcr >> 24, running = arch_vif_running_priority();
+    limit = running < limit ? running : limit;
+    for (uint32_t used = c->lr_used; used != 0;) {
+        unsigned n = bit_take(&used);
+        uint64_t lr = arch_lr_read(n);
+        bool enabled = ((lr & LR_GROUP1) != 0 ? vif.vmcr & 2 : vif.vmcr & 1) != 0;
+        if ((lr & (LR_PENDING | LR_ACTIVE)) == LR_PENDING && enabled &&
+            (lr >> LR_PRIORITY_SHIFT & 0xff) < limit && !stale_timer(v, c->lr_intid[n])) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,428 @@
+/*
+ * The emulated PL011; hyp/vuart.h.
+ *
+ * Time on the line is not emulated: a character is sent the moment it is
+ * written if the console has room, and a receive timeout has passed the moment
+ * anybody looks. So the transmit FIFO holds only what the console refused.
+ *
+ * Source: DDI 0183G, chapter 3 (registers), 2.8 (interrupts).
+ */
+#include <hyp/vuart.h>
+
+#include <hyp/domain.h>
+#include <hyp/vgic.h>
+
+/* Register offsets. */
+enum {
+    DR = 0x00,
+    RSR = 0x04,
+    FR = 0x18,
+    ILPR = 0x20,
+    IBRD = 0x24,
+    FBRD = 0x28,
+    LCR_H = 0x2c,
+    CR = 0x30,
+    IFLS = 0x34,
+    IMSC = 0x38,
+    RIS = 0x3c,
+    MIS = 0x40,
+    ICR = 0x44,
+    DMACR = 0x48,
+    ID = 0xfe0
+};
+
+enum {
+    FR_CTS = 1,
+    FR_DSR = 2,
+    FR_DCD = 4,
+    FR_BUSY = 8,
+    FR_RXFE = 16,
+    FR_TXFF = 32,
+    FR_RXFF = 64,
+    FR_TXFE = 128,
+    FR_RI = 256
+};
+enum {
+    CR_UARTEN = 1,
+    CR_LBE = 1 << 7,
+    CR_TXE = 1 << 8,
+    CR_RXE = 1 << 9,
+    CR_DTR = 1 << 10,
+    CR_RTS = 1 << 11,
+    CR_OUT1 = 1 << 12,
+    CR_OUT2 = 1 << 13,
+    CR_MASK = 0xff87
+};
+enum { LCR_BRK = 1, LCR_FEN = 16, LCR_MASK = 0xff };
+enum { DR_BREAK = 1 << 10, RSR_OVERRUN = 8, RSR_MASK = 15 };
+enum {
+    INT_RI = 1,
+    INT_CTS = 2,
+    INT_DCD = 4,
+    INT_DSR = 8,
+    INT_RX = 16,
+    INT_TX = 32,
+    INT_RT = 64,
+    INT_BREAK = 1 << 9,
+    INT_OVERRUN = 1 << 10,
+    INT_MASK = 0x7ff
+};
+
+/* Identification of revision r1p5, the first with 32 entries. */
+static const uint8_t id[] = {0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+
+static unsigned depth(const struct vuart *u)
+{
+    return (u->lcr_h & LCR_FEN) != 0 ? VUART_FIFO : 1;
+}
+
+/* Entries at which a FIFO's interrupt triggers; selector 0-4 is 1/8, 1/4, 1/2, 3/4, 7/8. */
+static unsigned trigger(unsigned selector)
+{
+    static const uint8_t level[8] = {4, 8, 16, 24, 28, 28, 28, 28};
+
+    return level[selector & 7];
+}
+
+static bool rx_on(const struct vuart *u)
+{
+    return (u->cr & (CR_UARTEN | CR_RXE)) == (CR_UARTEN | CR_RXE);
+}
+
+static bool tx_on(const struct vuart *u)
+{
+    return (u->cr & (CR_UARTEN | CR_TXE)) == (CR_UARTEN | CR_TXE);
+}
+
+/* V2: tell the vGIC if the interrupt's level has changed. */
+static void update_line(struct domain *d)
+{
+    struct vuart *u = &d->vuart;
+    bool line = (u->ris & u->imsc) != 0;
+
+    if (line != u->line) {
+        u->line = line;
+        vgic_set_level(d->vcpu[0], u->spi, line);
+    }
+}
+
+static void judge_rx(struct vuart *u)
+{
+    bool fifo = (u->lcr_h & LCR_FEN) != 0;
+    bool full_enough = u->rx_count >= (fifo ? trigger(u->ifls >> 3) : 1);
+    unsigned pending = (full_enough ? INT_RX : 0) | (fifo && u->rx_count != 0 ? INT_RT : 0);
+
+    u->ris = (uint16_t)((u->ris & ~(INT_RX | INT_RT)) | pending);
+}
+
+static bool rx_push(struct vuart *u, unsigned entry)
+{
+    if (u->rx_count >= depth(u)) {
+        return false;
+    }
+    u->rx[(u->rx_first + u->rx_count) % VUART_FIFO] = (uint16_t)entry;
+    u->rx_count++;
+    if ((entry & DR_BREAK) != 0) {
+        u->ris |= INT_BREAK;
+    }
+    judge_rx(u);
+    return true;
+}
+
+/* The guest's own output comes back: nobody waits for room, so what does not fit is an overrun. */
+static void loop_back(struct vuart *u, unsigned entry)
+{
+    if (rx_on(u) && !rx_push(u, entry)) {
+        u->rsr |= RSR_OVERRUN;
+        u->ris |= INT_OVERRUN;
+    }
+}
+
+static bool send(struct domain *d, uint8_t byte)
+{
+    if ((d->vuart.cr & CR_LBE) != 0) {
+        loop_back(&d->vuart, byte);
+        return true;
+    }
+    return vuart_output(d, byte);
+}
+
+/* Room in the transmit FIFO is told when it falls to its trigger level. */
+static void judge_tx(struct vuart *u)
+{
+    if (u->tx_count <= ((u->lcr_h & LCR_FEN) != 0 ? trigger(u->ifls) : 0)) {
+        u->ris |= INT_TX;
+    } else {
+        u->ris &= (uint16_t)~INT_TX;
+    }
+}
+
+/* Send what waits, as far as there is room. At most VUART_FIFO characters. */
+static void drain(struct domain *d)
+{
+    struct vuart *u = &d->vuart;
+    bool sent = false;
+
+    while (u->tx_count != 0 && tx_on(u) && send(d, u->tx[u->tx_first])) {
+        u->tx_first = (uint8_t)((u->tx_first + 1) % VUART_FIFO);
+        u->tx_count--;
+        sent = true;
+    }
+    if (sent) {
+        judge_tx(u);
+    }
+}
+
+static void write_data(struct domain *d, uint8_t byte)
+{
+    struct vuart *u = &d->vuart;
+
+    if (u->tx_count == 0 && tx_on(u) && send(d, byte)) {
+        u->ris |= INT_TX;
+        return;
+    }
+    if (u->tx_count < depth(u)) { /* else lost, as on hardware: the guest did not look at TXFF */
+        u->tx[(u->tx_first + u->tx_count) % VUART_FIFO] = byte;
+        u->tx_count++;
+        judge_tx(u);
+    }
+}
+
+static uint16_t read_data(struct vuart *u)
+{
+    if (u->rx_count == 0) {
+        return 0;
+    }
+    uint16_t entry = u->rx[u->rx_first];
+    u->rx_first = (uint8_t)((u->rx_first + 1) % VUART_FIFO);
+    u->rx_count--;
+    u->rsr = (uint16_t)((u->rsr & RSR_OVERRUN) | (entry >> 8 & RSR_MASK));
+    judge_rx(u);
+    return entry;
+}
+
+/* Modem lines: a peer that is always there, or our own outputs looped back. */
+static unsigned modem(const struct vuart *u)
+{
+    if ((u->cr & CR_LBE) == 0) {
+        return FR_CTS | FR_DSR | FR_DCD;
+    }
+    return ((u->cr & CR_RTS) != 0 ? FR_CTS : 0) | ((u->cr & CR_DTR) != 0 ? FR_DSR : 0) |
+           ((u->cr & CR_OUT1) != 0 ? FR_DCD : 0) | ((u->cr & CR_OUT2) != 0 ? FR_RI : 0);
+}
+
+/* Also read without the lock: each field is one byte or half-word. */
+static uint16_t flags(const struct vuart *u)
+{
+    unsigned tx = __atomic_load_n(&u->tx_count, __ATOMIC_RELAXED);
+    unsigned rx = __atomic_load_n(&u->rx_count, __ATOMIC_RELAXED);
+
+    return (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) | (rx >= depth(u) ? FR_RXFF : 0) |
+                      (tx == 0 ? FR_TXFE : FR_BUSY) | (tx >= depth(u) ? FR_TXFF : 0));
+}
+
+static void write_cr(struct domain *d, uint16_t value)
+{
+    struct vuart *u = &d->vuart;
+    unsigned before = modem(u);
+
+    u->cr = value & CR_MASK;
+    unsigned changed = before ^ modem(u);
+    u->ris |=
+        (uint16_t)(((changed & FR_CTS) != 0 ? INT_CTS : 0) |
+                   ((changed & FR_DSR) != 0 ? INT_DSR : 0) |
+                   ((changed & FR_DCD) != 0 ? INT_DCD : 0) | ((changed & FR_RI) != 0 ? INT_RI : 0));
+    drain(d);
+}
+
+static void write_lcr_h(struct domain *d, uint16_t value)
+{
+    struct vuart *u = &d->vuart;
+    bool break_begins = (value & LCR_BRK) != 0 && (u->lcr_h & LCR_BRK) == 0;
+
+    u->lcr_h = value & LCR_MASK;
+    if (break_begins && (u->cr & CR_LBE) != 0) {
+        loop_back(u, DR_BREAK);
+    }
+    judge_rx(u);
+}
+
+static uint16_t read_register(struct vuart *u, uint32_t at)
+{
+    switch (at) {
+    case DR:
+        return read_data(u);
+    case RSR:
+        return u->rsr;
+    case FR:
+        return flags(u);
+    case ILPR:
+        return u->ilpr;
+    case IBRD:
+        return u->ibrd;
+    case FBRD:
+        return u->fbrd;
+    case LCR_H:
+        return u->lcr_h;
+    case CR:
+        return u->cr;
+    case IFLS:
+        return u->ifls;
+    case IMSC:
+        return u->imsc;
+    case RIS:
+        return u->ris;
+    case MIS:
+        return u->ris & u->imsc;
+    case DMACR:
+        return u->dmacr;
+    default:
+        return at >= ID ? id[(at - ID) / 4] : 0;
+    }
+}
+
+static void write_register(struct domain *d, uint32_t at, uint16_t value)
+{
+    struct vuart *u = &d->vuart;
+
+    switch (at) {
+    case DR:
+        write_data(d, (uint8_t)value);
+        break;
+    case RSR: /* as ECR: any write clears */
+        u->rsr = 0;
+        break;
+    case ILPR:
+        u->ilpr = value & 0xff;
+        break;
+    case IBRD:
+        u->ibrd = value;
+        break;
+    case FBRD:
+        u->fbrd = value & 0x3f;
+        break;
+    case LCR_H:
+        write_lcr_h(d, value);
+        break;
+    case CR:
+        write_cr(d, value);
+        break;
+    case IFLS:
+        u->ifls = value & 0x3f;
+        judge_rx(u);
+        break;
+    case IMSC:
+        u->imsc = value & INT_MASK;
+        break;
+    case ICR:
+        u->ris &= (uint16_t)~value;
+        break;
+    case DMACR:
+        u->dmacr = value & 7;
+        break;
+    default:
+        break; /* reserved, or read-only */
+    }
+}
+
+void vuart_access(struct domain *d, struct mmio_access *a)
+{
+    struct vuart *u = &d->vuart;
+    uint32_t offset = (uint32_t)(a->at.v - u->base.v), at = offset & ~3u, lane = offset & 3;
+
+    if (!a->write && at == FR) {
+        a->value = (uint64_t)flags(u) >> 8 * lane;
+        return;
+    }
+    lock(&u->lock);
+    if (!a->write) {
+        a->value = (uint64_t)read_register(u, at) >> 8 * lane;
+    } else if (lane == 0) { /* other bytes of a register cannot be written alone */
+        write_register(d, at, (uint16_t)a->value);
+    }
+    update_line(d);
+    unlock(&u->lock);
+    if (a->size == 1) {
+        a->value &= 0xff;
+    }
+}
+
+bool vuart_receive(struct domain *d, uint8_t byte)
+{
+    struct vuart *u = &d->vuart;
+    bool taken = false;
+
+    if (!u->present) {
+        return false;
+    }
+    lock(&u->lock);
+    if (rx_on(u) && (u->cr & CR_LBE) == 0) {
+        taken = rx_push(u, byte);
+        update_line(d);
+    }
+    unlock(&u->lock);
+    return taken;
+}
+
+void vuart_receive_break(struct domain *d)
+{
+    struct vuart *u = &d->vuart;
+
+    if (!u->present) {
+        return;
+    }
+    lock(&u->lock);
+    if (rx_on(u) && (u->cr & CR_LBE) == 0) {
+        (void)rx_push(u, DR_BREAK);
+        update_line(d);
+    }
+    unlock(&u->lock);
+}
+
+void vuart_output_ready(struct domain *d)
+{
+    struct vuart *u = &d->vuart;
+
+    if (!u->present) {
+        return;
+    }
+    lock(&u->lock);
+    drain(d);
+    update_line(d);
+    unlock(&u->lock);
+}
+
+/* As firmware leaves it: on, 115,200 bits per second from a clock of 24 MHz, 8 bits, FIFOs on. */
+static void power_on(struct vuart *u)
+{
+    u->cr = CR_UARTEN | CR_TXE | CR_RXE;
+    u->lcr_h = 0x70;
+    u->ibrd = 13;
+    u->fbrd = 1;
+    u->ifls = 0x12;
+    u->ris = u->imsc = u->ilpr = u->dmacr = u->rsr = 0;
+    u->rx_first = u->rx_count = u->tx_first = u->tx_count = 0;
+}
+
+void vuart_init(struct domain *d, gpa_t base, uint32_t spi)
+{
+    struct vuart *u = &d->vuart;
+
+    *u = (struct vuart){.base = base, .spi = spi, .line = false};
+    lock_init(&u->lock, RANK_VDEV);
+    power_on(u);
+    u->present = true;
+}
+
+void vuart_reset(struct domain *d)
+{
+    struct vuart *u = &d->vuart;
+
+    if (!u->present) {
+        return;
+    }
+    lock(&u->lock);
+    power_on(u);
+    update_line(d);
+    unlock(&u->lock);
+}

@@ -1,0 +1,96 @@
+#include "libos/heap.h"
+
+#include <string.h>
+
+#include "libos/page.h"
+
+/*
+ * Each object has a header of 16 bytes in front: its class, or its page count.
+ * A wrong or doubled free shows in the magic and stops the program.
+ */
+struct header {
+    uint32_t magic;
+    uint32_t class_or_pages;
+    struct header *next_free;
+};
+
+#define MAGIC_LIVE  0x6c697665
+#define MAGIC_FREE  0x66726565
+#define MAGIC_PAGES 0x70616765
+
+static const uint16_t class_size[] = {48, 80, 144, 272, 496, 1008, 2032};
+static struct header *free_list[ARRAY_COUNT(class_size)];
+
+static bool refill(unsigned int class)
+{
+    char *page = page_alloc(1);
+    if (page == NULL) {
+        return false;
+    }
+    size_t size = class_size[class];
+    for (size_t at = 0; at + size <= PAGE_SIZE; at += size) {
+        struct header *header = (struct header *)(page + at);
+        header->magic = MAGIC_FREE;
+        header->next_free = free_list[class];
+        free_list[class] = header;
+    }
+    return true;
+}
+
+static void *alloc_pages(size_t size)
+{
+    size_t pages = (size + sizeof(struct header) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    struct header *header = page_alloc(pages);
+    if (header == NULL) {
+        return NULL;
+    }
+    header->magic = MAGIC_PAGES;
+    header->class_or_pages = (uint32_t)pages;
+    return header + 1;
+}
+
+void *heap_alloc(size_t size)
+{
+    unsigned int class = 0;
+    while (class < ARRAY_COUNT(class_size)
+           && size + sizeof(struct header) > class_size[class]) {
+        class++;
+    }
+    if (class == ARRAY_COUNT(class_size)) {
+        return alloc_pages(size);
+    }
+    if (free_list[class] == NULL && !refill(class)) {
+        return NULL;
+    }
+    struct header *header = free_list[class];
+    CHECK(header->magic == MAGIC_FREE);
+    free_list[class] = header->next_free;
+    header->magic = MAGIC_LIVE;
+    header->class_or_pages = class;
+    return header + 1;
+}
+
+void *heap_zalloc(size_t size)
+{
+    void *memory = heap_alloc(size);
+    if (memory != NULL) {
+        memset(memory, 0, size);
+    }
+    return memory;
+}
+
+void heap_free(void *memory)
+{
+    if (memory == NULL) {
+        return;
+    }
+    struct header *header = (struct header *)memory - 1;
+    if (header->magic == MAGIC_PAGES) {
+        page_free(header, header->class_or_pages);
+        return;
+    }
+    CHECK(header->magic == MAGIC_LIVE && header->class_or_pages < ARRAY_COUNT(class_size));
+    header->magic = MAGIC_FREE;
+    header->next_free = free_list[header->class_or_pages];
+    free_list[header->class_or_pages] = header;
+}

@@ -1,0 +1,14 @@
+/* What the generated configuration may start; each pulls its whole subsystem into the image. */
+#ifndef LIBOS_DEVICES_H
+#define LIBOS_DEVICES_H
+
+/** Mount the archive sealed into the image, at /. */
+void files_start(void);
+
+/** Attach the first block device and mount its file system at `path`. */
+void disk_start(const char *path);
+
+/** Attach the first network device, start TCP/IP and configure addresses. */
+void net_start(void);
+
+#endif

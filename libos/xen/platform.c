@@ -1,0 +1,164 @@
+/*
+ * The Xen platform: shared page, clock, sleep, the end of the domain.
+ *
+ * There is no interrupt controller here: interrupts stay masked for ever, every event port
+ * stays masked, and SCHEDOP_poll on (ports, deadline) is the whole of waiting.
+ */
+#include "libos/platform.h"
+
+#include <string.h>
+
+#include "libos/page.h"
+#include "libos/mmu.h"
+#include "libos/time.h"
+#include "libos/xen.h"
+#include "xen/console.h"
+#include "xen/shared_info.h"
+
+volatile struct shared_info *shared_info;
+
+/* Xen's system time minus our monotonic time. */
+static uint64_t system_offset_ns;
+
+#define PORTS_MAX 16 /* console, store, and two per device */
+static uint32_t ports[PORTS_MAX];
+static uint32_t port_count;
+
+struct add_to_physmap { /* struct xen_add_to_physmap */
+    uint16_t domid;
+    uint16_t size;
+    uint32_t space;
+    uint64_t index;
+    uint64_t gpfn;
+};
+enum { MEMOP_add_to_physmap = 7, MAPSPACE_shared_info = 0 };
+
+struct sched_poll { /* struct sched_poll */
+    uint32_t *ports;
+    uint32_t nr_ports;
+    uint64_t timeout;
+};
+enum { SCHEDOP_shutdown = 2, SCHEDOP_poll = 3 };
+enum { SHUTDOWN_poweroff = 0, SHUTDOWN_crash = 3 };
+
+struct runstate_info { /* struct vcpu_runstate_info */
+    int32_t state;
+    uint64_t state_entry_time;
+    uint64_t time[4];
+};
+enum { VCPUOP_register_runstate_memory_area = 5 };
+
+void shared_info_map(void)
+{
+    void *page = page_alloc(1);
+    CHECK(page != NULL);
+    struct add_to_physmap map = {DOMID_SELF, 0, MAPSPACE_shared_info, 0, mmu_frame(page)};
+    long error = hypercall(HYPERCALL_memory_op, MEMOP_add_to_physmap, (unsigned long)&map, 0);
+    if (error != 0) {
+        libos_panic("no shared page (error %ld): is this a Xen or Bulkhead domain?", error);
+    }
+    shared_info = page;
+    for (unsigned int i = 0; i < 64; i++) {
+        shared_info->evtchn_mask[i] = ~0UL;
+    }
+}
+
+uint64_t hvm_param(uint32_t index)
+{
+    struct {
+        uint16_t domid;
+        uint16_t pad;
+        uint32_t index;
+        uint64_t value;
+    } param = {DOMID_SELF, 0, index, 0};
+    long error = hypercall(HYPERCALL_hvm_op, 1 /* HVMOP_get_param */, (unsigned long)&param, 0);
+    return error == 0 && param.value != ~0UL ? param.value : 0;
+}
+
+void evtchn_watch(uint32_t port)
+{
+    CHECK(port_count < PORTS_MAX);
+    ports[port_count++] = port;
+}
+
+static void poll_until(uint64_t system_ns)
+{
+    struct sched_poll poll = {ports, port_count, system_ns};
+    (void)hypercall(HYPERCALL_sched_op, SCHEDOP_poll, (unsigned long)&poll, 0);
+}
+
+/*
+ * Deadlines of SCHEDOP_poll are in Xen's system time, which a guest on Arm cannot read. The
+ * runstate area shows it: the moment this vCPU last began to run. So sleep once until
+ * a time long past, which really blocks, and compare with the counter just after.
+ */
+static void learn_system_time(void)
+{
+    static struct runstate_info runstate;
+    volatile struct runstate_info *seen = &runstate;
+    void *address = &runstate;
+    long error = hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0,
+                           (unsigned long)&address);
+    if (error != 0) {
+        libos_panic("no runstate area (error %ld): timers cannot work", error);
+    }
+    poll_until(1);
+    system_offset_ns = seen->state_entry_time - time_monotonic_ns();
+}
+
+void platform_sleep(uint64_t deadline_ns)
+{
+    for (uint32_t i = 0; i < port_count; i++) {
+        uint32_t port = ports[i];
+        uint64_t bit = 1UL << port % 64;
+        /* Was it pending? Then there is work: clear the bit first, look at the rings after. */
+        if (__atomic_fetch_and(&shared_info->evtchn_pending[port / 64], ~bit, __ATOMIC_SEQ_CST)
+            & bit) {
+            deadline_ns = 0;
+        }
+    }
+    if (deadline_ns != 0) {
+        /* 0 means "no timeout" to Xen. */
+        poll_until(deadline_ns == TIME_NEVER ? 0 : MAX(deadline_ns + system_offset_ns, 1UL));
+    }
+}
+
+uint64_t platform_wall_offset_ns(void)
+{
+    uint32_t version;
+    uint64_t seconds;
+    uint64_t ns;
+    do { /* odd while the hypervisor writes */
+        version = shared_info->wc_version;
+        __asm__ volatile("dmb ishld" ::: "memory");
+        seconds = shared_info->wc_sec | (uint64_t)shared_info->wc_sec_hi << 32;
+        ns = shared_info->wc_nsec;
+        __asm__ volatile("dmb ishld" ::: "memory");
+    } while (version & 1 || version != shared_info->wc_version);
+    return seconds * NS_PER_SECOND + ns + system_offset_ns;
+}
+
+void platform_init(void)
+{
+    console_early_init();
+    shared_info_map();
+    learn_system_time();
+    console_init();
+}
+
+static void shutdown(uint32_t reason)
+{
+    (void)hypercall(HYPERCALL_sched_op, SCHEDOP_shutdown, (unsigned long)&reason, 0);
+}
+
+void platform_exit(int status)
+{
+    if (status != 0) {
+        libos_log("the program ended with status %d", status);
+    }
+    console_drain();
+    shutdown(status == 0 ? SHUTDOWN_poweroff : SHUTDOWN_crash);
+    for (;;) {
+        __asm__ volatile("wfi");
+    }
+}
