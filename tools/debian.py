@@ -79,7 +79,7 @@ def locked(name):
     directory = os.path.join(CACHE, "locks")
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, re.sub(r"[^A-Za-z0-9.+~_-]", "_", name)), "w") as lock:
-        for _ in range(20):
+        for _ in range(80):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break

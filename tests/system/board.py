@@ -140,18 +140,19 @@ class Board:
     """QEMU running `guests` on `hypervisor`; see the module's description."""
 
     def __init__(self, name, guests, cpus=2, memory=4096, gic=3, hypervisor=None, bootargs=None,
-                 cpu=None, extra=()):
+                 cpu="cortex-a72", firmware=None, extra=()):
         self.name = name
         self.guests = guests
         chosen = hypervisor or os.environ.get("BULKHEAD_HYPERVISOR") or OURS
         self.is_xen = chosen == "xen" or "xen-hypervisor" in chosen
         self.hypervisor = debian.xen() if chosen == "xen" else chosen
-        self.options = ["--cpus", str(cpus), "--memory", str(memory),
+        self.options = ["--cpus", str(cpus), "--memory", str(memory), "--cpu", cpu,
                         "--machine", f"gic-version={gic}"]
         if bootargs:
             self.options += ["--bootargs", bootargs]
-        if cpu:
-            self.options += ["--cpu", cpu]
+        self.firmware = firmware
+        self.bare = ["-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu,
+                     "-smp", str(cpus), "-m", str(memory), "-nographic", "-nic", "none"]
         self.extra = list(extra)
         self.marks = (XenMarks if self.is_xen else BulkheadMarks)(guests)
         self.lines = []     # (seconds since start, domain or None, text)
@@ -172,14 +173,24 @@ class Board:
                 file.write(guest.text())
         os.makedirs(LOGS, exist_ok=True)
         self.log = open(os.path.join(LOGS, self.name + ".log"), "wb")
-        command = [TOOL, "run", "--quiet", "--hypervisor", self.hypervisor] + self.options + files
-        if self.extra:
-            command += ["--"] + self.extra
+        command = self._command(files)
         self.process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         start_new_session=True)
         self.began = time.monotonic()
         return self
+
+    def _command(self, files):
+        """What to start: the host tool's `run`, or firmware with what its `build` wrote."""
+        if not self.firmware:
+            command = [TOOL, "run", "--quiet", "--hypervisor", self.hypervisor] + self.options
+            return command + files + (["--"] + self.extra if self.extra else [])
+        disk = os.path.join(self.folder, "disk")
+        subprocess.run([TOOL, "build", "--hypervisor", self.hypervisor, "-o", disk] + self.options
+                       + files, check=True, cwd=TOP, stdout=self.log, stderr=self.log)
+        return ["qemu-system-aarch64"] + self.bare + [
+            "-bios", self.firmware, "-drive", f"file=fat:rw:{disk},if=none,id=boot,format=raw",
+            "-device", "virtio-blk-device,drive=boot"] + self.extra
 
     def __exit__(self, *_):
         if self.process.poll() is None:

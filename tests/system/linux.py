@@ -142,8 +142,17 @@ def panic(options):
     restart(options, "panic", "Kernel panic - not syncing")
 
 
+def uboot(options):
+    """What `bulkhead build` writes boots by Debian's own U-Boot, from a disk."""
+    some = guests(2, run=("cpus",))
+    firmware, = debian.fetch(["u-boot-qemu"])
+    with Board("u-boot", some, hypervisor=options.hypervisor,
+               firmware=os.path.join(firmware, "usr/lib/u-boot/qemu_arm64/u-boot.bin")) as board:
+        check_boot(board, 40)
+
+
 def neighbours(options):
-    """Eight guests, none the same: every kernel flavour at once."""
+    """Five guests, none the same: every kernel flavour at once."""
     kinds = ["arm64", "cloud-arm64", "rt-arm64", "backports", "armhf"]
     some = [Guest(NAMES[i], kernel=kind, run=("cpus",), vcpus=1 + i % 2)
             for i, kind in enumerate(kinds)]
@@ -161,6 +170,7 @@ SHORT = [
     ("prompt", prompt),
     ("clock", clock),
     boot("inside", run=("hackbench", "cyclictest", "stress", "hotplug", "dmesg"), **INSIDE),
+    ("u-boot", uboot),
     ("poweroff", poweroff),
     ("reboot", reboot),
     ("panic", panic),
