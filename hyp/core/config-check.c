@@ -276,12 +276,14 @@ void config_check_all(struct reader *r)
     for (unsigned i = 0; i < r->domain_count; i++) {
         struct domain_config *d = &r->domain[i];
         uint32_t highest_spi = 0;
+        unsigned claims_before = r->claim_count;
         r->bad = false;
         choose_places(r, d);
         if (!(check_places(r, d) && check_kernel(r, d) && check_devices(r, d, &highest_spi) &&
               check_spis(r, d, highest_spi) && config_check_cpus(r, d) && check_rights(r, d) &&
               check_memory(r, d, &free_bytes))) {
-            d->name[0] = 0; /* no longer counts */
+            d->name[0] = 0; /* no longer counts, and claims nothing */
+            r->claim_count = claims_before;
         }
     }
     for (unsigned i = 0; i < r->domain_count; i++) {

@@ -99,6 +99,7 @@ static void domain_free(struct domain *d)
         frame_free_hyp(d, d->crash, 0);
     }
     CHECK(frame_owned_count(d->id) == 0);
+    p2m_destroy(d);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
                  (unsigned long long)d->hyp_frames);

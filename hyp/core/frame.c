@@ -340,7 +340,17 @@ bool frame_get(mfn_t m, domid_t owner)
     return true;
 }
 
-/* Drop a reference; `new_owner` is whose it is afterwards if others hold it still. */
+bool frame_is_shared(mfn_t m)
+{
+    uint32_t index;
+    if (!frame_index(m, &index) || word_load(&chunk_of(index)->f).state != FRAME_SPLIT) {
+        return false;
+    }
+    union frame_word w = word_load(record_of(index));
+    return w.state == FRAME_OWNED && w.refs > 1;
+}
+
+/* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's from now on. */
 static void drop(struct frame *f, uint32_t index, domid_t owner, bool disown)
 {
     union frame_word w = word_load(f), less;

@@ -132,11 +132,22 @@ int p2m_teardown(struct domain *d)
     bool done = steps < TEARDOWN_STEPS;
     if (done) {
         free_spares(d);
-        frame_free_hyp(d, arch_ram_va(p->root.v), arch_s2_root_order());
-        p->root = mpa(0);
-        p->table_frames -= 1ull << arch_s2_root_order();
-        CHECK(p->table_frames == 0);
+        p->root_slot = 0;
+        p->max_gfn = gfn(0);
+        CHECK(p->table_frames == 1ull << arch_s2_root_order());
     }
     unlock(&p->lock);
     return done ? 0 : -XEN_ERESTART;
+}
+
+void p2m_destroy(struct domain *d)
+{
+    struct p2m *p = &d->p2m;
+    if (p->root.v == 0) {
+        return;
+    }
+    CHECK(p->max_gfn.v == 0 && p->dying == 0);
+    frame_free_hyp(d, arch_ram_va(p->root.v), arch_s2_root_order());
+    p->root = mpa(0);
+    p->table_frames = 0;
 }

@@ -337,6 +337,9 @@ int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out)
     struct p2m_entry e;
     lock(&p->lock);
     int error = p2m_lookup_locked(d, g, &e) ? 0 : -XEN_ENOENT;
+    if (error == 0 && p2m_is_ram(e.type) && frame_is_shared(e.mfn)) {
+        error = -XEN_EBUSY; /* nobody new can find the frame: that takes this lock */
+    }
     if (error == 0 && e.order != 0) {
         error = split_edges(d, g.v, g.v + 1);
     }

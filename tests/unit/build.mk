@@ -4,6 +4,7 @@
 #
 #   UNIT_TESTS += X
 #   UNIT_SRCS_X := hyp/core/X.c ...        sources under test, besides the model
+#   UNIT_LIBS_X := -lfdt                   libraries, besides cmocka
 #
 # cmocka prints TAP.
 
@@ -22,7 +23,7 @@ $(B)/unit/obj/%.o: %.c
 define unit_test
 $(B)/unit/test-$1: $$(patsubst %.c,$(B)/unit/obj/%.o,tests/unit/test-$1.c $$(UNIT_SRCS_$1) $$(UNIT_MODEL))
 	$$(call say,LINK,$$@)
-	$$(Q)$$(HOSTCC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka
+	$$(Q)$$(HOSTCC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $$(UNIT_LIBS_$1)
 TEST_DEPS += $(B)/unit/test-$1
 TEST_SUITES += CMOCKA_MESSAGE_OUTPUT=TAP $(B)/unit/test-$1;
 endef

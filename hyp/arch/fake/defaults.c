@@ -283,9 +283,10 @@ WEAK void sched_wake(struct vcpu *v)
     fake_calls.sched_wake++;
 }
 
-WEAK void sched_block(struct vcpu *v)
+WEAK bool sched_block(struct vcpu *v)
 {
     fake_calls.sched_block++;
+    return (v->work & ~(uint32_t)WORK_RESCHED) == 0;
 }
 
 WEAK bool sched_yield(struct vcpu *v)
@@ -305,9 +306,34 @@ WEAK void sched_pause(struct vcpu *v)
     v->sched.pause_count++;
 }
 
-WEAK void sched_pause_sync(struct vcpu *v)
+WEAK int sched_pause_sync(struct vcpu *v)
 {
     sched_pause(v);
+    return 0;
+}
+
+WEAK bool sched_is_off(struct vcpu *v)
+{
+    return v->cpu == NULL;
+}
+
+WEAK void sched_vcpu_init(struct vcpu *v)
+{
+    list_init(&v->sched.link);
+}
+
+WEAK void sched_vcpu_destroy(struct vcpu *v)
+{
+}
+
+WEAK int sched_set(struct domain *d, const struct sched_params *p)
+{
+    return 0;
+}
+
+WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
+{
+    return 0;
 }
 
 WEAK void sched_unpause(struct vcpu *v)
@@ -323,7 +349,7 @@ WEAK void sched_set_online(struct vcpu *v, bool online)
 
 WEAK uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks)
 {
-    return v->sched.runtime_ticks;
+    return 0;
 }
 
 WEAK void timer_cpu_init(struct timer_cpu *c)

@@ -38,6 +38,9 @@ extern uint64_t fake_zeroed_bytes;   /* by arch_zero_pages() */
 /* Device registers: arch_map_mmio(at) returns `registers`. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
 
+/* EL1 runs AArch32 code. */
+extern bool fake_aarch32;
+
 /* What a CPU's hardware holds. */
 struct fake_hw {
     uint64_t timer_deadline_ticks; /* TICKS_NEVER: off */
@@ -50,6 +53,8 @@ struct fake_hw {
 };
 extern struct fake_hw fake_hw[MAX_CPUS];
 extern unsigned fake_lr_count;
+struct vgic_vif;
+struct vgic_vif *fake_vif(unsigned cpu); /* what arch_vif_load() left there */
 
 /* Physical interrupts: what arch_irq_set_*() left. */
 extern uint8_t fake_irq_active[1024], fake_irq_enabled[1024];

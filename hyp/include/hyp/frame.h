@@ -101,6 +101,8 @@ uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
+/* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under its p2m lock. */
+bool frame_is_shared(mfn_t m);
 /* Drop one of an OWNED frame; the last one frees it, to be scrubbed. */
 void frame_put(mfn_t m);
 

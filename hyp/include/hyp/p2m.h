@@ -81,7 +81,7 @@ static inline bool p2m_is_mmio(enum p2m_type t)
 
 struct p2m {
     lock_t lock;
-    mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none (any more) */
+    mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
     uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;         /* [lock] one past the highest gfn ever mapped */
@@ -98,11 +98,13 @@ struct p2m {
 
 must_check int p2m_init(struct domain *d);
 /*
- * Empty and free all tables; memory of the domain goes to frame_release(), foreign frames to frame_put();
- * grants must be gone. No vCPU of `d` runs any more. Resumable: -XEN_ERESTART after a bounded amount of work
- * until it is done, then 0. Also for a domain whose p2m_init() failed.
+ * Unmap all: memory of the domain goes to frame_release(), foreign frames to frame_put(); grants must be
+ * gone. Ends as p2m_init() left it, ready to be filled again. No vCPU of `d` runs meanwhile. Resumable:
+ * -XEN_ERESTART after a bounded amount of work until it is done, then 0.
  */
 must_check int p2m_teardown(struct domain *d);
+/* Free the root of an empty p2m. Also after a p2m_init() that failed or never was. */
+void p2m_destroy(struct domain *d);
 
 /*
  * Map [at, at+count) to [to, to+count). Every gfn must be unmapped (-XEN_EEXIST) and inside the
@@ -122,7 +124,9 @@ struct p2m_entry {
 
 /*
  * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_ENOMEM as above.
+ * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
+ * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
+ * -XEN_ENOMEM as above.
  */
 must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
 /* Do what invalidation is owed; nothing if somebody did it already. */
