@@ -27,6 +27,7 @@
 #include <hyp/log.h>
 #include <hyp/p2m.h>
 #include <hyp/vuart.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
@@ -335,6 +336,7 @@ static int give_devices(struct domain *d)
 static int run_phase(struct domain *d, struct build *b)
 {
     const struct domain_config *c = d->config;
+    int error;
 
     switch (b->phase) {
     case MEMORY:
@@ -347,7 +349,8 @@ static int run_phase(struct domain *d, struct build *b)
         return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
     case DEVICES:
         set_entry(d, b);
-        return give_devices(d);
+        error = xen_domain_start(d);
+        return error != 0 ? fail(d, error, "has no room for the Xen interface") : give_devices(d);
     }
     return 0;
 }

@@ -20,6 +20,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
@@ -93,6 +94,7 @@ static void domain_free(struct domain *d)
     while (p2m_teardown(d) == -XEN_ERESTART) {
         /* Empty but for its root, unless its making failed half-way: short either way. */
     }
+    xen_domain_destroy(d);
     vgic_domain_destroy(d);
     vcpus_free(d);
     if (d->crash) {
@@ -168,13 +170,14 @@ static int devices_create(struct domain *d, const struct domain_config *config)
     };
     int error = vgic_domain_init(d, &vgic);
 
-    if (!error && config->sched.weight + config->sched.budget_ticks) {
-        error = sched_set(d, &config->sched);
-    }
+    /* Pinning first: a reservation then finds its CPU among those allowed, once. */
     for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
         if (config->affinity[i]) {
             error = sched_set_affinity(d->vcpu[i], config->affinity[i]);
         }
+    }
+    if (!error && config->sched.weight + config->sched.budget_ticks) {
+        error = sched_set(d, &config->sched);
     }
     return error;
 }
@@ -198,7 +201,8 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
     d->on_poweroff = config->on_poweroff;
-    d->max_frames = config->max_memory_bytes >> FRAME_SHIFT;
+    d->max_frames = (config->max_memory_bytes >> FRAME_SHIFT) +
+                    (config->enhanced ? XEN_MAGIC_FRAMES : 0);
     d->hyp_frames_max = config->hyp_memory_bytes
                             ? config->hyp_memory_bytes >> FRAME_SHIFT
                             : 64 + 8 * config->vcpu_count + (d->max_frames >> 7);
@@ -213,6 +217,9 @@ int domain_create(const struct domain_config *config, struct domain **out)
     }
     if (!error) {
         error = devices_create(d, config);
+    }
+    if (!error) {
+        error = xen_domain_create(d);
     }
     if (!error) {
         error = table_insert(d);
@@ -348,7 +355,8 @@ static enum domain_job after_stop(struct domain *d)
 static int empty(struct domain *d)
 {
     irq_release_all(d);
-    return p2m_teardown(d);
+    int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
+    return error ? error : p2m_teardown(d);
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */

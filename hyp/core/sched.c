@@ -20,7 +20,7 @@ struct sched_tuning sched_tuning;
 uint64_t sched_online_mask, sched_idle_mask, sched_waiting_mask, sched_dedicated_mask;
 lock_t sched_config_lock = LOCK_INIT(RANK_SCHED_CONFIG);
 
-#define YIELD_LOOKAHEAD 4 /* waiting vCPUs among which a yield looks for a sibling */
+#define LOOKAHEAD 4 /* waiting vCPUs that are looked at, for a sibling or for an idle CPU */
 
 static void on_timer(struct timer *t, uint64_t now);
 
@@ -171,16 +171,6 @@ void sched_catch_up(struct cpu *c, struct vcpu *v)
     }
 }
 
-/* `v` has been queued behind others although a CPU may be idle: let that one come and take it. */
-static void offer(struct cpu *c, const struct vcpu *v)
-{
-    uint64_t idle = mask_read(&sched_idle_mask) & allowed_mask(v) & ~sched_bit(c);
-
-    if (idle) {
-        cpu_kick(cpus[__builtin_ctzll(idle)], IPI_RESCHED);
-    }
-}
-
 static void release_throttled(struct cpu *c, uint64_t now)
 {
     struct vcpu *v;
@@ -191,7 +181,6 @@ static void release_throttled(struct cpu *c, uint64_t now)
         if (budget_left(v, now)) {
             sched_catch_up(c, v);
             sched_enqueue(c, v, now);
-            offer(c, v);
         } else {
             sched_throttle(c, v, now);
         }
@@ -275,9 +264,6 @@ static void on_timer(struct timer *t, uint64_t now)
     bool due = first || !list_empty(&s->throttled) || (r && (is_realtime(r) || is_capped(r)));
     bool kick = due && sched_poke(c); /* this CPU: never a kick */
     s->armed_ticks = TICKS_NEVER;
-    if (first) { /* a CPU went idle while that one was queued, and neither saw the other */
-        offer(c, first);
-    }
     unlock(&s->lock);
     ASSERT(!kick);
 }
@@ -342,7 +328,7 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
         r->sched.vtime = first->sched.vtime;
     }
     list_for_each (w, &s->queue, sched.link) {
-        if (looked++ == YIELD_LOOKAHEAD ||
+        if (looked++ == LOOKAHEAD ||
             (int64_t)(w->sched.vtime - first->sched.vtime) > (int64_t)sched_tuning.latency) {
             break;
         }
@@ -421,6 +407,31 @@ static struct vcpu *choose_locked(struct cpu *c, uint64_t now)
     return next;
 }
 
+/* Somebody waits here although a CPU that it may use is idle: let it come and take it. */
+static void offer(struct cpu *c)
+{
+    uint64_t idle = mask_read(&sched_idle_mask) & ~sched_bit(c);
+    unsigned looked = 0;
+    struct vcpu *v;
+
+    if (!idle) {
+        return;
+    }
+    list_for_each (v, &c->sched.queue, sched.link) {
+        uint64_t takers = idle & allowed_mask(v);
+        if (looked++ == LOOKAHEAD) {
+            return;
+        }
+        if (takers && !on_saved(v)) { /* else it goes by itself when its registers are saved */
+            /* All of them: one alone may get work of its own just now, and then nobody came. */
+            for (; takers; takers &= takers - 1) {
+                cpu_kick(cpus[__builtin_ctzll(takers)], IPI_RESCHED);
+            }
+            return;
+        }
+    }
+}
+
 struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks) NO_LOCK_ANALYSIS
 {
     struct sched_cpu *s = &c->sched;
@@ -436,6 +447,9 @@ struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks) NO_LOCK_ANALYSIS
         if ((mask_read(&sched_waiting_mask) & ~sched_bit(c)) && sched_steal(c, now_ticks)) {
             next = choose_locked(c, now_ticks);
         }
+    }
+    if (!list_empty(&s->queue)) {
+        offer(c);
     }
     if (!next && before && on_saved(before)) {
         cpu_kick(c, IPI_SAVE); /* somebody waits for its registers and no other vCPU evicts them */
