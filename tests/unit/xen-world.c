@@ -8,6 +8,7 @@
 
 #include "xen-world.h"
 #include <hyp/config.h>
+#include <hyp/console.h>
 #include <string.h>
 
 struct domain *world[WORLD_DOMAINS + 1];
@@ -31,13 +32,13 @@ bool vgic_has_pending(struct vcpu *v)
     return v->evtchn->info->evtchn_upcall_pending != 0;
 }
 
-bool vuart_output(struct domain *d, uint8_t byte)
+size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t count)
 {
-    if (world_console_length >= world_console_room) {
-        return false;
+    size_t taken = 0;
+    while (taken < count && world_console_length < world_console_room) {
+        world_console[world_console_length++] = (char)bytes[taken++];
     }
-    world_console[world_console_length++] = (char)byte;
-    return true;
+    return taken;
 }
 
 void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out)
