@@ -78,13 +78,6 @@ static void track_give(struct grant_domain *g, struct maptrack *m, grant_handle_
     unlock(&g->map_lock);
 }
 
-static void track_state(struct grant_domain *g, struct maptrack *m, uint8_t state)
-{
-    lock(&g->map_lock);
-    m->state = state;
-    unlock(&g->map_lock);
-}
-
 /* --- Map --- */
 
 /* Who grants: the same one as for the element before, nearly always. `*last` is counted. */
@@ -117,7 +110,8 @@ static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op, c
         track_give(d->grant, m, *handle);
         return GNTST_general_error;
     }
-    track_state(d->grant, m, MAPTRACK_MAPPED);
+    /* BUSY is ours alone; who finds MAPPED finds all of it. */
+    __atomic_store_n(&m->state, MAPTRACK_MAPPED, __ATOMIC_RELEASE);
     return GNTST_okay;
 }
 
@@ -151,6 +145,9 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
     return GNTST_okay;
 }
 
+/* Status, handle and bus address are the last words of the structure. */
+#define MAP_OUT offsetof(struct gnttab_map_grant_ref, dom)
+
 int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
 {
     struct domain *last = NULL;
@@ -167,7 +164,7 @@ int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
         }
         op.status = (int16_t)map_one(v->domain, &op, &last);
         /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
-        if (guest_va_write(v, arg[1], &op, sizeof(op)) != 0) {
+        if (guest_va_write(v, arg[1] + MAP_OUT, (char *)&op + MAP_OUT, sizeof(op) - MAP_OUT) != 0) {
             result = -XEN_EFAULT;
             break;
         }
@@ -181,6 +178,13 @@ int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
 }
 
 /* --- Unmap --- */
+
+/* Arrays whose count says what is valid: zeroing them would be half the cost of a small call. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define NOT_ZEROED __attribute__((uninitialized))
+#else
+#define NOT_ZEROED
+#endif
 
 struct taken {
     struct maptrack *track;
@@ -226,7 +230,7 @@ static void release(struct domain *d, const struct taken *taken, unsigned count)
 
 int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg)
 {
-    struct taken taken[BATCH];
+    struct taken taken[BATCH] NOT_ZEROED;
     unsigned count = 0;
     int64_t result = 0;
     for (unsigned budget = BATCH; arg[2] > 0; budget--) {
@@ -289,7 +293,7 @@ int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_
 int grant_domain_stop(struct domain *d)
 {
     struct grant_domain *g = d->grant;
-    struct taken taken[BATCH];
+    struct taken taken[BATCH] NOT_ZEROED;
     unsigned count = 0;
     while (g->stop_at < g->track_count && count < BATCH) {
         grant_handle_t handle = g->stop_at++;

@@ -280,9 +280,11 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    merge(d, gfn(start)); /* the ragged ends may have filled up a table */
-    if (end - 1 != start) {
-        merge(d, gfn(end - 1));
+    if (!p2m_is_lent(t)) { /* other domains' frames come and go one by one: no block is worth making */
+        merge(d, gfn(start)); /* the ragged ends may have filled up a table */
+        if (end - 1 != start) {
+            merge(d, gfn(end - 1));
+        }
     }
     arch_s2_publish();
     return 0;
