@@ -13,7 +13,7 @@
 static inline void copy_words(void *to, const void *from, size_t size)
 {
     uintptr_t bits = (uintptr_t)to | (uintptr_t)from | size;
-    if (bits % sizeof(uint32_t) != 0 || size > 64) {
+    if (bits % sizeof(uint32_t) != 0 || size > 256) {
         memcpy(to, from, size);
         return;
     }
