@@ -67,6 +67,10 @@ class Counted:
         """Counters of each bracketed region, in order."""
         return [dict(zip(COUNTERS, map(int, line[1:]))) for line in self.lines("region")]
 
+    def boot(self):
+        """Counters from power-on to the first guest instruction."""
+        return dict(zip(COUNTERS, map(int, self.lines("boot")[0])))
+
     def total(self):
         """Counters since power-on."""
         return dict(zip(COUNTERS, map(int, self.lines("total")[0])))
@@ -159,11 +163,9 @@ def setup_linux(on):
         transcript = guests.boot(on, [domain], board, timeout=900, plugin=counted.plugin,
                                  wait_for=["never"], watch=lambda line: linux.MARK in line)
         if transcript.ended == "watched":
-            total = counted.total()
-            boot = int(counted.lines("boot")[0][0])
-            figures[key] = {"value": total["el2"] - boot, "exc": total["exc"],
-                            "sysreg": total["sysreg"], "tlbi": total["tlbi"],
-                            "barrier": total["barrier"]}
+            total, before = counted.total(), counted.boot()
+            since = {name: total[name] - before[name] for name in COUNTERS}
+            figures[key] = {"value": since["el2"], **{name: since[name] for name in COLUMNS}}
         else:
             say(f"Linux did not reach init ({transcript.ended}):")
             print("\n".join("    " + line for line in transcript.raw[-12:]), file=sys.stderr)

@@ -79,9 +79,13 @@ def locked(name):
     directory = os.path.join(CACHE, "locks")
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, re.sub(r"[^A-Za-z0-9.+~_-]", "_", name)), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(80):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)
+        else:
             say(f"waiting for another build that works on {name}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -98,6 +102,19 @@ def appearing(path):
         os.rename(scratch, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_changed(path, text):
+    """Replace a text file in one step if it differs from `text`; true if it did."""
+    with contextlib.suppress(FileNotFoundError):
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return False
+    # Beside sources.d and its kind apt would read a file that is half there.
+    with open(path + ".new~", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(path + ".new~", path)
+    return True
 
 
 # --- the host's sources -----------------------------------------------------
@@ -235,17 +252,8 @@ class AptRoot:
         for empty in ("status", "extended_states", "preferences"):
             with open(os.path.join(self.path, empty), "a", encoding="utf-8"):
                 pass
-        with open(self.config, "w", encoding="utf-8") as file:
-            file.write(self._config_text())
-        path = os.path.join(self.path, "sources.d", "debian.sources")
-        before = None
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                before = file.read()
-        if before != sources:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(sources)
-        return before != sources
+        write_changed(self.config, self._config_text())
+        return write_changed(os.path.join(self.path, "sources.d", "debian.sources"), sources)
 
     def _config_text(self):
         """apt.conf(5) of the private root."""
@@ -292,9 +300,19 @@ class AptRoot:
         with open(stamp, "w", encoding="utf-8"):
             pass
 
+    def ask(self, command):
+        """Output of an apt command that reads the lists, while nobody changes them."""
+        with locked(f"apt-{self.name}"):
+            return run(command, self.config)
+
     def show(self, package):
         """The control fields of the version apt would choose."""
-        text = run(["apt-cache", "show", "--no-all-versions", package], self.config)
+        try:
+            text = self.ask(["apt-cache", "show", "--no-all-versions", package])
+        except Failure as failure:
+            if "No packages found" not in str(failure):
+                raise
+            text = ""
         fields = {}
         for line in text.split("\n\n")[0].split("\n"):
             match = re.match(r"([A-Za-z0-9-]+):\s*(.*)$", line)
@@ -307,7 +325,7 @@ class AptRoot:
 
     def closure(self, packages):
         """(name, version) of packages and all they depend on, as apt would install them."""
-        text = run(["apt-get", "install", "-q", "--print-uris"] + packages, self.config)
+        text = self.ask(["apt-get", "install", "-q", "--print-uris"] + packages)
         found = []
         for match in re.finditer(r"^'[^']+' (\S+)\.deb \d+", text, re.M):
             name, version, _ = match[1].rsplit("_", 2)
@@ -374,8 +392,7 @@ def source(packages):
 def source_of(package):
     """Directory of a source package as Debian ships it, its own patches applied."""
     root = AptRoot("arm64", source=True).open()
-    uris = run(["apt-get", "source", "-q", "--print-uris", "--download-only", package],
-               root.config)
+    uris = root.ask(["apt-get", "source", "-q", "--print-uris", "--download-only", package])
     match = re.search(r"^'[^']*/([^/']+)\.dsc' ", uris, re.M)
     if not match:
         raise Failure(f"Debian has no source package {package}; check its name")

@@ -21,6 +21,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
@@ -94,6 +95,7 @@ static void domain_free(struct domain *d)
     while (p2m_teardown(d) == -XEN_ERESTART) {
         /* Empty but for its root, unless its making failed half-way: short either way. */
     }
+    xen_domain_destroy(d);
     vgic_domain_destroy(d);
     console_domain_destroy(d);
     vcpus_free(d);
@@ -201,7 +203,8 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
     d->on_poweroff = config->on_poweroff;
-    d->max_frames = config->max_memory_bytes >> FRAME_SHIFT;
+    d->max_frames = (config->max_memory_bytes >> FRAME_SHIFT) +
+                    (config->enhanced ? XEN_MAGIC_FRAMES : 0);
     d->hyp_frames_max = config->hyp_memory_bytes
                             ? config->hyp_memory_bytes >> FRAME_SHIFT
                             : 64 + 8 * config->vcpu_count + (d->max_frames >> 7);
@@ -219,6 +222,9 @@ int domain_create(const struct domain_config *config, struct domain **out)
     }
     if (!error) {
         error = console_domain_create(d);
+    }
+    if (!error) {
+        error = xen_domain_create(d);
     }
     if (!error) {
         error = table_insert(d);
@@ -367,7 +373,8 @@ static enum domain_job after_stop(struct domain *d)
 static int empty(struct domain *d)
 {
     irq_release_all(d);
-    return p2m_teardown(d);
+    int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
+    return error ? error : p2m_teardown(d);
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */

@@ -498,6 +498,12 @@ uint32_t *frame_words(const void *va)
 
 /* Looking, and idle work. */
 
+bool frame_is_ram(mfn_t m)
+{
+    uint32_t index;
+    return frame_index(m, &index);
+}
+
 bool frame_info(mfn_t m, struct frame_info *out)
 {
     uint32_t index;

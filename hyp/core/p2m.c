@@ -331,12 +331,15 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     return error;
 }
 
-int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out)
+int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
 {
     struct p2m *p = &d->p2m;
     struct p2m_entry e;
     lock(&p->lock);
     int error = p2m_lookup_locked(d, g, &e) ? 0 : -XEN_ENOENT;
+    if (error == 0 && (types >> e.type & 1) == 0) {
+        error = -XEN_EACCES;
+    }
     if (error == 0 && p2m_is_ram(e.type) && frame_is_shared(e.mfn)) {
         error = -XEN_EBUSY; /* nobody new can find the frame: that takes this lock */
     }

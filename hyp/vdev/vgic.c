@@ -129,6 +129,12 @@ static struct vgic_bank *bank_of(struct vcpu *v, uint32_t intid)
     return intid < VGIC_PRIVATE ? &v->vgic.priv : &v->domain->vgic.spi[intid / 32 - 1].bank;
 }
 
+/* The physical interrupt that a linked one stands for. */
+static uint32_t physical_of(const struct vgic *g, uint32_t intid)
+{
+    return intid < VGIC_PRIVATE ? intid : g->spi[intid / 32 - 1].pintid[intid % 32];
+}
+
 /* An SPI came back from a list register: what is left of it is somebody's, maybe not ours any more.
  */
 static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
@@ -142,6 +148,15 @@ static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
         vgic_update_spis(v->domain, word, bit);
     }
     vgic_settle_spis(v->domain, word);
+}
+
+/* G4 for linked ones that are pending in memory. A no-op in hardware if the device has fired. */
+static void claim(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t bit)
+{
+    if (bit != 0) {
+        b->phys |= bit;
+        arch_irq_set_active(physical_of(&v->domain->vgic, intid), true);
+    }
 }
 
 /* `lr` is what list register `n` holds now; its state is zero if the interrupt is over. */
@@ -169,8 +184,10 @@ static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
         if (!pending && intid < VGIC_PRIVATE) {
             b->line &= ~bit; /* taken: the physical one fires again if its line is still high */
         }
-        if (!pending && !active && (b->latch & bit) == 0) {
-            b->phys &= ~bit; /* the guest's deactivation ended it, and it has not fired again */
+        if (!pending && !active) { /* the guest's deactivation ended the physical one, too ... */
+            b->phys &= ~bit;
+            claim(v, b, intid,
+                  b->latch & bit); /* ... but another is pending: of the device, or ISPENDR's */
         }
     }
     b->resident &= ~bit;
@@ -181,39 +198,51 @@ static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
     }
 }
 
-/* The guest ended interrupts that had no list register: by the order of priorities, the most urgent
- * ones. */
+/* INTID of the most urgent active interrupt of `v` that is in memory; 0x400: none. */
+static uint32_t most_urgent_active(struct vcpu *v, bool spis)
+{
+    uint32_t intid = 0x400, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active,
+             first = 0;
+    const struct vgic_bank *b = &v->vgic.priv;
+    unsigned best = 0x100;
+
+    for (;;) {
+        while (m != 0) {
+            unsigned i = bit_take(&m);
+            if (b->priority[i] < best) {
+                best = b->priority[i];
+                intid = first + i;
+            }
+        }
+        if (words == 0) {
+            return intid;
+        }
+        unsigned word = bit_take(&words);
+        const struct vgic_spi_bank *s = &v->domain->vgic.spi[word];
+        b = &s->bank;
+        first = VGIC_PRIVATE + word * 32;
+        for (uint32_t all = b->active; all != 0;) {
+            unsigned i = bit_take(&all);
+            m |= s->holder[i] == v->id ? 1u << i : 0;
+        }
+    }
+}
+
+/*
+ * The guest ended `count` interrupts that had no list register. Which ones, hardware does not say; by
+ * the order of priorities they are the most urgent ones.
+ */
 static void fold_eoi_count(struct vcpu *v, unsigned count, bool spis)
 {
-    struct vgic *g = &v->domain->vgic;
-
     while (count-- > 0) {
-        struct vgic_bank *best = NULL;
-        uint32_t best_bit = 0, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active;
-        unsigned best_priority = 0x100;
-        for (struct vgic_bank *b = &v->vgic.priv;;) {
-            while (m != 0) {
-                unsigned i = bit_take(&m);
-                if (b->priority[i] < best_priority) {
-                    best = b;
-                    best_bit = 1u << i;
-                    best_priority = b->priority[i];
-                }
-            }
-            if (words == 0) {
-                break;
-            }
-            struct vgic_spi_bank *s = &g->spi[bit_take(&words)];
-            b = &s->bank;
-            for (uint32_t all = b->active; all != 0;) {
-                unsigned i = bit_take(&all);
-                m |= s->holder[i] == v->id ? 1u << i : 0;
-            }
-        }
-        if (!best) {
+        uint32_t intid = most_urgent_active(v, spis), bit = 1u << intid % 32;
+        if (intid == 0x400) {
             return;
         }
-        best->active &= ~best_bit;
+        bank_of(v, intid)->active &= ~bit;
+        if (intid >= VGIC_PRIVATE) {
+            fold_spi(v, intid, bit);
+        }
     }
 }
 
@@ -245,7 +274,10 @@ static void fold_all(struct vcpu *v, bool spis)
     vgic_settle_private(v);
 }
 
-/* Interrupts chosen for the list registers, most urgent first. */
+/*
+ * Interrupts chosen for the list registers: active ones first, because the end of one that is not there
+ * only counts (fold_eoi_count()), then pending ones, each by urgency.
+ */
 struct pick {
     unsigned room, count;
     unsigned pending_count, active_count; /* all there were, chosen or not */
@@ -253,10 +285,10 @@ struct pick {
     uint32_t key[VGIC_LR_MAX];
 };
 #define NO_KEY (~0u)
-#define KEY_PENDING (1u << 10)
+#define KEY_PENDING (1u << 31)
 #define KEY_GROUP1 (1u << 11)
 #define KEY_INTID(k) ((k)&0x3ffu)
-#define KEY_PRIORITY(k) ((k) >> 16)
+#define KEY_PRIORITY(k) ((k) >> 16 & 0xff)
 
 static void pick_one(struct pick *p, uint32_t key)
 {
@@ -314,13 +346,6 @@ static void pick_spis(struct pick *p, struct vcpu *v)
     }
 }
 
-static uint64_t load_linked(const struct vgic *g, uint32_t intid)
-{
-    uint64_t physical = intid < VGIC_PRIVATE ? intid : g->spi[intid / 32 - 1].pintid[intid % 32];
-
-    return LR_HW | physical << LR_PINTID_SHIFT;
-}
-
 /*
  * Move one interrupt into list register `n`. A trap at its end (LR_EOI) is asked for only if more
  * of the same waits then: a line that is high, another sender's SGI, a latch that has to go
@@ -334,7 +359,9 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
     uint32_t bit = 1u << intid % 32;
     bool active = (b->active & bit) != 0, linked = (b->hw & bit) != 0;
     bool ours = intid < VGIC_PRIVATE || g->spi[intid / 32 - 1].target[intid % 32] == v->id;
-    bool both = ours && !linked && (intid >= 16 || g->version == 3); /* may be pending and active */
+    /* May be pending and active: it goes from active to pending without us. */
+    bool both = ours && !linked && (intid >= 16 || g->version == 3) &&
+                (b->enabled & group_mask(g->ctlr, b) & bit) != 0;
     bool latched = (b->latch & bit) != 0 && (!active || both);
     bool pending = !active || latched;
     uint64_t lr = intid | (uint64_t)b->priority[intid % 32] << LR_PRIORITY_SHIFT |
@@ -354,7 +381,7 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
         lr |= (uint64_t)source << LR_SOURCE_SHIFT;
     }
     if (linked) {
-        lr |= load_linked(g, intid);
+        lr |= LR_HW | (uint64_t)physical_of(g, intid) << LR_PINTID_SHIFT;
     } else if (eoi || ((b->latch | (b->line & ~b->edge)) & bit) != 0) {
         lr |= LR_EOI;
     }
@@ -375,21 +402,24 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
 /*
  * G2 when not all fit: the least urgent active one gives way, so that at least one pending one of
  * each group is in. Returns true if both groups wait: a guest can then have one of them turned off
- * at its CPU interface, NPIE would not tell, and each end must trap instead.
+ * at its CPU interface, NPIE would not tell, and each end must trap instead. (A guest that does so and
+ * also drops priorities without deactivating waits for the next trap of any kind; only it notices.)
  */
 static bool pick_balance(struct pick *p)
 {
-    bool have[2] = {false, false};
-    unsigned last = p->count;
+    unsigned have[2] = {0, 0}, last = p->count;
 
     for (unsigned i = 0; i < p->count; i++) {
         if ((p->key[i] & KEY_PENDING) != 0) {
-            have[(p->key[i] & KEY_GROUP1) != 0] = true;
+            have[(p->key[i] & KEY_GROUP1) != 0]++;
         }
     }
     for (unsigned group = 0; group < 2; group++) {
-        if (p->best[group] != NO_KEY && !have[group] && last > 0) {
-            p->key[--last] = p->best[group];
+        if (p->best[group] != NO_KEY && have[group] == 0 && last > 0) {
+            bool needed = (p->key[last - 1] & KEY_PENDING) != 0 && have[!group] == 1;
+            last -= needed && last > 1 ? 2 : 1;
+            p->key[last] = p->best[group];
+            have[group] = 1;
         }
     }
     return p->best[0] != NO_KEY && p->best[1] != NO_KEY;

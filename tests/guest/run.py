@@ -10,6 +10,7 @@ oracle for "as hardware does".
 """
 import argparse
 import os
+import re
 
 from board import Board, Domain, boot
 
@@ -38,6 +39,36 @@ def tap_of(transcript, domains, label, known=()):
     return count
 
 
+# Each hostile guest, how it is started, and the results it owes.
+HOSTILE = ("sweep:bootargs=part=%d", "classes", "gicfuzz", "calls", "hyperfuzz", "storm",
+           "tables", "aborts", "aarch32", "hunger")
+FAIR_SHARE = 475  # thousandths of the one CPU that two guests of equal weight share, less 5 %
+
+
+def hostile(on, board, options):
+    """Each hostile guest beside the neighbour, on one CPU; returns the number of results."""
+    count, part = 0, 1 if options.full else 8
+    board = Board(options.gic, 1, board.memory, board.cpu, board.icount)
+    for text in options.guest or HOSTILE:
+        guest = Domain.parse(text % part if "%d" in text else text)
+        guest.bootargs = f"{guest.bootargs} seed={options.seed}".strip()
+        slices = 100 if options.full else 20
+        neighbour = Domain("neighbour", bootargs=f"slices={slices}")
+        transcript = boot(on, [guest, neighbour], board, options.timeout,
+                          xen_args=options.xen_args, quiet=not options.verbose)
+        label = f"{os.path.basename(on)} seed {options.seed}"
+        count += tap_of(transcript, [guest, neighbour], label)
+        share = [m for line in transcript.lines["neighbour"]
+                 if (m := re.match(r"share (\d+) smallest (\d+) late (\d+)", line))]
+        fair = bool(share) and int(share[0][1]) >= FAIR_SHARE
+        told = f"share {share[0][1]}, smallest slice {share[0][2]}, timer late by at most " \
+               f"{share[0][3]} us" if share else "the neighbour did not finish"
+        print(f"{'ok' if fair else 'not ok'} - {label} {guest.name}: the neighbour keeps its share")
+        print(f"#   {guest.name}: {told}; {transcript.seconds:.0f} s")
+        count += 1
+    return count
+
+
 def main():
     """Run what the command line names; TAP on stdout."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -51,11 +82,19 @@ def main():
     parser.add_argument("--timeout", type=int, default=120, help="seconds (default 120)")
     parser.add_argument("--xen-args", default="", help="further words of xen,xen-bootargs")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
-    parser.add_argument("guest", nargs="+")
+    parser.add_argument("--hostile", action="store_true",
+                        help="each GUEST (default: all hostile ones) beside the neighbour, "
+                             "whose share of the one CPU is judged")
+    parser.add_argument("--full", action="store_true", help="with --hostile: the long version")
+    parser.add_argument("--seed", type=int, default=1, help="of the hostile guests")
+    parser.add_argument("guest", nargs="*")
     options = parser.parse_args()
     board = Board(options.gic, options.cpus, options.memory, options.cpu, not options.no_icount)
     count = 0
     for on in options.on or ["bulkhead"]:
+        if options.hostile:
+            count += hostile(on, board, options)
+            continue
         for group in options.guest:
             domains = [Domain.parse(text) for text in group.split("+")]
             transcript = boot(on, domains, board, options.timeout, xen_args=options.xen_args,

@@ -13,6 +13,7 @@
 #include <hyp/assert.h>
 #include <hyp/frame.h>
 #include <hyp/hypercall.h>
+#include <hyp/xen.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/mmio.h>
@@ -203,6 +204,7 @@ static void switch_to(struct cpu *c, struct vcpu *next)
         vcpu_unload(c->loaded);
     }
     vcpu_load(next);
+    xen_runstate_update(next);
 }
 
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */

@@ -62,6 +62,9 @@ void frame_add_range(mpa_t start, mpa_t end, bool dirty);
 /* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is free; then nothing is kept. */
 must_check int frame_fix_range(mpa_t start, mpa_t end);
 
+/* Is it RAM, in the direct map? Any value may be asked. No lock. */
+bool frame_is_ram(mfn_t m);
+
 struct frame_info {
     enum frame_state state;
     domid_t owner;

@@ -124,11 +124,14 @@ struct p2m_entry {
 
 /*
  * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
+ * The frame's reference must not be dropped before that. `types` has a bit for each enum p2m_type that the
+ * caller may take: -XEN_EACCES if another one is there. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
  * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
  * -XEN_ENOMEM as above.
  */
-must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
+must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
+#define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN)
+#define P2M_TYPES_GRANT (1u << P2M_GRANT_RW | 1u << P2M_GRANT_RO)
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);
 

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Stock Debian guests on a whole board: they boot, work inside, restart and end.
+
+  linux.py [--set short|full] [--hypervisor FILE|xen] [--list] [NAME...]
+
+Default hypervisor: build/arm64/bulkhead. `xen` is stock Xen 4.17, the peer:
+what it cannot do is skipped and says so. Prints TAP; logs are in build/logs/.
+"""
+import argparse
+import itertools
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from board import OURS, SLOW, Board, Failed, Guest, Tap  # noqa: E402
+import debian  # noqa: E402
+
+NAMES = ["home", "work", "play", "bank", "shop", "lab", "car", "phone"]
+HACKBENCH = "rt-tests:hackbench"
+CYCLICTEST = "rt-tests:cyclictest"
+STRESS = "stress-ng:stress-ng"
+
+
+class Skipped(Exception):
+    """The hypervisor under test is the peer and cannot do this."""
+
+
+def guests(count, run=("cpus", "dmesg"), **keys):
+    """`count` like guests with names."""
+    return [Guest(NAMES[i], run=run, **keys) for i in range(count)]
+
+
+def check_runs(board, guest, seconds):
+    """The scripts a guest was told to run have all ended well."""
+    for script in guest.run:
+        match = board.expect(guest.name, rf"run {script}: exit (\d+)", seconds)
+        if match[1] != "0":
+            raise Failed(f"{script} in {guest.name} ended with status {match[1]}\n"
+                         + board.tail(guest.name))
+
+
+def check_boot(board, seconds):
+    """All guests reach user space, run their scripts well, and nobody complains."""
+    for guest in board.guests:
+        board.expect(guest.name, rf"{guest.name}: Debian's Linux", seconds)
+    for guest in board.guests:
+        check_runs(board, guest, seconds)
+    trouble = board.trouble()
+    if trouble:
+        raise Failed(f"somebody complained: {trouble}")
+
+
+def boot(name, count=1, vcpus=1, kernel="arm64", cpus=2, gic=3, memory=192, board_memory=4096,
+         extra="", seconds=30, run=("cpus", "dmesg"), programs=(), **keys):
+    """A case that boots `count` guests to user space and runs scripts there."""
+    def body(options):
+        some = guests(count, run=run, vcpus=vcpus, kernel=kernel, memory=memory, extra=extra,
+                      programs=programs, **keys)
+        with Board(name, some, cpus=cpus, gic=gic, memory=board_memory,
+                   hypervisor=options.hypervisor) as board:
+            check_boot(board, seconds)
+            return f"{board.elapsed():.0f} s"
+    return name, body
+
+
+# --- cases that are more than a boot ----------------------------------------
+
+def prompt(options):
+    """The keyboard reaches one guest, then the other, and never both."""
+    with Board("prompt", guests(2, run=()), hypervisor=options.hypervisor) as board:
+        for guest in board.guests:
+            board.expect(guest.name, f"{guest.name}: Debian's Linux", 30)
+        for guest in board.guests * 2:
+            board.send(guest.name, "\n")
+            board.expect(guest.name, rf"{guest.name}:~# ", 10)
+            board.send(guest.name, "echo it is $(hostname) $((6 * 7))\n")
+            board.expect(guest.name, rf"it is {guest.name} 42", 10)
+        for guest in board.guests:
+            heard = [t for t in board.text_of(guest.name) if re.search(r"it is \w+ 42", t)]
+            if len(heard) != 2 or any(guest.name not in t for t in heard):
+                raise Failed(f"{guest.name} heard {heard}")
+
+
+def clock(options):
+    """Guests' clocks go as fast as ours, and never back."""
+    some = guests(2, run=("clock",), vcpus=2)
+    with Board("clock", some, hypervisor=options.hypervisor) as board:
+        for guest in some:
+            board.expect(guest.name, "run clock: begin", 30)
+        for guest in some:
+            check_runs(board, guest, 30)
+        for guest in some:
+            marks = [(when, float(found[1])) for when, who, text in board.lines
+                     if who == guest.name and (found := re.search(r"uptime ([\d.]+)", text))]
+            (began, first), (ended, last) = marks[0], marks[-1]
+            ours, theirs = ended - began, last - first
+            if abs(ours - theirs) > 0.5 + 0.1 * ours:
+                raise Failed(f"{guest.name} counted {theirs:.2f} s while {ours:.2f} s went by")
+
+
+def poweroff(options):
+    """A guest powers itself off; its neighbour goes on."""
+    some = [Guest("home", run=("cpus",), then="poweroff"), Guest("work", run=("cpus",))]
+    with Board("poweroff", some, hypervisor=options.hypervisor) as board:
+        board.expect("home", "reboot: Power down", 40)
+        board.expect("work", "run: done", 40)
+        board.drain(2)
+        board.send("work", "\necho still $((40 + 2))\n")
+        board.expect("work", "still 42", 20)
+        if any("Debian's Linux" in text for text in board.text_of("home")[2:]) and \
+                sum("Debian's Linux" in text for text in board.text_of("home")) > 1:
+            raise Failed("home came back after it powered off")
+
+
+def restart(options, then, said):
+    """A guest ends again and again and is started again, its neighbour undisturbed."""
+    keys = {"on_crash": "restart"}
+    some = [Guest("home", run=("cpus",), then=then, extra="panic=1" if then == "panic" else "",
+                  **keys), Guest("work", run=("cpus",))]
+    with Board(then, some, hypervisor=options.hypervisor) as board:
+        if board.is_xen:
+            raise Skipped("dom0less Xen restarts no domain")
+        board.expect("work", "run: done", 40)
+        for _ in range(3):
+            board.expect("home", "home: Debian's Linux", 40)
+            board.expect("home", "run cpus: exit 0", 20)
+            board.expect("home", said, 20)
+        board.expect("home", "home: Debian's Linux", 40)
+        board.send("work", "\necho still $((40 + 2)) up $(cut -d. -f1 /proc/uptime)\n")
+        board.expect("work", r"still 42 up \d+", 20)
+
+
+def reboot(options):
+    """`reboot` inside restarts that guest."""
+    restart(options, "reboot", "reboot: Restarting system")
+
+
+def panic(options):
+    """A kernel panic follows on_crash or the kernel's own panic=1."""
+    restart(options, "panic", "Kernel panic - not syncing")
+
+
+def uboot(options):
+    """What `bulkhead build` writes boots by Debian's own U-Boot, from a disk."""
+    some = guests(2, run=("cpus",))
+    firmware, = debian.fetch(["u-boot-qemu"])
+    with Board("u-boot", some, hypervisor=options.hypervisor,
+               firmware=os.path.join(firmware, "usr/lib/u-boot/qemu_arm64/u-boot.bin")) as board:
+        check_boot(board, 40)
+
+
+def neighbours(options):
+    """Five guests, none the same: every kernel flavour at once."""
+    kinds = ["arm64", "cloud-arm64", "rt-arm64", "backports", "armhf"]
+    some = [Guest(NAMES[i], kernel=kind, run=("cpus",), vcpus=1 + i % 2)
+            for i, kind in enumerate(kinds)]
+    with Board("flavours", some, hypervisor=options.hypervisor) as board:
+        check_boot(board, 60)
+
+
+INSIDE = dict(programs=(HACKBENCH, CYCLICTEST, STRESS), memory=256, vcpus=2, seconds=60)
+
+SHORT = [
+    boot("boot-1"),
+    boot("boot-4-vcpus", vcpus=4, gic=2),
+    boot("boot-8-guests", count=8, memory=160, cpus=4, seconds=90),
+    ("kernel-flavours", neighbours),
+    ("prompt", prompt),
+    ("clock", clock),
+    boot("inside", run=("hackbench", "cyclictest", "stress", "hotplug", "dmesg"), **INSIDE),
+    ("u-boot", uboot),
+    ("poweroff", poweroff),
+    ("reboot", reboot),
+    ("panic", panic),
+]
+
+
+def full():
+    """The whole matrix; hours on two cores."""
+    cases = list(SHORT)
+    for count, vcpus, cpus, gic in itertools.product((1, 2, 4, 8), (1, 2, 4, 8), (1, 2, 4, 8),
+                                                     (2, 3)):
+        # One corner for each pair of axes is enough where both are large.
+        if count * vcpus <= 16:
+            cases.append(boot(f"boot-{count}x{vcpus}-on-{cpus}-gic{gic}", count=count, vcpus=vcpus,
+                              cpus=cpus, gic=gic, memory=192, seconds=60 * count * vcpus // 2 + 30))
+    for kernel, vcpus, gic in itertools.product(debian.KERNELS, (1, 2, 4), (2, 3)):
+        cases.append(boot(f"{kernel}-{vcpus}-gic{gic}", kernel=kernel, vcpus=vcpus, gic=gic,
+                          seconds=60))
+    for kernel in debian.KERNELS:
+        cases.append(boot(f"{kernel}-nokaslr", kernel=kernel, extra="nokaslr"))
+        cases.append(boot(f"{kernel}-inside", kernel=kernel, count=2, cpus=4,
+                          run=("hackbench", "cyclictest", "stress", "hotplug", "dmesg"), **INSIDE))
+    cases.append(boot("memory-4-gib", memory=4096, board_memory=6144))
+    cases.append(boot("memory-64-mib", memory=80))
+    return cases
+
+
+def run_case(tap, name, body, options):
+    """One case, one TAP line; once more on another day is no answer here: a failure is one."""
+    began = time.monotonic()
+    try:
+        note = body(options)
+        tap.result(f"linux: {name}", note=note or f"{time.monotonic() - began:.0f} s")
+    except Skipped as why:
+        tap.result(f"linux: {name}", skip=str(why))
+    except Failed as why:
+        tap.result(f"linux: {name}", wrong=str(why))
+    except debian.Failure as why:
+        tap.result(f"linux: {name}", wrong=f"cannot prepare it: {why}")
+
+
+def main():
+    """Run the cases asked for."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", default="short", choices=("short", "full"))
+    parser.add_argument("--hypervisor", metavar="FILE|xen",
+                        default=os.environ.get("BULKHEAD_HYPERVISOR") or OURS)
+    parser.add_argument("--list", action="store_true", help="names of the cases")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    cases = SHORT if options.set == "short" and not options.names else full()
+    if options.names:
+        cases = [case for case in cases if case[0] in options.names]
+    if options.list:
+        print("\n".join(name for name, _ in cases))
+        return 0
+    tap = Tap(len(cases))
+    for name, body in cases:
+        run_case(tap, name, body, options)
+    print(f"# time-outs stretched {SLOW:g} times; logs in build/logs")
+    return 1 if tap.failures or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
