@@ -25,6 +25,9 @@ sys.path.insert(0, os.path.join(TOP, "tools"))
 import debian  # noqa: E402
 import initramfs  # noqa: E402
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
+
 TOOL = os.path.join(TOP, "build", "host", "bulkhead")
 OURS = os.path.join(TOP, "build", "arm64", "bulkhead")
 LOGS = os.path.join(TOP, "build", "logs")
@@ -176,7 +179,8 @@ class Board:
         command = self._command(files)
         self.process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+                                        start_new_session=True,
+        preexec_fn=dies_with_parent)
         self.began = time.monotonic()
         return self
 
