@@ -13,6 +13,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IMAGES = os.path.join(TOP, "build/arm64/tests/guest")
 QEMU = "qemu-system-aarch64"
@@ -217,7 +220,8 @@ def boot(on, domains, board=None, timeout=60, wait_for=None, xen_args="", plugin
         words += nudge.arguments() if nudge else []
         began = time.monotonic()
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
+                                   stderr=subprocess.STDOUT,
+        preexec_fn=dies_with_parent)
         try:
             transcript.ended = follow(process, transcript, waiting, began + timeout, quiet, watch,
                                       nudge)
