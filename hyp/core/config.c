@@ -358,6 +358,15 @@ static void parse(struct reader *r, const void *host_fdt)
     config_check_all(r);
 }
 
+static const struct domain_config *all;
+static int all_count;
+
+int config_all(const struct domain_config **out)
+{
+    *out = all;
+    return all_count;
+}
+
 int config_parse(const void *host_fdt, const struct domain_config **out)
 {
     unsigned order = order_of(sizeof(struct reader));
@@ -382,5 +391,7 @@ int config_parse(const void *host_fdt, const struct domain_config **out)
     if (r != NULL) {
         frame_free_hyp(NULL, r, order);
     }
+    all = *out;
+    all_count = count;
     return count;
 }

@@ -16,6 +16,7 @@
 #include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/config.h>
+#include <hyp/console.h>
 #include <hyp/cpu.h>
 #include <hyp/frame.h>
 #include <hyp/irq.h>
@@ -96,6 +97,7 @@ static void domain_free(struct domain *d)
     }
     xen_domain_destroy(d);
     vgic_domain_destroy(d);
+    console_domain_destroy(d);
     vcpus_free(d);
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
@@ -222,6 +224,9 @@ int domain_create(const struct domain_config *config, struct domain **out)
         error = xen_domain_create(d);
     }
     if (!error) {
+        error = console_domain_create(d);
+    }
+    if (!error) {
         error = table_insert(d);
     }
     if (error) {
@@ -258,6 +263,19 @@ int domain_start(struct domain *d)
 static void worker_set(struct domain *d, uint64_t after_ns)
 {
     timer_set(&d->worker, arch_counter_ticks() + ns_to_ticks(after_ns));
+}
+
+int domain_launch(const struct domain_config *config)
+{
+    struct domain *d;
+    int error = domain_create(config, &d);
+
+    if (!error) {
+        d->vtimer_offset_ticks = arch_counter_ticks();
+        d->job = JOB_BUILD;
+        worker_set(d, 0);
+    }
+    return error;
 }
 
 /* Take the domain off its CPUs. d->lock is held and d->state says why. */

@@ -95,7 +95,8 @@ static void insert_by_period_end(struct list *head, struct vcpu *v)
 {
     struct vcpu *at;
 
-    list_for_each (at, head, sched.link) {
+    list_for_each(at, head, sched.link)
+    {
         if (at->sched.period_end > v->sched.period_end) {
             break;
         }
@@ -214,6 +215,7 @@ static void charge(struct sched_cpu *s, struct vcpu *v, uint64_t now)
     uint64_t spent = now - s->since_ticks;
 
     s->since_ticks = now;
+    s->busy_ticks += spent;
     v->sched.vtime += vtime_of(v, spent);
     v->sched.budget_left -= (int64_t)spent;
     update_min_vtime(s);
@@ -327,7 +329,8 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
     if ((int64_t)(first->sched.vtime - r->sched.vtime) > 0) {
         r->sched.vtime = first->sched.vtime;
     }
-    list_for_each (w, &s->queue, sched.link) {
+    list_for_each(w, &s->queue, sched.link)
+    {
         if (looked++ == LOOKAHEAD ||
             (int64_t)(w->sched.vtime - first->sched.vtime) > (int64_t)sched_tuning.latency) {
             break;
@@ -417,7 +420,8 @@ static void offer(struct cpu *c)
     if (!idle) {
         return;
     }
-    list_for_each (v, &c->sched.queue, sched.link) {
+    list_for_each(v, &c->sched.queue, sched.link)
+    {
         uint64_t takers = idle & allowed_mask(v);
         if (looked++ == LOOKAHEAD) {
             return;
@@ -513,4 +517,23 @@ uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks)
 
     sched_times((struct vcpu *)(uintptr_t)v, now_ticks, &t);
     return t.ticks[SCHED_RUNNING];
+}
+
+void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_info *out)
+{
+    struct sched_cpu *s = &c->sched;
+
+    lock(&s->lock);
+    const struct vcpu *r = s->running;
+    *out = (struct sched_cpu_info){
+        .domain = r ? r->domain->id : DOMID_INVALID,
+        .vcpu = r ? r->id : 0,
+        .dedicated = mask_read(&sched_dedicated_mask) & sched_bit(c),
+        .waiting = s->queued_count,
+        .assigned = s->assigned_count,
+        .busy_ticks =
+            s->busy_ticks + (r && now_ticks > s->since_ticks ? now_ticks - s->since_ticks : 0),
+        .switch_count = s->switch_count,
+    };
+    unlock(&s->lock);
 }

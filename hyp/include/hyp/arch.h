@@ -114,4 +114,7 @@ bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out);
 struct crash_record;
 void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to);
 
+/* Switch the machine off, or start it anew. */
+noreturn_fn void arch_power(bool reset);
+
 #endif

@@ -31,7 +31,8 @@ enum lock_rank {
     RANK_VMID,        /* VMID numbers and generations */
     RANK_FRAME,       /* the frame allocator */
     RANK_RANDOM,      /* the generator of seeds */
-    RANK_CONSOLE,     /* log and serial line */
+    RANK_LOG,         /* the ring of lines */
+    RANK_CONSOLE,     /* screen, keyboard and serial line */
 };
 
 #if defined(__clang__)
