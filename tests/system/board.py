@@ -9,7 +9,6 @@ domain; all of it is kept in build/logs/NAME.log. QEMU always ends with the
 `with` block. Time-outs are for an idle machine with two cores and stretched by
 $SLOW (default 4).
 """
-import ctypes
 import os
 import re
 import select
@@ -23,6 +22,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tools"))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
 import debian  # noqa: E402
 import initramfs  # noqa: E402
 
@@ -90,11 +91,6 @@ class Guest:
         if self.uart:
             keys["vuart"] = "sbsa_uart"
         return "".join(f"{key} = {literal(value)}\n" for key, value in keys.items())
-
-
-def end_with_parent():
-    """Run in the child: whatever ends the tests, killed or not, ends QEMU too (prctl(2))."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def literal(value):
@@ -192,7 +188,7 @@ class Board:
         command = self._command(files, self._disk() if self.disk_mib else [])
         self.process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True, preexec_fn=end_with_parent)
+                                        start_new_session=True, preexec_fn=dies_with_parent)
         self.began = time.monotonic()
         return self
 
