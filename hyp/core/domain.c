@@ -15,6 +15,7 @@
 #include <xen/errno.h>
 #include <hyp/arch.h>
 #include <hyp/assert.h>
+#include <hyp/checker.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/cpu.h>
@@ -419,6 +420,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_EMPTY:
         error = empty(d);
         if (error != -XEN_ERESTART) {
+            ASSERT(checker_run() == 0);
             next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
         }
         break;
