@@ -40,6 +40,36 @@ $(LIBOS_B)/libos.a: $(LIBOS_OBJS)
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $(LIBOS_OBJS)
 
+# lwIP from Debian's source package, unmodified, into the same archive.
+LIBOS_LWIP := $(LIBOS_B)/lwip-src
+LWIP_FILES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out \
+                timeouts udp ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
+                ipv6/ethip6 ipv6/icmp6 ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/mld6 \
+                ipv6/nd6) netif/ethernet
+LWIP_OBJS  := $(patsubst %,$(LIBOS_B)/lwip/%.o,$(LWIP_FILES))
+LWIP_CFLAGS := -Ilibos/net/lwip -isystem $(LIBOS_LWIP)/src/include
+
+$(LIBOS_LWIP):
+	$(call say,FETCH,lwip (source))
+	@mkdir -p $(@D)
+	$(Q)d=$$($(PYTHON) tools/debian.py source lwip) && ln -sfn "$$d" $@
+
+$(LWIP_OBJS): $(LIBOS_B)/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
+	$(call say,TCC,lwip/$*)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) \
+	    -ffile-prefix-map=$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$*.c -o $@
+
+$(LIBOS_B)/lwip.a: $(LWIP_OBJS)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(CROSS)ar rcsD $@ $(LWIP_OBJS)
+
+LIBOS_NET_OBJS := $(filter $(LIBOS_B)/net/%,$(LIBOS_OBJS))
+$(LIBOS_NET_OBJS): LIBOS_CFLAGS += $(LWIP_CFLAGS)
+$(LIBOS_NET_OBJS): | $(LIBOS_LWIP)
+ALL += $(LIBOS_B)/lwip.a
+
 .PHONY: libos
 libos: $(LIBOS_B)/libos.a
 ALL += $(LIBOS_B)/libos.a
@@ -61,4 +91,15 @@ ALL += $(LIBOS_B)/compat.a
 # Quick: unikernels on stock Xen without a control domain (about 5 s per boot).
 LIBOS_TEST_APPS := hello attacker posix
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
-TEST_SUITES += tests/libos/xen_boot.py
+TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
+
+# The rings and the network front end on the host, against a peer that lies.
+LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
+LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
+$(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
+	$(call say,SANCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(LIBOS_FUZZ_SRCS) -o $@
+TEST_DEPS      += $(B)/san/libos-fuzz
+TEST_SUITES    += $(B)/san/libos-fuzz 500000;
+NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;

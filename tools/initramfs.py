@@ -154,7 +154,7 @@ def add_program(tree, arch, package, name):
     """Add one program and all libraries it is linked with."""
     libraries = Libraries(debian.AptRoot(arch).open(), package)
     found = libraries.find([f"{folder}/{name}" for folder in
-                            ("usr/bin", "usr/sbin", "bin", "sbin")])
+                            ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/xen-*/bin")])
     if not found:
         raise debian.Failure(f"package {package} holds no program {name}")
     tree.add_host(*found)

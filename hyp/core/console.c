@@ -18,6 +18,7 @@
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <hyp/uart.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
@@ -593,7 +594,8 @@ static bool deliver_input(void)
         if (!any) {
             break;
         }
-        rest = !vuart_receive(d, (uint8_t)key);
+        rest = xen_console_used(d) ? xen_console_input(d, &key, 1) == 0
+                                   : !vuart_receive(d, (uint8_t)key);
         lock(&screen.lock);
         if (!rest && screen.input_tail != screen.input_head) {
             screen.input_tail++;
@@ -626,6 +628,7 @@ static void release_blocked(void)
         unlock(&screen.lock);
         if (was) {
             vuart_output_ready(d);
+            xen_console_output_ready(d);
         }
     }
 }

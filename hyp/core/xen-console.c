@@ -1,7 +1,7 @@
 /*
  * The hypervisor's end of a domain's PV console, and console_io.
  *
- *   guest: out[] --out_prod--> event --> drain() --> console switch (vuart_output)
+ *   guest: out[] --out_prod--> event --> drain() --> console switch
  *   typed: xen_console_input() --> in[] --in_prod--> event --> guest
  *
  * The ring is in the guest's page: indices are copied once, and a producer
@@ -13,15 +13,12 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/console.h>
 #include <hyp/evtchn.h>
-#include <hyp/log.h>
 #include <hyp/xen.h>
 
 #define IN_SIZE sizeof(((struct xencons_interface *)0)->in)
 #define OUT_SIZE sizeof(((struct xencons_interface *)0)->out)
-
-/* Characters per event: the rest is taken when the console calls again or at the next event. */
-#define DRAIN_AT_ONCE OUT_SIZE
 
 /* [console lock] Show what the guest has put into its ring. True if room was made. */
 static bool drain(struct domain *d)
@@ -32,23 +29,28 @@ static bool drain(struct domain *d)
     if (prod - cons > OUT_SIZE) {
         cons = prod - OUT_SIZE; /* out of step */
     }
-    while (cons != prod && vuart_output(d, (uint8_t)ring->out[cons % OUT_SIZE])) {
-        cons++;
+    for (bool room = true; cons != prod && room;) {
+        uint8_t text[64];
+        uint32_t count = 0;
+        while (count < sizeof(text) && cons + count != prod) {
+            text[count] = (uint8_t)ring->out[(cons + count) % OUT_SIZE];
+            count++;
+        }
+        uint32_t taken = (uint32_t)console_domain_output(d, text, count);
+        cons += taken;
+        room = taken == count;
     }
-    /* The characters are read before the room is given back. */
-    __atomic_store_n(&ring->out_cons, cons, __ATOMIC_RELEASE);
+    if (cons != first) {
+        __atomic_store_n(&d->xen->console_used, true, __ATOMIC_RELAXED);
+        /* The characters are read before the room is given back. */
+        __atomic_store_n(&ring->out_cons, cons, __ATOMIC_RELEASE);
+    }
     return cons != first;
 }
 
 static void console_event(struct vcpu *v)
 {
-    struct domain *d = v->domain;
-    struct xen_domain *x = d->xen;
-    if (x->console == NULL) {
-        return;
-    }
-    __atomic_store_n(&x->console_used, true, __ATOMIC_RELAXED);
-    xen_console_output_ready(d);
+    xen_console_output_ready(v->domain);
 }
 
 void xen_console_output_ready(struct domain *d)
@@ -107,7 +109,7 @@ int xen_console_create(struct domain *d)
 /* A domain writes to its own console, whether or not it has a serial line there. */
 static int64_t io_write(struct vcpu *v, uint64_t *arg)
 {
-    char text[64];
+    uint8_t text[64];
     for (unsigned budget = 8; arg[1] > 0; budget--) {
         size_t part = arg[1] < sizeof(text) ? arg[1] : sizeof(text);
         if (budget == 0) {
@@ -116,10 +118,7 @@ static int64_t io_write(struct vcpu *v, uint64_t *arg)
         if (guest_va_read(v, text, arg[2], part) != 0) {
             return -XEN_EFAULT;
         }
-        size_t shown = 0;
-        while (shown < part && vuart_output(v->domain, (uint8_t)text[shown])) {
-            shown++;
-        }
+        size_t shown = console_domain_output(v->domain, text, part);
         arg[1] -= shown;
         arg[2] += shown;
         if (shown < part) {

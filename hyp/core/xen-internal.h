@@ -148,7 +148,7 @@ struct grant_active {
 #define GRANT_STATUS_PER_FRAME (FRAME_SIZE / sizeof(grant_status_t))
 #define GRANT_STATUS_MAX (GRANT_FRAMES_MAX * GRANT_V2_PER_FRAME / GRANT_STATUS_PER_FRAME)
 #define GRANT_ACTIVE_PER_PAGE (FRAME_SIZE / sizeof(struct grant_active))
-#define GRANT_ACTIVE_PAGES (GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE)
+#define GRANT_ACTIVE_PAGES (GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE + 1)
 
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include "arch/arm64/counter.h"
+#include "arch/arm64/tables.h"
+#include "libos/boot.h"
 #include "libos/page.h"
 #include "libos/mmu.h"
 #include "libos/time.h"
@@ -136,6 +139,17 @@ uint64_t platform_wall_offset_ns(void)
         __asm__ volatile("dmb ishld" ::: "memory");
     } while (version & 1 || version != shared_info->wc_version);
     return seconds * NS_PER_SECOND + ns + system_offset_ns;
+}
+
+bool platform_is_constant(const void *data, size_t size)
+{
+    const char *at = data;
+    return at >= image_start && at < rodata_end && size <= (size_t)(rodata_end - at);
+}
+
+uint64_t platform_uptime_us(void)
+{
+    return (counter_read() - boot.first_count) * 1000000 / counter_hz();
 }
 
 void platform_init(void)

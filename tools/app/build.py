@@ -142,7 +142,7 @@ def link_image(objects, libs, output, map_path):
                    f"-Wl,-T,{ROOT}/libos/arch/arm64/image.lds",
                    os.path.join(LIBOS, "arch/arm64/start.S.o")] + objects
                   + ["-Wl,--start-group"] + libs
-                  + [os.path.join(LIBOS, "libos.a"), toolchain.musl_library("libc.a"),
+                  + [os.path.join(LIBOS, "libos.a"), os.path.join(LIBOS, "lwip.a"), toolchain.musl_library("libc.a"),
                      toolchain.gcc_file("libgcc.a"), "-Wl,--end-group", "-o", output])
 
 
@@ -150,7 +150,8 @@ def build_xen(manifest):
     """Build the unikernel; returns the report's data."""
     where = directory_of(manifest, "xen")
     os.makedirs(where, exist_ok=True)
-    toolchain.make("build/arm64/libos/libos.a", "build/arm64/libos/compat.a")
+    toolchain.make("build/arm64/libos/libos.a", "build/arm64/libos/lwip.a",
+                   "build/arm64/libos/compat.a")
     if manifest.project:
         objects, libs, roots = libraries.build_project(manifest, where)
     else:

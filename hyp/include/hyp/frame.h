@@ -70,6 +70,7 @@ struct frame_info {
     domid_t owner;
     uint32_t refs;
     bool dirty; /* FREE and FIXED: has to be scrubbed */
+    bool fixed; /* FIXED, or OWNED and will be FIXED again */
 };
 /* A snapshot for checks and dumps. False if `m` is no RAM that we know. Any value may be asked. */
 bool frame_info(mfn_t m, struct frame_info *out);

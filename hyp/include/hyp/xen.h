@@ -37,7 +37,7 @@ void xen_runstate_update(struct vcpu *v);
 size_t xen_console_input(struct domain *d, const char *text, size_t length);
 /* The console has room again: show what waits in the domain's ring. No lock above RANK_DOMAIN is held. */
 void xen_console_output_ready(struct domain *d);
-/* True if the guest has opened its PV console: it has sent on that channel at least once. */
+/* True if the guest uses its PV console: it has written to it at least once. Keys go there then. */
 bool xen_console_used(const struct domain *d);
 
 /* The wall clock now, told to every domain there is and will be. */

@@ -172,7 +172,7 @@ struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count);
 struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count)
 {
     boot.image_pa = image_pa;
-    boot.first_count = (uint32_t)count;
+    boot.first_count = count;
     fdt_read_boot_info(dtb, &boot);
     choose_addresses(count);
     relocate(image_pa, boot.image_va);

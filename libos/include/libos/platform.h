@@ -25,6 +25,12 @@ void platform_exit(int status) __attribute__((noreturn));
 /** Nanoseconds since 1970 of monotonic zero, or 0. */
 uint64_t platform_wall_offset_ns(void);
 
+/** True if [data, data + size) can never change: read-only in the image. */
+bool platform_is_constant(const void *data, size_t size);
+
+/** Microseconds since our first instruction. */
+uint64_t platform_uptime_us(void);
+
 /*
  * A poller is a device with something to look at when the program waits.
  * `poll` does the work that is there and returns whether anything happened;

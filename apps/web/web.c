@@ -1,0 +1,373 @@
+/*
+ * A web server for static files: HTTP/1.1 with keep-alive and pipelining, GET and HEAD, one
+ * thread, poll(). Plain POSIX: the same source is a Linux process and a unikernel.
+ *
+ *   web [PORT]       serves the tree below the working directory's root ("/" in a unikernel,
+ *                    $WEB_ROOT otherwise)
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAX 900
+#define REQUEST_MAX     4096
+#define PATH_ROOM       256
+#define IDLE_SECONDS    60
+
+/*
+ *   READING --whole request--> SENDING --body sent--> READING (keep-alive) or closed
+ */
+struct connection {
+    int fd;
+    int file;          /* being sent, or -1 */
+    off_t offset;
+    off_t size;
+    size_t used;       /* bytes in request[] */
+    size_t head_size;  /* bytes in head[], from head_sent on still to go */
+    size_t head_sent;
+    time_t last;
+    int keep;
+    char request[REQUEST_MAX];
+    char head[320];
+};
+
+static struct pollfd polls[CONNECTIONS_MAX + 1];
+static struct connection *connections[CONNECTIONS_MAX + 1]; /* beside polls; [0] is the listener */
+static nfds_t count = 1;
+static const char *root = "";
+
+static const struct {
+    const char *suffix;
+    const char *type;
+} TYPES[] = {
+    {".html", "text/html; charset=utf-8"}, {".css", "text/css"},
+    {".js", "text/javascript"},            {".txt", "text/plain; charset=utf-8"},
+    {".json", "application/json"},         {".png", "image/png"},
+    {".svg", "image/svg+xml"},             {".ico", "image/x-icon"},
+};
+
+static const char *type_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
+        if (strcmp(dot, TYPES[i].suffix) == 0) {
+            return TYPES[i].type;
+        }
+    }
+    return "application/octet-stream";
+}
+
+/* Append text; the buffer is large enough for all heads we make. */
+static void put(struct connection *c, const char *text)
+{
+    size_t size = strlen(text);
+    if (c->head_size + size <= sizeof(c->head)) {
+        memcpy(c->head + c->head_size, text, size);
+        c->head_size += size;
+    }
+}
+
+static void put_number(struct connection *c, unsigned long value)
+{
+    char digits[24];
+    char *at = digits + sizeof(digits) - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    put(c, at);
+}
+
+static void begin(struct connection *c, const char *status, const char *type, off_t size)
+{
+    c->head_size = c->head_sent = 0;
+    put(c, "HTTP/1.1 ");
+    put(c, status);
+    put(c, "\r\nServer: bulkhead-web\r\nContent-Type: ");
+    put(c, type);
+    put(c, "\r\nContent-Length: ");
+    put_number(c, (unsigned long)size);
+    put(c, c->keep ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
+}
+
+static void refuse(struct connection *c, const char *status, int with_body)
+{
+    begin(c, status, "text/plain", (off_t)strlen(status) + 1);
+    if (with_body) {
+        put(c, status);
+        put(c, "\n");
+    }
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Decode %xx, cut the query; refuse dot-dot and zero bytes. 0 if the path cannot be served. */
+static int decode_path(const char *from, size_t size, char *to)
+{
+    size_t used = strlen(root);
+    memcpy(to, root, used);
+    for (size_t i = 0; i < size && from[i] != '?'; i++) {
+        int c = (unsigned char)from[i];
+        if (c == '%') {
+            if (i + 2 >= size || hex(from[i + 1]) < 0 || hex(from[i + 2]) < 0) {
+                return 0;
+            }
+            c = hex(from[i + 1]) * 16 + hex(from[i + 2]);
+            i += 2;
+        }
+        if (c == 0 || used + 12 >= PATH_ROOM) {
+            return 0;
+        }
+        to[used++] = (char)c;
+    }
+    if (to[used - 1] == '/') {
+        memcpy(to + used, "index.html", 10);
+        used += 10;
+    }
+    to[used] = '\0';
+    return from[0] == '/' && strstr(to, "/../") == NULL
+           && (used < 3 || strcmp(to + used - 3, "/..") != 0);
+}
+
+static void open_file(struct connection *c, const char *path, int with_body)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        refuse(c, "404 Not Found", with_body);
+        return;
+    }
+    begin(c, "200 OK", type_of(path), st.st_size);
+    if (!with_body) {
+        close(fd);
+        return;
+    }
+    c->file = fd;
+    c->offset = 0;
+    c->size = st.st_size;
+}
+
+/* Case-insensitive search for a header's line in the request's head. */
+static const char *header(const char *head, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+        line += 2;
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+            line += length + 1;
+            return line + strspn(line, " \t");
+        }
+    }
+    return NULL;
+}
+
+/* The first request in the buffer, `size` bytes with its empty line; answers it. */
+static void answer(struct connection *c, size_t size)
+{
+    char path[PATH_ROOM];
+    c->request[size - 2] = '\0'; /* the empty line ends the head's last line */
+    int is_get = strncmp(c->request, "GET ", 4) == 0;
+    int is_head = strncmp(c->request, "HEAD ", 5) == 0;
+    char *target = c->request + (is_get ? 4 : 5);
+    size_t target_size = strcspn(target, " \r\n");
+    int is_11 = strncmp(target + target_size, " HTTP/1.1\r", 10) == 0;
+    int is_10 = strncmp(target + target_size, " HTTP/1.0\r", 10) == 0;
+    const char *wish = header(c->request, "Connection");
+    c->keep = is_11 ? wish == NULL || strncasecmp(wish, "close", 5) != 0
+                    : wish != NULL && strncasecmp(wish, "keep-alive", 10) == 0;
+    if (!is_get && !is_head) {
+        c->keep = 0; /* there may be a body that we do not parse */
+        refuse(c, "405 Method Not Allowed", 1);
+    } else if (!is_11 && !is_10) {
+        c->keep = 0;
+        refuse(c, "505 HTTP Version Not Supported", 1);
+    } else if (is_11 && header(c->request, "Host") == NULL) {
+        refuse(c, "400 Bad Request", is_get);
+    } else if (!decode_path(target, target_size, path)) {
+        refuse(c, "400 Bad Request", is_get);
+    } else {
+        open_file(c, path, is_get);
+    }
+    c->used -= size;
+    memmove(c->request, c->request + size, c->used);
+}
+
+/* 1 if the response is out, 0 if the socket is full, -1 if the connection is lost. */
+static int send_some(struct connection *c)
+{
+    while (c->head_sent < c->head_size) {
+        ssize_t sent = send(c->fd, c->head + c->head_sent, c->head_size - c->head_sent,
+                            MSG_NOSIGNAL | (c->file >= 0 ? MSG_MORE : 0));
+        if (sent < 0) {
+            return errno == EAGAIN ? 0 : -1;
+        }
+        c->head_sent += (size_t)sent;
+    }
+    while (c->file >= 0 && c->offset < c->size) {
+        ssize_t sent = sendfile(c->fd, c->file, &c->offset, (size_t)(c->size - c->offset));
+        if (sent < 0) {
+            return errno == EAGAIN ? 0 : -1;
+        }
+        if (sent == 0) {
+            return -1; /* the file has shrunk: the length we promised cannot be kept */
+        }
+    }
+    if (c->file >= 0) {
+        close(c->file);
+        c->file = -1;
+    }
+    c->head_size = c->head_sent = 0;
+    return 1;
+}
+
+static char *end_of_head(struct connection *c)
+{
+    return memmem(c->request, c->used, "\r\n\r\n", 4);
+}
+
+/* Read, answer, send, as far as it goes without waiting. 0 to close. */
+static int serve(struct connection *c)
+{
+    for (;;) {
+        if (c->head_size != 0 || c->file >= 0) {
+            int done = send_some(c);
+            if (done <= 0) {
+                return done == 0;
+            }
+            if (!c->keep) {
+                shutdown(c->fd, SHUT_WR);
+                return 0;
+            }
+        }
+        char *end = end_of_head(c);
+        if (end != NULL) {
+            answer(c, (size_t)(end + 4 - c->request));
+            continue;
+        }
+        if (c->used == sizeof(c->request)) {
+            c->keep = 0;
+            c->used = 0;
+            refuse(c, "431 Request Header Fields Too Large", 1);
+            continue;
+        }
+        ssize_t got = recv(c->fd, c->request + c->used, sizeof(c->request) - c->used, 0);
+        if (got <= 0) {
+            return got < 0 && errno == EAGAIN;
+        }
+        c->used += (size_t)got;
+    }
+}
+
+static short waits_for(const struct connection *c)
+{
+    return c->head_size != 0 || c->file >= 0 ? POLLOUT : POLLIN;
+}
+
+static void drop(nfds_t i)
+{
+    if (connections[i]->file >= 0) {
+        close(connections[i]->file);
+    }
+    close(connections[i]->fd);
+    free(connections[i]);
+    count--;
+    polls[i] = polls[count];
+    connections[i] = connections[count];
+}
+
+static void accept_all(time_t now)
+{
+    int fd;
+    while (count <= CONNECTIONS_MAX && (fd = accept4(polls[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        struct connection *c = malloc(sizeof(*c));
+        if (c == NULL) {
+            close(fd); /* out of memory: this one is refused, the others live */
+            return;
+        }
+        c->fd = fd;
+        c->file = -1;
+        c->used = c->head_size = c->head_sent = 0;
+        c->keep = 1;
+        c->last = now;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        connections[count] = c;
+        polls[count++] = (struct pollfd){fd, POLLIN, 0};
+        if (!serve(c)) {
+            drop(count - 1);
+        } else {
+            polls[count - 1].events = waits_for(c);
+        }
+    }
+}
+
+static int listen_on(unsigned int port)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        perror("web: socket");
+        exit(1);
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 128) != 0) {
+        perror("web: cannot listen");
+        exit(1);
+    }
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned int port = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 10) : 80;
+    const char *given = getenv("WEB_ROOT");
+    root = given != NULL ? given : "";
+    signal(SIGPIPE, SIG_IGN);
+    polls[0] = (struct pollfd){listen_on(port), POLLIN, 0};
+    for (;;) {
+        if (poll(polls, count, count > 1 ? IDLE_SECONDS * 1000 : -1) < 0 && errno != EINTR) {
+            perror("web: poll");
+            return 1;
+        }
+        time_t now = time(NULL);
+        for (nfds_t i = count - 1; i > 0; i--) {
+            struct connection *c = connections[i];
+            int alive = 1;
+            if (polls[i].revents != 0) {
+                c->last = now;
+                alive = serve(c);
+                polls[i].events = waits_for(c);
+            } else if (now - c->last > IDLE_SECONDS) {
+                alive = 0;
+            }
+            if (!alive) {
+                drop(i);
+            }
+        }
+        if (polls[0].revents != 0) {
+            accept_all(now);
+        }
+    }
+}

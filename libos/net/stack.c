@@ -1,0 +1,322 @@
+/* lwIP on our device: frames in and out, time, addresses, name servers. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "libos/config.h"
+#include "libos/devices.h"
+#include "libos/heap.h"
+#include "libos/netdev.h"
+#include "libos/platform.h"
+#include "libos/random.h"
+#include "libos/time.h"
+#include "lwip/dhcp.h"
+#include "lwip/dns.h"
+#include "lwip/etharp.h"
+#include "lwip/ethip6.h"
+#include "lwip/init.h"
+#include "lwip/netif.h"
+#include "lwip/prot/ip.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/timeouts.h"
+#include "netif/ethernet.h"
+#include "net/lwip/hooks.h"
+#include "net/resolver.h"
+#include "net/socket.h"
+
+#define PIECES_MAX 16 /* pbufs of one frame; longer chains are copied together */
+
+static struct netif netif;
+static struct netdev *device;
+static bool announced;
+
+u32_t sys_now(void);
+u32_t sys_now(void)
+{
+    return (u32_t)(time_monotonic_ns() / 1000000);
+}
+
+void *libos_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : heap_zalloc(bytes);
+}
+
+/* Internet checksum (RFC 1071) by 64-bit words; the sum is folded, not inverted, as lwIP wants. */
+uint16_t net_checksum(const void *data, int size)
+{
+    typedef uint64_t unaligned64 __attribute__((may_alias, aligned(1)));
+    typedef uint32_t unaligned32 __attribute__((may_alias, aligned(1)));
+    typedef uint16_t unaligned16 __attribute__((may_alias, aligned(1)));
+    const unsigned char *at = data;
+    uint64_t sum = 0;
+    for (; size >= 32; size -= 32, at += 32) {
+        const unaligned64 *words = (const unaligned64 *)at;
+        for (int i = 0; i < 4; i++) {
+            uint64_t word = words[i];
+            sum += word;
+            sum += sum < word; /* end-around carry */
+        }
+    }
+    for (; size >= 4; size -= 4, at += 4) {
+        uint64_t word = *(const unaligned32 *)at;
+        sum += word;
+        sum += sum < word;
+    }
+    if (size >= 2) {
+        uint64_t word = *(const unaligned16 *)at;
+        sum += word;
+        sum += sum < word;
+        at += 2;
+        size -= 2;
+    }
+    if (size == 1) {
+        sum += *at;
+        sum += sum < *at;
+    }
+    sum = (sum >> 32) + (sum & 0xffffffff);
+    sum = (sum >> 32) + (sum & 0xffffffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)sum;
+}
+
+/* RFC 6528: a clock of 4 us plus a keyed hash of the connection. */
+u32_t net_initial_sequence(const ip_addr_t *local_ip, u16_t local_port,
+                           const ip_addr_t *remote_ip, u16_t remote_port)
+{
+    static uint64_t secret[2];
+    if (secret[0] == 0) {
+        random_bytes(secret, sizeof(secret));
+    }
+    uint64_t hash = secret[0] ^ ((uint64_t)local_port << 16 | remote_port);
+    const u8_t *bytes[2] = {(const u8_t *)local_ip, (const u8_t *)remote_ip};
+    for (int i = 0; i < 2; i++) {
+        for (int b = 0; b < 16; b++) {
+            hash = (hash ^ bytes[i][b]) * 0x9e3779b97f4a7c15ULL;
+            hash ^= hash >> 29 ^ secret[1];
+        }
+    }
+    return (u32_t)hash + (u32_t)(time_monotonic_ns() / 4000);
+}
+
+/* Ethernet header, then IPv4 or IPv6 without options or extensions, then TCP or UDP: where its
+ * checksum field is, or 0. Only for frames we have built ourselves. */
+static unsigned int checksum_place(const uint8_t *frame, size_t size)
+{
+    unsigned int start = 0;
+    uint8_t protocol = 0;
+    if (size < 54) {
+        return 0;
+    }
+    if (frame[12] == 0x08 && frame[13] == 0x00 && frame[14] == 0x45) {
+        start = 34;
+        protocol = frame[23];
+        if ((frame[20] & 0x3f) | frame[21]) {
+            return 0; /* a fragment */
+        }
+    } else if (frame[12] == 0x86 && frame[13] == 0xdd) {
+        start = 54;
+        protocol = frame[20];
+    }
+    return start == 0       ? 0
+           : protocol == 6  ? start + 16
+           : protocol == 17 ? start + 6
+                            : 0;
+}
+
+/* Put the sum of the pseudo-header where the device will finish it. */
+static void begin_checksum(uint8_t *frame, unsigned int place, size_t size)
+{
+    bool v4 = frame[12] == 0x08;
+    unsigned int transport = v4 ? 34 : 54;
+    uint32_t sum = net_checksum(frame + (v4 ? 26 : 22), v4 ? 8 : 32);
+    sum += __builtin_bswap16((uint16_t)(size - transport));
+    sum += __builtin_bswap16(v4 ? frame[23] : frame[20]);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    memcpy(frame + place, &(uint16_t){(uint16_t)sum}, 2);
+}
+
+static err_t send_frame(struct netif *unused, struct pbuf *chain)
+{
+    struct net_piece pieces[PIECES_MAX];
+    unsigned int count = 0;
+    bool partial = false;
+    for (struct pbuf *p = chain; p != NULL; p = p->next) {
+        if (p->len != 0) {
+            if (count == PIECES_MAX) {
+                return ERR_BUF;
+            }
+            pieces[count++] = (struct net_piece){p->payload, p->len};
+        }
+    }
+    if (device->checksum_offload && chain->len >= 54) {
+        unsigned int place = checksum_place(chain->payload, chain->tot_len);
+        if (place != 0 && place + 2U <= chain->len) {
+            begin_checksum(chain->payload, place, chain->tot_len);
+            partial = true;
+        }
+    }
+    int error = device->transmit(device, pieces, count, chain->tot_len, partial);
+    return error == 0 ? ERR_OK : error == -EAGAIN ? ERR_MEM : ERR_IF;
+}
+
+void net_receive(const void *frame, size_t size, bool verified)
+{
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_RAM);
+    if (p == NULL) {
+        return; /* out of memory: as good as lost on the wire */
+    }
+    memcpy(p->payload, frame, size);
+    u16_t made = device->checksum_offload
+                     ? NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)
+                     : NETIF_CHECKSUM_ENABLE_ALL;
+    NETIF_SET_CHECKSUM_CTRL(&netif, verified ? made & ~(NETIF_CHECKSUM_CHECK_TCP
+                                                        | NETIF_CHECKSUM_CHECK_UDP)
+                                             : made);
+    if (netif.input(p, &netif) != ERR_OK) {
+        pbuf_free(p);
+    }
+}
+
+static bool poll_network(void)
+{
+    bool happened = device->poll(device);
+    netif_poll_all();
+    if (sys_timeouts_sleeptime() == 0) {
+        sys_check_timeouts();
+        happened = true;
+    }
+    device->flush(device);
+    return happened;
+}
+
+static uint64_t next_timeout(void)
+{
+    u32_t ms = sys_timeouts_sleeptime();
+    return ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? TIME_NEVER
+                                                 : time_monotonic_ns() + (uint64_t)ms * 1000000;
+}
+
+static struct poller poller = {poll_network, next_timeout, NULL};
+
+void net_flush(void)
+{
+    netif_poll_all();
+    if (device != NULL) {
+        device->flush(device);
+    }
+}
+
+static err_t setup_netif(struct netif *n)
+{
+    n->name[0] = 'e';
+    n->name[1] = 'n';
+    n->mtu = device->mtu;
+    n->hwaddr_len = 6;
+    memcpy(n->hwaddr, device->mac, 6);
+    n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP
+               | NETIF_FLAG_MLD6;
+    n->output = etharp_output;
+    n->output_ip6 = ethip6_output;
+    n->linkoutput = send_frame;
+    n->hostname = config_name;
+    if (device->checksum_offload) {
+        NETIF_SET_CHECKSUM_CTRL(n, NETIF_CHECKSUM_ENABLE_ALL
+                                       & ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP));
+    }
+    return ERR_OK;
+}
+
+static void say_address(struct netif *n)
+{
+    if (!announced && !ip4_addr_isany_val(*netif_ip4_addr(n))) {
+        announced = true;
+        const u8_t *a = (const u8_t *)netif_ip4_addr(n);
+        const u8_t *g = (const u8_t *)netif_ip4_gw(n);
+        libos_log("network: address %d.%d.%d.%d, gateway %d.%d.%d.%d", a[0], a[1], a[2], a[3],
+                  g[0], g[1], g[2], g[3]);
+    }
+}
+
+/* lwIP's DHCP client reports name servers through this when LWIP_DNS is off. */
+void dns_setserver(u8_t index, const ip_addr_t *server);
+void dns_setserver(u8_t index, const ip_addr_t *server)
+{
+    if (server != NULL && IP_IS_V4(server)) {
+        resolver_set_server(index, (const u8_t *)ip_2_ip4(server));
+    }
+}
+
+static bool parse_ip4(const char *text, size_t length, ip4_addr_t *ip)
+{
+    char copy[16];
+    if (length >= sizeof(copy)) {
+        return false;
+    }
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return ip4addr_aton(copy, ip);
+}
+
+/* ADDRESS/BITS with a gateway and a name server beside it. Panics on nonsense: it would be silence. */
+static void configure_static(const char *text)
+{
+    ip4_addr_t ip, mask, gateway = {0}, dns;
+    size_t length = strcspn(text, "/");
+    unsigned int bits = 0;
+    if (text[length] == '/') {
+        for (const char *digit = text + length + 1; *digit >= '0' && *digit <= '9'; digit++) {
+            bits = bits * 10 + (unsigned int)(*digit - '0');
+        }
+    }
+    if (!parse_ip4(text, length, &ip) || bits == 0 || bits > 32) {
+        libos_panic("network: ip=%s is neither dhcp nor ADDRESS/BITS", text);
+    }
+    mask.addr = __builtin_bswap32((uint32_t)(0xffffffffUL << (32 - bits)));
+    const char *value = config_value("gateway");
+    if (value[0] != '\0' && !parse_ip4(value, strlen(value), &gateway)) {
+        libos_panic("network: gateway=%s is not an address", value);
+    }
+    value = config_value("dns");
+    if (value[0] != '\0' && parse_ip4(value, strlen(value), &dns)) {
+        resolver_set_server(0, (const u8_t *)&dns);
+    }
+    netif_set_addr(&netif, &ip, &mask, &gateway);
+}
+
+void net_start(void)
+{
+    device = netdev_open();
+    if (device == NULL) {
+        libos_panic("the program needs a network device and this domain has none");
+    }
+    lwip_init();
+    if (netif_add(&netif, NULL, NULL, NULL, NULL, setup_netif, ethernet_input) == NULL) {
+        libos_panic("network: no memory");
+    }
+    netif_set_status_callback(&netif, say_address);
+    netif_create_ip6_linklocal_address(&netif, 1);
+    netif.ip6_autoconfig_enabled = 1;
+    netif_set_default(&netif);
+    netif_set_link_up(&netif);
+    netif_set_up(&netif);
+    poller_add(&poller);
+    const char *ip = config_value("ip");
+    if (strcmp(ip, "dhcp") == 0) {
+        if (dhcp_start(&netif) != ERR_OK) {
+            libos_panic("network: cannot start DHCP");
+        }
+    } else {
+        configure_static(ip);
+    }
+    net_flush();
+}
+
+void net_say_listening(uint16_t port);
+void net_say_listening(uint16_t port)
+{
+    libos_log("listening on port %u, %lu us after the first instruction", port,
+              platform_uptime_us());
+}

@@ -1,0 +1,342 @@
+/*
+ * Network front end (public/io/netif.h): one queue, copies on both sides.
+ *
+ * Buffers are granted once, when we connect, and used again and again: frames are copied in and
+ * out. A copy of 1500 bytes is cheaper than a grant and its revocation, and what the back
+ * end writes later cannot change what the stack has already checked.
+ *
+ *   DOWN --connect--> UP --rule broken by the peer--> BROKEN (for ever, said in the log)
+ *                      \--back end closes--> DOWN --back end waits again--> UP
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "libos/heap.h"
+#include "libos/netdev.h"
+#include "libos/page.h"
+#include "libos/xen.h"
+#include "ring/ring.h"
+#include "xen/xenbus.h"
+
+struct tx_request { /* struct netif_tx_request */
+    uint32_t grant;
+    uint16_t offset;
+    uint16_t flags;
+    uint16_t id;
+    uint16_t size;
+};
+struct tx_response {
+    uint16_t id;
+    int16_t status;
+};
+struct rx_request {
+    uint16_t id;
+    uint16_t pad;
+    uint32_t grant;
+};
+struct rx_response {
+    uint16_t id;
+    uint16_t offset;
+    uint16_t flags;
+    int16_t status; /* bytes, or negative */
+};
+
+enum { TXF_csum_blank = 1, TXF_data_validated = 2 };
+enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_info = 8 };
+
+#define TX_BUFFERS 32 /* of half a page */
+#define TX_SIZE    (PAGE_SIZE / 2)
+#define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
+
+enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
+
+static struct xenbus_device bus;
+static enum link_state state;
+static struct ring tx, rx;
+static char *tx_page, *rx_page;
+static char *tx_buffers, *rx_buffers;
+static uint32_t tx_grant[TX_BUFFERS / 2];
+static uint32_t rx_grant[RX_BUFFERS];
+static uint32_t ring_grant[2];
+static struct ring_ids tx_ids, rx_ids;
+static uint32_t port;
+static bool tx_pending; /* put but not pushed */
+
+static void break_link(const char *rule)
+{
+    if (state != LINK_BROKEN) {
+        libos_log("network: the back end broke a rule (%s); the device is off", rule);
+        state = LINK_BROKEN;
+    }
+}
+
+static void post_receive_buffers(void)
+{
+    bool posted = false;
+    while (ring_front_room(&rx) > 0) {
+        uint16_t id = ring_ids_take(&rx_ids);
+        if (id == RING_ID_NONE) {
+            break;
+        }
+        struct rx_request request = {id, 0, rx_grant[id]};
+        posted |= ring_front_put(&rx, &request, sizeof(request));
+    }
+    if (posted && ring_front_push(&rx)) {
+        evtchn_notify(port);
+    }
+}
+
+/* Free the buffers of frames that the back end has sent. */
+static bool reap_transmitted(void)
+{
+    struct tx_response response;
+    int got;
+    bool any = false;
+    while ((got = ring_front_take(&tx, &response, sizeof(response))) > 0) {
+        any = true;
+        if (!ring_ids_release(&tx_ids, response.id)) {
+            break_link("completion of a frame never sent");
+            return true;
+        }
+    }
+    if (got < 0) {
+        break_link(tx.broken);
+    }
+    return any;
+}
+
+static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
+                    size_t size, bool partial)
+{
+    if (state != LINK_UP || size > NET_FRAME_MAX) {
+        return -EIO;
+    }
+    uint16_t id = ring_ids_take(&tx_ids);
+    if (id == RING_ID_NONE) {
+        reap_transmitted();
+        id = state == LINK_UP ? ring_ids_take(&tx_ids) : RING_ID_NONE;
+        if (id == RING_ID_NONE) {
+            return -EAGAIN;
+        }
+    }
+    char *to = tx_buffers + id * TX_SIZE;
+    for (unsigned int i = 0; i < count; i++) {
+        memcpy(to, pieces[i].data, pieces[i].size);
+        to += pieces[i].size;
+    }
+    struct tx_request request = {
+        .grant = tx_grant[id / 2],
+        .offset = (uint16_t)(id % 2 * TX_SIZE),
+        .flags = partial ? TXF_csum_blank | TXF_data_validated : 0,
+        .id = id,
+        .size = (uint16_t)size,
+    };
+    if (!ring_front_put(&tx, &request, sizeof(request))) {
+        ring_ids_release(&tx_ids, id);
+        return -EAGAIN;
+    }
+    tx_pending = true;
+    return 0;
+}
+
+static void flush(struct netdev *device)
+{
+    if (tx_pending && state == LINK_UP) {
+        tx_pending = false;
+        if (ring_front_push(&tx)) {
+            evtchn_notify(port);
+        }
+    }
+}
+
+/* One received slot. Frames over several slots or with extra records were never offered. */
+static void receive_slot(const struct rx_response *response)
+{
+    if (!ring_ids_release(&rx_ids, response->id)) {
+        break_link("a frame in a buffer it did not have");
+        return;
+    }
+    if (response->flags & (RXF_more_data | RXF_extra_info)) {
+        break_link("a frame in pieces, which we did not offer to take");
+        return;
+    }
+    if (response->status <= 0) {
+        return; /* the back end could not deliver it */
+    }
+    if (response->offset > PAGE_SIZE || (size_t)response->status > PAGE_SIZE - response->offset
+        || response->status > NET_FRAME_MAX) {
+        break_link("a frame larger than its buffer");
+        return;
+    }
+    net_receive(rx_buffers + response->id * PAGE_SIZE + response->offset,
+                (size_t)response->status,
+                response->flags & (RXF_data_validated | RXF_csum_blank));
+}
+
+static bool receive_all(void)
+{
+    struct rx_response response;
+    bool any = false;
+    int got = 0;
+    do {
+        /* At most one ring full per round, so that a flood cannot keep the program from running. */
+        for (unsigned int i = 0; i < RX_BUFFERS && state == LINK_UP; i++) {
+            got = ring_front_take(&rx, &response, sizeof(response));
+            if (got <= 0) {
+                break;
+            }
+            any = true;
+            receive_slot(&response);
+        }
+        if (got < 0) {
+            break_link(rx.broken);
+        }
+        if (state == LINK_UP && any) {
+            post_receive_buffers();
+        }
+    } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));
+    return any;
+}
+
+static void publish(void)
+{
+    xenbus_write(&bus, "tx-ring-ref", ring_grant[0]);
+    xenbus_write(&bus, "rx-ring-ref", ring_grant[1]);
+    xenbus_write(&bus, "event-channel", port);
+    xenbus_write(&bus, "request-rx-copy", 1);
+    xenbus_write(&bus, "feature-rx-notify", 1);
+    xenbus_write(&bus, "feature-sg", 0);
+    xenbus_write(&bus, "feature-gso-tcpv4", 0);
+    xenbus_write(&bus, "feature-gso-tcpv6", 0);
+    xenbus_write(&bus, "feature-no-csum-offload", 0);
+    xenbus_write(&bus, "feature-ipv6-csum-offload", 1);
+    xenbus_switch(&bus, XENBUS_CONNECTED);
+}
+
+/* Fresh rings on the same pages and grants; the back end maps them when it sees us connected. */
+static bool connect(void)
+{
+    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
+        return false;
+    }
+    ring_front_init(&tx, tx_page, sizeof(struct tx_request));
+    ring_front_init(&rx, rx_page, sizeof(struct rx_request));
+    ring_ids_init(&tx_ids, TX_BUFFERS);
+    ring_ids_init(&rx_ids, RX_BUFFERS);
+    /* Frames in the ring before the back end attaches: it then starts with buffers. */
+    state = LINK_UP;
+    post_receive_buffers();
+    publish();
+    return xenbus_wait(&bus, XENBUS_CONNECTED);
+}
+
+static void follow_backend(void)
+{
+    enum xenbus_state now = xenbus_backend_state(&bus);
+    if (state == LINK_UP && now >= XENBUS_CLOSING) {
+        libos_log("network: the back end has gone away; waiting for it");
+        state = LINK_DOWN;
+        xenbus_switch(&bus, XENBUS_CLOSED);
+    } else if (state == LINK_DOWN && now == XENBUS_INIT_WAIT) {
+        xenbus_switch(&bus, XENBUS_INITIALISING);
+        if (connect()) {
+            libos_log("network: connected again");
+        }
+    } else if (state == LINK_DOWN && now == XENBUS_CLOSED) {
+        xenbus_switch(&bus, XENBUS_INITIALISING);
+    }
+}
+
+static bool poll_device(struct netdev *device)
+{
+    bool any = false;
+    if (store_watch_fired("vif")) {
+        follow_backend();
+        any = true;
+    }
+    if (state == LINK_UP) {
+        any |= receive_all();
+        any |= reap_transmitted();
+    }
+    return any;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+    unsigned int value = 0;
+    unsigned int digits = 0;
+    for (int i = 0; *text != '\0' && i < 6; text++) {
+        char c = *text;
+        unsigned int digit = c >= '0' && c <= '9'   ? (unsigned int)(c - '0')
+                             : c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a' + 10)
+                             : c >= 'A' && c <= 'F' ? (unsigned int)(c - 'A' + 10)
+                                                    : 16;
+        if (c == ':' && digits == 2) {
+            digits = 0;
+            value = 0;
+            i++;
+        } else if (digit < 16 && digits < 2) {
+            value = value * 16 + digit;
+            mac[i] = (uint8_t)value;
+            digits++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool allocate(void)
+{
+    tx_page = page_alloc(1);
+    rx_page = page_alloc(1);
+    tx_buffers = page_alloc(TX_BUFFERS / 2);
+    rx_buffers = page_alloc(RX_BUFFERS);
+    if (tx_page == NULL || rx_page == NULL || tx_buffers == NULL || rx_buffers == NULL) {
+        return false;
+    }
+    ring_grant[0] = (uint32_t)grant_access(bus.backend_id, tx_page, false);
+    ring_grant[1] = (uint32_t)grant_access(bus.backend_id, rx_page, false);
+    for (int i = 0; i < TX_BUFFERS / 2; i++) {
+        tx_grant[i] = (uint32_t)grant_access(bus.backend_id, tx_buffers + i * PAGE_SIZE, true);
+    }
+    for (int i = 0; i < RX_BUFFERS; i++) {
+        long reference = grant_access(bus.backend_id, rx_buffers + i * PAGE_SIZE, false);
+        if (reference < 0) {
+            return false;
+        }
+        rx_grant[i] = (uint32_t)reference;
+    }
+    long allocated = evtchn_alloc(bus.backend_id);
+    port = (uint32_t)allocated;
+    return allocated > 0;
+}
+
+static struct netdev netfront = {
+    .mtu = 1500,
+    .checksum_offload = true,
+    .transmit = transmit,
+    .poll = poll_device,
+    .flush = flush,
+};
+
+struct netdev *netdev_open(void)
+{
+    if (!xenbus_find(&bus, "vif")) {
+        libos_log("network: no device/vif in the store");
+        return NULL;
+    }
+    char path[XENBUS_PATH_SIZE + 8];
+    libos_format(path, sizeof(path), "%s/mac", bus.path);
+    char *mac = store_read(path, 0);
+    if (mac == NULL || !parse_mac(mac, netfront.mac)) {
+        libos_log("network: %s is not a MAC address", path);
+        return NULL;
+    }
+    heap_free(mac);
+    if (!allocate()) {
+        libos_log("network: no memory or grants for the rings");
+        return NULL;
+    }
+    return connect() ? &netfront : NULL;
+}
