@@ -54,7 +54,7 @@ $(LIBOS_LWIP):
 	@mkdir -p $(@D)
 	$(Q)d=$$($(PYTHON) tools/debian.py source lwip) && ln -sfn "$$d" $@
 
-$(LWIP_OBJS): $(LIBOS_B)/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
+$(LWIP_OBJS): $(LIBOS_B)/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	$(call say,TCC,lwip/$*)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) \
@@ -92,3 +92,14 @@ ALL += $(LIBOS_B)/compat.a
 LIBOS_TEST_APPS := hello attacker posix
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
+
+# The rings and the network front end on the host, against a peer that lies.
+LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
+LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
+$(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
+	$(call say,SANCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(LIBOS_FUZZ_SRCS) -o $@
+TEST_DEPS      += $(B)/san/libos-fuzz
+TEST_SUITES    += $(B)/san/libos-fuzz 500000;
+NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;

@@ -52,7 +52,7 @@ static void memory(void)
     check(munmap(q, 40 * PAGES) == 0, "munmap");
     check(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
               && errno == EINVAL, "mmap of nothing is EINVAL");
-    check(mmap(NULL, (size_t)1 << 40, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+    check(mmap(NULL, (size_t)1 << 50, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
 #ifdef MAP_POPULATE
                    | MAP_POPULATE
 #endif

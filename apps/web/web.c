@@ -281,6 +281,11 @@ static int serve(struct connection *c)
     }
 }
 
+static short waits_for(const struct connection *c)
+{
+    return c->head_size != 0 || c->file >= 0 ? POLLOUT : POLLIN;
+}
+
 static void drop(nfds_t i)
 {
     if (connections[i]->file >= 0) {
@@ -312,6 +317,8 @@ static void accept_all(time_t now)
         polls[count++] = (struct pollfd){fd, POLLIN, 0};
         if (!serve(c)) {
             drop(count - 1);
+        } else {
+            polls[count - 1].events = waits_for(c);
         }
     }
 }
@@ -351,7 +358,7 @@ int main(int argc, char **argv)
             if (polls[i].revents != 0) {
                 c->last = now;
                 alive = serve(c);
-                polls[i].events = c->head_size != 0 || c->file >= 0 ? POLLOUT : POLLIN;
+                polls[i].events = waits_for(c);
             } else if (now - c->last > IDLE_SECONDS) {
                 alive = 0;
             }

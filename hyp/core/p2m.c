@@ -172,13 +172,17 @@ static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, uint
     return table[i] == arch_s2_leaf(m, arch_s2_type(first), level + 1);
 }
 
-/* Is the full table at `slot` 512 parts of one block? */
+/*
+ * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
+ * they stay pages, so that taking one needs no table and cannot fail.
+ */
 static bool is_one_block(s2_pte_t *slot, unsigned level)
 {
     const s2_pte_t *table = table_at(*slot);
     s2_pte_t first = table[0];
+    enum p2m_type t = (enum p2m_type)arch_s2_type(first);
     if (frame_words(table)[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
-        (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
+        !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
         return false;
     }
     /* Where it differed last time it most likely still does: a page that comes and goes costs one look. */
@@ -209,7 +213,8 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    while (path.level > 1 && fits_beside(&path) && is_one_block(path.slot[path.level - 1], path.level - 1)) {
+    while (path.level > 1 && fits_beside(&path) &&
+           is_one_block(path.slot[path.level - 1], path.level - 1)) {
         s2_pte_t *slot = path.slot[--path.level];
         s2_pte_t *table = table_at(*slot);
         s2_pte_t first = table[0];
@@ -301,11 +306,9 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    if (!p2m_is_lent(t)) { /* other domains' frames come and go one by one: no block is worth making */
-        merge(d, gfn(start)); /* the ragged ends may have filled up a table */
-        if (end - 1 != start) {
-            merge(d, gfn(end - 1));
-        }
+    merge(d, gfn(start)); /* the ragged ends may have filled up a table */
+    if (end - 1 != start) {
+        merge(d, gfn(end - 1));
     }
     arch_s2_publish();
     return 0;

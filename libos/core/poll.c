@@ -56,21 +56,15 @@ static uint64_t deadline_after(const struct timespec *timeout)
 
 static int poll_until_ready(struct pollfd *fds, unsigned long count, uint64_t deadline)
 {
-    bool looked = false;
+    /* Look at the devices first: "now" includes what has arrived, and a program that always finds
+     * something ready must not starve the network. */
+    pollers_run();
     for (;;) {
         int ready = poll_once(fds, count);
-        if (ready != 0) {
+        if (ready != 0 || time_monotonic_ns() >= deadline) {
             return ready;
         }
-        if (deadline == 0 ? looked : time_monotonic_ns() >= deadline) {
-            return 0;
-        }
-        looked = true;
-        if (deadline == 0) {
-            pollers_run(); /* "now" includes what has arrived and was not looked at yet */
-        } else {
-            thread_wait_event(deadline);
-        }
+        thread_wait_event(deadline);
     }
 }
 
@@ -294,18 +288,11 @@ SYSCALL(epoll_pwait)
     }
     uint64_t deadline = timeout_ms < 0 ? TIME_NEVER
                                        : time_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+    pollers_run();
     for (;;) {
         int found = epoll_collect(epoll, ARG_POINTER(1, struct epoll_event), ARG_INT(2));
-        if (found != 0) {
+        if (found != 0 || time_monotonic_ns() >= deadline) {
             return found;
-        }
-        if (timeout_ms == 0) {
-            return pollers_run() ? epoll_collect(epoll, ARG_POINTER(1, struct epoll_event),
-                                                 ARG_INT(2))
-                                 : 0;
-        }
-        if (time_monotonic_ns() >= deadline) {
-            return 0;
         }
         thread_wait_event(deadline);
     }

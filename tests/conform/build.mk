@@ -1,3 +1,4 @@
 # Conformance: the same question asked of us and of stock Xen.
 
 TEST_SUITES += $(PYTHON) tests/conform/abi.py --cc $(CROSS)gcc;
+TEST_SUITES += $(PYTHON) tests/conform/coverage.py;

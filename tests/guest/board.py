@@ -151,13 +151,14 @@ class Nudge:
         try:
             if not self.socket:
                 self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.settimeout(1)
                 self.socket.connect(self.path)
                 self.socket.sendall(b'{"execute":"qmp_capabilities"}')
             self.socket.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 while self.socket.recv(65536):
                     pass
-            self.socket.setblocking(True)
+            self.socket.settimeout(1)
             self.socket.sendall(b'{"execute":"stop"}{"execute":"cont"}')
         except OSError:
             self.close()

@@ -20,7 +20,12 @@ static size_t blob_size;
 
 static int parse(void)
 {
-    return config_parse(blob, &configs);
+    int count = config_parse(blob, &configs);
+
+    if (getenv("SHOW_LOG") != NULL) {
+        print_message("%s", fake_calls.log);
+    }
+    return count;
 }
 
 static int parse_with(const char *from, const char *to)

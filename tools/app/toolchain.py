@@ -94,7 +94,7 @@ def depends(path):
 
 def compile_c(source, output, command, progress=True):
     """Compile one file if it is out of date. `command` lacks only -c, source and -o."""
-    full = command + ["-MMD", "-MF", output + ".d", "-c", source, "-o", output]
+    full = command + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
     if stale(output, [source] + depends(output + ".d"), full):
         os.makedirs(os.path.dirname(output), exist_ok=True)
         if progress:

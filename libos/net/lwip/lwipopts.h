@@ -44,6 +44,7 @@
 #define IP_FRAG                    1
 #define IP_REASS_MAX_PBUFS         32
 #define LWIP_IPV6_REASS            1
+#define IPV6_FRAG_COPYHEADER       1 /* pointers of 64 bits do not fit a fragment header */
 #define ARP_QUEUEING               1
 #define LWIP_NETIF_HOSTNAME        1
 #define LWIP_NETIF_STATUS_CALLBACK 1

@@ -1,0 +1,368 @@
+/*
+ * The ring library and the network front end against a peer that lies.
+ *
+ * One body, three engines: libFuzzer (LLVMFuzzerTestOneInput), a seeded generator (main, with
+ * the number of messages), both under sanitizers. The bytes are the peer: each step either
+ * scribbles over the shared page, moves an index, behaves, or lets our side act.
+ *
+ * What must hold: nothing outside the page and the buffers is touched (the sanitizers see to
+ * that: pages are separate heap blocks), our indices never pass what we allow, a broken ring stays
+ * broken, ids are released once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libos/netdev.h"
+#include "libos/xen.h"
+#include "libos/page.h"
+#include "ring/ring.h"
+#include "xen/xenbus.h"
+
+static unsigned long messages;
+
+#define MUST(condition)                                                        \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
+            abort();                                                           \
+        }                                                                      \
+    } while (0)
+
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static uint32_t next(struct input *in, size_t bytes)
+{
+    uint32_t value = 0;
+    while (bytes-- > 0 && in->size > 0) {
+        value = value << 8 | *in->data++;
+        in->size--;
+    }
+    return value;
+}
+
+/* --- the library alone, both ends --- */
+
+static void scribble(struct input *in, uint8_t *page)
+{
+    uint32_t at = next(in, 2) % RING_PAGE_SIZE;
+    uint32_t count = next(in, 1) % 64;
+    for (uint32_t i = 0; i < count && at + i < RING_PAGE_SIZE; i++) {
+        page[at + i] = (uint8_t)next(in, 1);
+    }
+}
+
+static void move_index(struct input *in, struct ring_shared *shared)
+{
+    uint32_t *index[] = {&shared->request_produced, &shared->request_event,
+                         &shared->response_produced, &shared->response_event};
+    uint32_t which = next(in, 1);
+    uint32_t by = next(in, which & 4 ? 4 : 1);
+    *index[which & 3] += which & 8 ? by : (uint32_t)(int8_t)by;
+}
+
+static void front_step(struct input *in, struct ring *ring, struct ring_ids *ids)
+{
+    uint8_t entry[RING_ENTRY_MAX];
+    memset(entry, 0x5a, sizeof(entry));
+    uint32_t outstanding = ring->produced - ring->consumed;
+    MUST(outstanding <= ring->size);
+    switch (next(in, 1) % 4) {
+    case 0: {
+        uint16_t id = ring_ids_take(ids);
+        if (id != RING_ID_NONE && !ring_front_put(ring, entry, ring->entry_size)) {
+            MUST(ring->broken != NULL || outstanding == ring->size);
+            MUST(ring_ids_release(ids, id));
+        }
+        break;
+    }
+    case 1:
+        (void)ring_front_push(ring);
+        break;
+    case 2:
+        if (ring_front_take(ring, entry, ring->entry_size) == 1) {
+            uint64_t id = entry[0] | (uint64_t)entry[1] << 8;
+            if (ring_ids_release(ids, id)) {
+                MUST(!ring_ids_release(ids, id));
+            }
+        }
+        break;
+    default:
+        (void)ring_front_arm(ring);
+    }
+    if (ring->broken != NULL) {
+        MUST(ring_front_take(ring, entry, 4) == -1 && !ring_front_put(ring, entry, 4));
+    }
+}
+
+static void back_step(struct input *in, struct ring *ring)
+{
+    uint8_t entry[RING_ENTRY_MAX] = {0};
+    MUST(ring->consumed - ring->produced <= ring->size);
+    switch (next(in, 1) % 4) {
+    case 0:
+        (void)ring_back_take(ring, entry, ring->entry_size);
+        break;
+    case 1:
+        (void)ring_back_put(ring, entry, 4);
+        break;
+    case 2:
+        (void)ring_back_push(ring);
+        break;
+    default:
+        (void)ring_back_arm(ring);
+    }
+    if (ring->broken != NULL) {
+        MUST(ring_back_take(ring, entry, 4) == -1 && !ring_back_put(ring, entry, 4));
+    }
+}
+
+static void fuzz_library(struct input *in)
+{
+    static const uint32_t sizes[] = {4, 8, 12, 112};
+    uint8_t *page = malloc(RING_PAGE_SIZE);
+    uint32_t entry_size = sizes[next(in, 1) & 3];
+    struct ring front, back;
+    struct ring_ids ids;
+    ring_front_init(&front, page, entry_size);
+    ring_ids_init(&ids, (uint16_t)MIN(ring_entries(entry_size), (uint32_t)RING_IDS_MAX));
+    if (next(in, 1) & 1) {
+        scribble(in, page);
+    }
+    (void)ring_back_init(&back, page, entry_size);
+    while (in->size > 0) {
+        messages++;
+        switch (next(in, 1) % 8) {
+        case 0:
+            scribble(in, page);
+            break;
+        case 1:
+            move_index(in, (struct ring_shared *)page);
+            break;
+        case 2:
+        case 3:
+        case 4:
+            front_step(in, &front, &ids);
+            break;
+        default:
+            back_step(in, &back);
+        }
+    }
+    free(page);
+}
+
+/* --- the network front end over a model of the store, grants and events --- */
+
+#define GRANTS 64
+static uint8_t *granted[GRANTS];
+static unsigned int grant_count;
+static struct netdev *device;
+static unsigned long frames;
+
+long grant_access(uint16_t domain, const void *page, bool read_only)
+{
+    if (grant_count == GRANTS) {
+        return -28;
+    }
+    granted[grant_count] = (uint8_t *)(uintptr_t)page;
+    return (long)grant_count++;
+}
+
+bool grant_end(uint32_t reference)
+{
+    return true;
+}
+
+/* Each page its own heap block, so that a step past its end is seen. */
+static unsigned char *arena;
+void *page_alloc(size_t count)
+{
+    void *pages = aligned_alloc(4096, count * 4096);
+    memset(pages, 0, count * 4096);
+    return pages;
+}
+
+void page_free(void *pages, size_t count)
+{
+    free(pages);
+}
+
+long evtchn_alloc(uint16_t domain)
+{
+    return 5;
+}
+
+void evtchn_notify(uint32_t port)
+{
+}
+
+void libos_log(const char *format, ...)
+{
+}
+
+size_t libos_format(char *text, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, size, format, arguments);
+    va_end(arguments);
+    return (size_t)length;
+}
+
+void heap_free(void *memory)
+{
+    free(memory);
+}
+
+char *store_read(const char *path, uint32_t transaction)
+{
+    return strdup("00:16:3e:01:02:03");
+}
+
+bool store_watch_fired(const char *token)
+{
+    return false;
+}
+
+bool xenbus_find(struct xenbus_device *found, const char *kind)
+{
+    return true;
+}
+
+enum xenbus_state xenbus_backend_state(const struct xenbus_device *d)
+{
+    return XENBUS_CONNECTED;
+}
+
+bool xenbus_wait(struct xenbus_device *d, enum xenbus_state state)
+{
+    return true;
+}
+
+int xenbus_switch(const struct xenbus_device *d, enum xenbus_state state)
+{
+    return 0;
+}
+
+int xenbus_write(const struct xenbus_device *d, const char *name, unsigned long value)
+{
+    return 0;
+}
+
+void net_receive(const void *frame, size_t size, bool verified)
+{
+    static volatile unsigned int sum;
+    MUST(size > 0 && size <= NET_FRAME_MAX);
+    for (size_t i = 0; i < size; i++) {
+        sum += ((const uint8_t *)frame)[i];
+    }
+    frames++;
+}
+
+/* Grants 0 and 1 are the rings' (netfront.c allocates them first). */
+static void lie(struct input *in)
+{
+    struct ring_shared *shared = (struct ring_shared *)granted[next(in, 1) & 1];
+    uint32_t kind = next(in, 1) % 8;
+    if (kind == 0) {
+        scribble(in, (uint8_t *)shared);
+    } else if (kind == 1) {
+        move_index(in, shared);
+    } else { /* nearly honest: the next response, with fields of the input's choice */
+        bool is_tx = (uint8_t *)shared == granted[0];
+        uint32_t size = is_tx ? 12 : 8;
+        uint8_t *slot = (uint8_t *)shared + RING_HEADER_SIZE
+                        + shared->response_produced % ring_entries(size) * size;
+        uint16_t fields[4] = {(uint16_t)(next(in, 1) % 40), 0, 0, 0};
+        if (is_tx) {
+            memcpy(slot, fields, 4);
+        } else {
+            fields[1] = kind == 2 ? (uint16_t)next(in, 2) : 0;
+            fields[2] = kind == 3 ? (uint16_t)next(in, 1) : 0;
+            fields[3] = kind == 4 ? (uint16_t)next(in, 2) : (uint16_t)(next(in, 1) * 6);
+            memcpy(slot, fields, 8);
+        }
+        shared->response_produced++;
+    }
+}
+
+static void fuzz_netfront(struct input *in)
+{
+    static const uint8_t frame[NET_FRAME_MAX];
+    static struct ring tx_fresh;
+    grant_count = 0;
+    device = netdev_open();
+    MUST(device != NULL);
+    while (in->size > 0) {
+        messages++;
+        switch (next(in, 1) % 4) {
+        case 0:
+        case 1:
+            lie(in);
+            break;
+        case 2: {
+            struct net_piece piece = {frame, next(in, 2) % (NET_FRAME_MAX + 1)};
+            (void)device->transmit(device, &piece, 1, piece.size, false);
+            device->flush(device);
+            break;
+        }
+        default:
+            (void)device->poll(device);
+        }
+    }
+    for (unsigned int i = 0; i < 3; i++) { /* tx ring, rx ring, then the two buffer runs */
+        free(granted[i]);
+    }
+    free(granted[2 + 16]);
+    (void)tx_fresh;
+    (void)arena;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, size};
+    if (next(&in, 1) & 1) {
+        fuzz_library(&in);
+    } else {
+        fuzz_netfront(&in);
+    }
+    return 0;
+}
+
+#ifndef LIBFUZZER
+static uint64_t state;
+
+static uint64_t generate(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long wanted = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
+    unsigned long runs = 0;
+    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    puts("1..2");
+    for (; messages < wanted; runs++) {
+        uint8_t data[1024];
+        size_t size = generate() % sizeof(data);
+        for (size_t i = 0; i < size; i++) {
+            data[i] = (uint8_t)generate();
+        }
+        LLVMFuzzerTestOneInput(data, size);
+    }
+    printf("ok 1 - %lu messages in %lu runs from a lying peer: no rule broken on our side\n",
+           messages, runs);
+    /* A check that has never fired is not a check: the frames must really have been delivered. */
+    printf("%s 2 - %lu frames of the peer were delivered\n", frames > wanted / 1000 ? "ok" : "not ok",
+           frames);
+    return frames > wanted / 1000 ? 0 : 1;
+}
+#endif

@@ -1,0 +1,70 @@
+"""Build the Linux stages: `linux` (the host's sockets) and `tap` (our TCP/IP over a TAP device)."""
+import os
+
+import build as xen_build
+import toolchain
+from manifest import Mistake
+from toolchain import LIBOS, ROOT
+
+# Host packages' link flags for the libraries a manifest may name.
+HOST_LIBRARIES = {"mbedtls": ["-lmbedtls", "-lmbedx509", "-lmbedcrypto"],
+                  "sqlite3": ["-lsqlite3", "-lm"], "z": ["-lz"], "m": ["-lm"]}
+
+TAP_SOURCES = ["core/config.c", "core/format.c", "core/poll.c", "core/poller.c",
+               "core/sendfile.c", "net/resolver.c", "net/socket.c", "net/stack.c", "net/tcp.c",
+               "net/udp.c", "tap/netdev.c", "tap/platform.c", "tap/posix.c"]
+
+LWIP_SOURCES = (["core/" + n + ".c" for n in (
+    "def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp ipv4/dhcp "
+    "ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag ipv6/ethip6 ipv6/icmp6 "
+    "ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/mld6 ipv6/nd6").split()]
+    + ["netif/ethernet.c"])
+
+
+def tap_objects(where, sanitize):
+    """The library OS's network part, compiled for the host."""
+    toolchain.make("build/arm64/libos/lwip-src")
+    lwip = os.path.join(LIBOS, "lwip-src", "src")
+    command = (["gcc", "-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer",
+                "-U_FORTIFY_SOURCE", "-D_GNU_SOURCE", f"-I{ROOT}/libos", f"-I{ROOT}/libos/include",
+                f"-I{ROOT}/libos/net/lwip", "-isystem", os.path.join(lwip, "include")] + sanitize)
+    objects = []
+    for name in TAP_SOURCES:
+        objects.append(toolchain.compile_c(os.path.join(ROOT, "libos", name),
+                                           os.path.join(where, name + ".o"), command, False))
+    for name in LWIP_SOURCES:
+        objects.append(toolchain.compile_c(os.path.join(lwip, name),
+                                           os.path.join(where, "lwip", name + ".o"),
+                                           command + ["-w"], False))
+    return objects
+
+
+def build(manifest, stage, sanitized):
+    """Build for the host; returns the program's path."""
+    if manifest.project:
+        raise Mistake(f"{manifest.name} is a project with a build of its own: its stage linux is "
+                      "Debian's package; only the stage xen is built here")
+    where = xen_build.directory_of(manifest, stage) + ("-san" if sanitized else "")
+    sanitize = (["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+                if sanitized else [])
+    flags = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE"] + sanitize
+    os.makedirs(where, exist_ok=True)
+    objects = xen_build.compile_sources(manifest, where, "gcc", flags + manifest.cflags)
+    if stage == "tap":
+        if manifest.net == "none":
+            raise Mistake(f"{manifest.name}: net = none, so there is nothing to put on a TAP "
+                          "device; use -t linux")
+        shared = os.path.join(toolchain.BUILD, "host", "libos-tap" + ("-san" if sanitized else ""))
+        objects += tap_objects(shared, sanitize)
+        config = os.path.join(where, "config.c")
+        text = xen_build.generate_config(manifest, {xen_build.NET_CALL: set()}, [])
+        xen_build.write_if_changed(config, text)
+        objects.append(toolchain.compile_c(config, config + ".o", ["gcc", "-g",
+                                           f"-I{ROOT}/libos/include"] + sanitize, False))
+    output = os.path.join(where, manifest.name)
+    libs = [flag for name in manifest.libraries for flag in HOST_LIBRARIES[name]]
+    command = ["gcc"] + sanitize + objects + libs + ["-lpthread", "-o", output]
+    if toolchain.stale(output, objects, command):
+        toolchain.run(command)
+        toolchain.remember(output, command)
+    return output
