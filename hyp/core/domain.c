@@ -222,10 +222,10 @@ int domain_create(const struct domain_config *config, struct domain **out)
         error = devices_create(d, config);
     }
     if (!error) {
-        error = xen_domain_create(d);
+        error = console_domain_create(d);
     }
     if (!error) {
-        error = console_domain_create(d);
+        error = xen_domain_create(d);
     }
     if (!error) {
         error = table_insert(d);
