@@ -257,17 +257,9 @@ class Board:
             return False
         self.log.write(data)
         self.log.flush()
-<<<<<<< HEAD
         text, self.held = self.marks.clean(self.partial + self.held
                                            + data.decode("utf-8", "replace"))
         *whole, self.partial = text.replace("\r", "").split("\n")
-=======
-        # A line of another domain takes the place of one that is being typed, which is then
-        # drawn again: what was there before it was erased is a line of its own.
-        text = self.partial + data.decode("utf-8", "replace").replace("\x1b[K", "\n")
-        text = text.replace("\r", "")
-        *whole, self.partial = text.split("\n")
->>>>>>> tools
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
             if FATAL.search(line):
