@@ -8,6 +8,13 @@ HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_
 HYP_GEN  := $(B)/$(ARCH)/gen
 
 HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
+# What runs at boot, for a person, or once per domain is built small; the paths that guests
+# take thousands of times a second are built fast.
+HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tree*.c hyp/core/command*.c \
+              hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
+              $(addprefix hyp/core/,build.c devtree.c domain.c fmt.c frame-boot.c image.c log.c panic.c \
+              passthrough.c random.c sched-config.c tree.c version-op.c xen-domain.c) \
+              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c mmu.c smp.c) hyp/drivers/pl011.c lib/text.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \
@@ -18,6 +25,8 @@ endif
 ifneq ($(CLANG),1)
 HYP_CFLAGS += -mno-outline-atomics -ftrivial-auto-var-init=zero
 endif
+
+$(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
 
 $(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	$(call say,CC,$<)

@@ -165,18 +165,22 @@ static int split_edges(struct domain *d, uint64_t start, uint64_t end) REQUIRES(
     return error != 0 ? error : split_before(d, end);
 }
 
-/* Is the full table at `slot` 512 parts of one block? */
+/*
+ * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
+ * they stay pages, so that taking one needs no table and cannot fail.
+ */
 static bool is_one_block(s2_pte_t *slot, unsigned level)
 {
     const s2_pte_t *table = table_at(*slot);
     s2_pte_t first = table[0];
+    enum p2m_type t = (enum p2m_type)arch_s2_type(first);
     if (frame_words(table)[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
-        (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
+        !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
         return false;
     }
     for (uint64_t i = P2M_ENTRIES - 1; i > 0; i--) { /* from the end: a difference shows there first */
         mfn_t m = mfn(arch_s2_mfn(first).v + (i << level_order(level + 1)));
-        if (table[i] != arch_s2_leaf(m, arch_s2_type(first), level + 1)) {
+        if (table[i] != arch_s2_leaf(m, t, level + 1)) {
             return false;
         }
     }

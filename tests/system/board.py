@@ -108,6 +108,15 @@ class BulkheadMarks:
         self.mark = re.compile(r"^\((" + "|".join(map(re.escape, self.names)) + r")\) ?(.*)$")
         self.focused = self.names[0] if self.names else None
 
+    @staticmethod
+    def clean(text):
+        """Without what is erased to be drawn again below (after ESC [2K), and what is shown
+        again (dimmed, from ESC [2m to ESC [22m); and the end that is not yet complete."""
+        text = re.sub(r"[^\n]*\x1b\[2K", "", text)
+        text = re.sub(r"\x1b\[2m.*?\x1b\[22m", "", text, flags=re.DOTALL)
+        whole, dim, rest = text.partition("\x1b[2m")
+        return whole, dim + rest
+
     def split(self, line):
         """(domain or None, text) of one line."""
         match = self.mark.match(line)
@@ -127,6 +136,11 @@ class XenMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.focused = None
+
+    @staticmethod
+    def clean(text):
+        """Xen's console shows nothing twice."""
+        return text, ""
 
     def split(self, line):
         """(domain or None, text) of one line."""
@@ -168,6 +182,7 @@ class Board:
         self.marks = (XenMarks if self.is_xen else BulkheadMarks)(guests)
         self.lines = []     # (seconds since start, domain or None, text)
         self.partial = ""   # the line that has not ended yet
+        self.held = ""      # what cannot be judged before more arrives
         self.read_to = {}   # domain -> index into lines up to which expect() has looked
         self.process = None
         self.log = None
@@ -241,8 +256,9 @@ class Board:
             return False
         self.log.write(data)
         self.log.flush()
-        text = self.partial + data.decode("utf-8", "replace").replace("\r", "")
-        *whole, self.partial = text.split("\n")
+        text, self.held = self.marks.clean(self.partial + self.held
+                                           + data.decode("utf-8", "replace"))
+        *whole, self.partial = text.replace("\r", "").split("\n")
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
             if FATAL.search(line):
