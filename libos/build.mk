@@ -103,3 +103,12 @@ $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 TEST_DEPS      += $(B)/san/libos-fuzz
 TEST_SUITES    += $(B)/san/libos-fuzz 500000;
 NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;
+
+# The file system against power cuts, on the host.
+$(B)/san/libos-slate: tests/libos/test_slate.c libos/files/slate.c libos/files/slate.h
+	$(call say,SANCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@
+TEST_DEPS      += $(B)/san/libos-slate
+TEST_SUITES    += $(B)/san/libos-slate 150;
+NIGHTLY_SUITES += $(B)/san/libos-slate 20000 $$RANDOM;

@@ -94,8 +94,8 @@ def depends(path):
 
 def compile_c(source, output, command, progress=True):
     """Compile one file if it is out of date. `command` lacks only -c, source and -o."""
-    full = command + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
-    if stale(output, [source] + depends(output + ".d"), full):
+    full = command + ["-MD", "-MF", output + ".dep", "-c", source, "-o", output]
+    if stale(output, [source] + depends(output + ".dep"), full):
         os.makedirs(os.path.dirname(output), exist_ok=True)
         if progress:
             print(f"  CC      {os.path.relpath(source, ROOT)}", file=sys.stderr, flush=True)
