@@ -18,7 +18,7 @@ cp "$headers/usr/include/aarch64-linux-gnu/sys/queue.h" include/sys/queue.h
     for module in access alias indexfile setenv staticfile dirlisting; do
         echo "PLUGIN_INIT(mod_$module)"
     done >src/plugin-static.h
-    make -C src lighttpd CC_FOR_BUILD=cc
+    make -C src versionstamp lighttpd CC_FOR_BUILD=cc
 ) >build.log 2>&1 || { tail -n 30 build.log >&2; exit 1; }
 cp -a "$APP_DIR/root" root
 ls build/src/lighttpd-*.o build/src/*/lighttpd-*.o >objects

@@ -111,13 +111,15 @@ class Dom0:
                    "-device", f"loader,file={kernel},addr={image:#x},force-raw=on",
                    "-device", f"loader,file={root},addr={ramdisk:#x},force-raw=on"] + options)
 
-    def wait_for(self, wanted):
-        """Read the console until the text holds `wanted`; False if the board ends first."""
-        while wanted not in self.text:
+    def wait_for(self, *wanted):
+        """Read the console until it shows one of the texts; False if the board ends first."""
+        while not any(text in self.text for text in wanted):
             chunk = os.read(self.process.stdout.fileno(), 65536)
             if not chunk:
                 return False
             self.text += chunk.decode("utf-8", "replace").replace("\r", "")
+            if os.environ.get("LIBOS_CONSOLE"):
+                sys.stderr.write(chunk.decode("utf-8", "replace").replace("\r", ""))
         return True
 
     def stop(self):
