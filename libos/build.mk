@@ -92,6 +92,8 @@ ALL += $(LIBOS_B)/compat.a
 LIBOS_TEST_APPS := hello attacker posix
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
+TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
+TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c

@@ -40,7 +40,9 @@ def initramfs():
         command += ["--module", module]
     command += ["--file", f"{common}/etc/xen/scripts=/etc/xen/scripts",
                 "--file", f"{ROOT}/tests/libos/dom0.sh=/tests/dom0"]
-    return toolchain.run(command).strip().split("\n")[-1]
+    script = toolchain.file_digest(f"{ROOT}/tests/libos/dom0.sh")
+    return toolchain.remembered(f"dom0 {script} " + " ".join(command[2:]),
+                                lambda: toolchain.run(command).strip().split("\n")[-1])
 
 
 def free_port():

@@ -34,10 +34,31 @@ def make(*targets):
     run(["make", "--no-print-directory", "-s", "-C", ROOT] + list(targets))
 
 
+def remembered(key, make_path):
+    """The path `make_path` gave for `key` last time, if it still exists; else its answer now.
+
+    Asking tools/debian.py reads package lists under a lock that builds share; the answer
+    changes only when Debian does, so `make clean` is often enough to ask again.
+    """
+    store = os.path.join(BUILD, "apps", "paths.json")
+    known = {}
+    if os.path.exists(store):
+        with open(store, encoding="utf-8") as file:
+            known = json.load(file)
+    if not os.path.exists(known.get(key, "")):
+        known[key] = make_path()
+        os.makedirs(os.path.dirname(store), exist_ok=True)
+        with open(store + f".{os.getpid()}", "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1, sort_keys=True)
+        os.rename(store + f".{os.getpid()}", store)
+    return known[key]
+
+
 def debian(*arguments):
-    """First line printed by tools/debian.py."""
-    return run([sys.executable, os.path.join(ROOT, "tools", "debian.py")]
-               + list(arguments)).strip().split("\n")[0]
+    """The path that tools/debian.py prints first."""
+    return remembered(" ".join(arguments), lambda: run(
+        [sys.executable, os.path.join(ROOT, "tools", "debian.py")] + list(arguments)
+    ).strip().split("\n")[0])
 
 
 def musl_include():
