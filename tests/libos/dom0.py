@@ -68,8 +68,8 @@ class Dom0:
         with open(os.path.join(where, "apps.tar"), "ab") as file:
             file.truncate((file.tell() + 511) & ~511)
         kernel = toolchain.debian("kernel", "arm64", "--print", "image")
-        forward = "".join(f",hostfwd={kind}:127.0.0.1:{host}-10.0.2.15:{guest}"
-                          for kind, host, guest in forwards)
+        forward = "".join(f",hostfwd={kind}:127.0.0.1:{host}-10.0.2.{address}:{guest}"
+                          for kind, host, guest, address in forwards)
         options = ["-global", "virtio-mmio.force-legacy=false",
                    "-netdev", f"user,id=n0{forward}", "-device", "virtio-net-device,netdev=n0",
                    "-drive", f"file={where}/apps.tar,if=none,id=apps,format=raw,readonly=on",
