@@ -414,6 +414,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_STOP:
         if (all_unloaded(d)) {
             next = after_stop(d);
+            xen_tell_domain_exception();
         }
         break;
     case JOB_EMPTY:
@@ -443,6 +444,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
         log_line("%s is gone.", d->name);
         table_remove(d);
         domain_put(d);
+        xen_tell_domain_exception();
         return;
     case JOB_NONE:
         return;

@@ -288,6 +288,15 @@ void xen_domain_destroy(struct domain *d)
     frame_free_hyp(d, x, x->order);
 }
 
+void xen_tell_domain_exception(void)
+{
+    for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
+        if (xen_has_right(d, "store") || xen_has_right(d, "control")) {
+            evtchn_virq_domain(d, VIRQ_DOM_EXC);
+        }
+    }
+}
+
 /* --- Parameters --- */
 
 /* Told to the guest at its birth; only who controls it may change them. */

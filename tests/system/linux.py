@@ -121,7 +121,7 @@ def xen_disk(options):
         if board.is_xen:
             raise Skipped("stock Xen gives no domain the store without a dom0")
         board.expect("ctl", "store: domain 2 is introduced", 60)
-        board.expect("ctl", "store: the disk is connected", 60)
+        board.expect("ctl", "run store: exit 0", 60)
         board.expect("home", "run front: exit 0", 90)
         return f"{board.elapsed():.0f} s"
 

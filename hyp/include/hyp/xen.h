@@ -27,6 +27,9 @@ must_check int xen_domain_start(struct domain *d);
 must_check int xen_domain_stop(struct domain *d);
 void xen_domain_destroy(struct domain *d);
 
+/* A domain went down or is gone: VIRQ_DOM_EXC for those who have the right to know. No lock is held. */
+void xen_tell_domain_exception(void);
+
 /* Where the grant table goes in a guest's address space, for its /hypervisor node. */
 void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes);
 
