@@ -38,7 +38,7 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
     }
     lock(&v->vgic.lock);
     v->vgic.priv.latch |= 1u << intid;
-    vgic_added_private(v, 1u << intid);
+    vgic_added_private(v, intid);
     unlock(&v->vgic.lock);
 }
 
@@ -101,7 +101,7 @@ void vgic_timer_fired(struct vcpu *v)
     c->priv.phys |= VTIMER_BIT;
     c->priv.line |= VTIMER_BIT;
     c->priv.latch |= c->priv.edge & VTIMER_BIT;
-    vgic_added_private(v, VTIMER_BIT);
+    vgic_added_private(v, VIRQ_VTIMER);
     unlock(&c->lock);
 }
 
@@ -147,14 +147,15 @@ void vgic_unlink_spi(struct domain *d, uint32_t intid)
 
 /* IHI 0069H 12.11.19: with one security state, Group 1 registers reach both groups, others only
  * group 0. */
-static void sgi_send(struct vcpu *t, uint32_t bit, bool group1)
+static void sgi_send(struct vcpu *t, unsigned sgi, bool group1)
 {
+    uint32_t bit = 1u << sgi;
     struct vgic_cpu *c = &t->vgic;
 
     lock(&c->lock);
     if (group1 || (c->priv.group & bit) == 0) {
         c->priv.latch |= bit;
-        vgic_added_private(t, bit);
+        vgic_added_private(t, sgi);
     }
     unlock(&c->lock);
 }
@@ -162,7 +163,7 @@ static void sgi_send(struct vcpu *t, uint32_t bit, bool group1)
 void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
 {
     struct domain *d = v->domain;
-    uint32_t bit = 1u << (value >> 24 & 15);
+    unsigned sgi = value >> 24 & 15;
     bool group1 = reg == VGIC_SGI1R;
 
     if (d->vgic.version != 3) {
@@ -171,7 +172,7 @@ void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
     if ((value >> 40 & 1) != 0) { /* IRM: all but the sender */
         for (unsigned i = 0; i < d->vcpu_count; i++) {
             if (i != v->id) {
-                sgi_send(d->vcpu[i], bit, group1);
+                sgi_send(d->vcpu[i], sgi, group1);
             }
         }
         return;
@@ -184,7 +185,7 @@ void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
         if (id >= d->vcpu_count) {
             return; /* and so are all that follow */
         }
-        sgi_send(d->vcpu[id], bit, group1);
+        sgi_send(d->vcpu[id], sgi, group1);
     }
 }
 
@@ -195,7 +196,7 @@ static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
     lock(&c->lock);
     c->sgi_from[sgi] |= (uint8_t)(1u << from->id);
     c->priv.latch |= 1u << sgi;
-    vgic_added_private(t, 1u << sgi);
+    vgic_added_private(t, sgi);
     unlock(&c->lock);
 }
 

@@ -69,8 +69,8 @@ void vgic_request_fold(struct vcpu *v);
  * distributor's lock held. */
 void vgic_update_private(struct vcpu *v, uint32_t mask);
 void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask);
-/* The same, when `mask` only became pending: no list register has to be folded for that, usually. */
-void vgic_added_private(struct vcpu *v, uint32_t mask);
+/* The same for one that only became pending: no list register has to be folded for that, usually. */
+void vgic_added_private(struct vcpu *v, unsigned intid);
 /* G4 for linked interrupts whose state a register write removed. `v`: loaded here, for private
  * ones; NULL for SPIs. */
 void vgic_settle_private(struct vcpu *v);

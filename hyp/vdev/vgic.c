@@ -22,7 +22,8 @@
 
 #include "vgic-internal.h"
 
-static bool refill_added(struct vcpu *v, bool spis);
+static void retire(struct vcpu *v, bool spis);
+static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid);
 
 bool vgic_is_here(const struct vcpu *v)
 {
@@ -89,15 +90,35 @@ void vgic_update_private(struct vcpu *v, uint32_t mask)
     }
 }
 
-void vgic_added_private(struct vcpu *v, uint32_t mask)
+/*
+ * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
+ * short way is open and no WORK_VGIC is due.
+ */
+void vgic_added_private(struct vcpu *v, unsigned intid)
 {
     struct vgic_cpu *c = &v->vgic;
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
+    uint32_t bit = 1u << intid;
+    bool here = vgic_is_here(v) && short_way_open(c);
 
-    if ((c->priv.resident & mask) == 0 && (fresh == 0 || (c->overflow != 0 && !urgent(c, fresh)))) {
+    if ((c->priv.resident & bit) != 0) {
+        if (here) {
+            retire(v, false);
+        }
+        if (!here || (c->priv.resident & bit) != 0) {
+            vgic_notify(v);
+            return;
+        }
+    }
+    if ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) == 0 ||
+        (c->overflow != 0 && !urgent(c, bit))) {
         return;
     }
-    if (!vgic_is_here(v) || !short_way_open(c) || !refill_added(v, false)) {
+    if (here && c->lr_used == c->lr_all) {
+        retire(v, false);
+    }
+    if (here && c->lr_used != c->lr_all) {
+        load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
+    } else {
         vgic_notify(v);
     }
 }
@@ -468,7 +489,7 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
     unsigned chosen_pending = 0;
     bool mixed = false;
 
-    p.room = arch_lr_count();
+    p.room = (unsigned)__builtin_ctz(c->lr_all + 1u);
     p.count = p.pending_count = p.active_count = 0;
     p.best[0] = p.best[1] = NO_KEY;
     pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
@@ -509,12 +530,16 @@ static void retire_one(struct vcpu *v, unsigned n)
     struct vgic_bank *b = &v->vgic.priv;
     uint32_t intid = v->vgic.lr_intid[n], bit = 1u << intid % 32;
 
-    if (unlikely(intid >= VGIC_PRIVATE ||
-                 ((b->hw | b->squash_pending | b->squash_active) & bit) != 0)) {
+    if (unlikely(intid >= VGIC_PRIVATE || ((b->squash_pending | b->squash_active) & bit) != 0)) {
         fold_one(v, n, 0);
         return;
     }
     b->resident &= ~bit;
+    if ((b->hw & bit) != 0) {
+        b->line &= ~bit;
+        b->phys &= ~bit;
+        claim(v, b, intid, b->latch & bit);
+    }
 }
 
 /* Recognise finished interrupts without reading list registers; SPIs only under the distributor's lock. */
@@ -539,26 +564,32 @@ void vgic_retire_private(struct vcpu *v)
     retire(v, false);
 }
 
-/* One that is pending, not active, and private: most are. */
+/* load_one() for one that is pending, not active, and private: most are. */
 static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
 {
     struct vgic_cpu *c = &v->vgic;
     struct vgic_bank *b = &c->priv;
-    uint32_t bit = 1u << intid;
+    uint32_t bit = 1u << intid, latched = b->latch & bit;
+    uint64_t lr = intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING;
 
-    if (unlikely(((b->line | b->hw) & bit) != 0 || v->domain->vgic.version == 2)) {
+    if (unlikely(intid < 16 && v->domain->vgic.version == 2)) {
         load_one(v, n, intid, false);
         return;
     }
-    b->latch &= ~bit;
-    b->lr_latch |= bit;
+    lr |= (b->group & bit) != 0 ? LR_GROUP1 : 0;
+    if ((b->hw & bit) != 0) {
+        lr |= LR_HW | (uint64_t)intid << LR_PINTID_SHIFT;
+    } else if ((b->line & ~b->edge & bit) != 0) {
+        lr |= LR_EOI;
+    }
+    b->latch ^= latched;
+    b->lr_latch = (b->lr_latch & ~bit) | latched;
     b->lr_pending |= bit;
     b->lr_active &= ~bit;
     b->resident |= bit;
     c->lr_intid[n] = (uint16_t)intid;
     c->lr_used |= (uint16_t)(1u << n);
-    arch_lr_write(n, intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING |
-                         ((b->group & bit) != 0 ? LR_GROUP1 : 0));
+    arch_lr_write(n, lr);
 }
 
 /*
@@ -571,7 +602,7 @@ static bool refill_added(struct vcpu *v, bool spis)
 
     retire(v, spis);
     uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-    uint32_t free = ((1u << arch_lr_count()) - 1) & ~(uint32_t)c->lr_used;
+    uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
     if (unlikely((c->priv.latch & c->priv.resident) != 0)) {
         return false;
     }
@@ -690,6 +721,7 @@ void vgic_restore(struct vcpu *v)
 
     lock(&c->lock);
     c->loaded = true;
+    c->lr_all = (uint16_t)((1u << arch_lr_count()) - 1);
     arch_vif_load(&c->vif);
     hcr_set(c, HCR_EN);
     c->priv.phys = c->priv.hw & (c->priv.line | c->priv.active);

@@ -681,6 +681,8 @@ static void fuzz(unsigned version, unsigned seed)
 {
     model_boot(version, 100);
     fake_lr_count = 1 + seed % 5;
+    model_switch(0, model_vcpu(0));
+    model_switch(1, model_vcpu(1));
     srand(seed);
     for (unsigned n = 0; n < 4000; n++) {
         struct vcpu *v = model_vcpu((unsigned)rand() % MODEL_VCPUS);
