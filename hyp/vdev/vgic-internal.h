@@ -25,6 +25,8 @@ enum { DIST_GROUP0 = 1u << 0, DIST_GROUP1 = 1u << 1 };
 /* ICH_HCR_EL2 (IHI 0069H 12.4.4). */
 enum { HCR_EN = 1u << 0, HCR_LRENPIE = 1u << 2, HCR_NPIE = 1u << 3, HCR_EOICOUNT_SHIFT = 27 };
 
+enum { MISR_NP = 1u << 3 }; /* ICH_MISR_EL2 */
+
 /* Pending, wherever that state is; for residents as of the last fold. */
 static inline uint32_t bank_pending(const struct vgic_bank *b)
 {

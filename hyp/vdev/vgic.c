@@ -22,6 +22,7 @@
 
 #include "vgic-internal.h"
 
+static bool overflow_begin(struct vgic_cpu *c, uint8_t priority);
 static void retire(struct vcpu *v, bool spis);
 static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid);
 
@@ -63,6 +64,15 @@ void vgic_request_fold(struct vcpu *v)
 static bool short_way_open(const struct vgic_cpu *c)
 {
     return c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0;
+}
+
+static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
+{
+    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
+    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
+        c->hcr = hcr;
+        arch_ich_hcr_write(hcr);
+    }
 }
 
 /* Of what is new and deliverable, does any have to get into a list register before NPIE? G2 */
@@ -118,7 +128,7 @@ void vgic_added_private(struct vcpu *v, unsigned intid)
     }
     if (here && c->lr_used != c->lr_all) {
         load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
-    } else {
+    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
         vgic_notify(v);
     }
 }
@@ -471,15 +481,6 @@ static bool pick_balance(struct pick *p)
     return p->best[0] != NO_KEY && p->best[1] != NO_KEY;
 }
 
-static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
-{
-    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
-    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
-        c->hcr = hcr;
-        arch_ich_hcr_write(hcr);
-    }
-}
-
 /* The long way: `stale` are list registers whose contents were folded and must not stay. */
 static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
 {
@@ -497,9 +498,9 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
         pick_spis(&p, v);
     }
     c->overflow = 0;
+    c->worst = 0;
     if (p.pending_count + p.active_count > p.count) {
         mixed = pick_balance(&p);
-        c->worst = 0;
     }
     for (unsigned n = 0; n < p.count; n++) {
         bool pending = (p.key[n] & KEY_PENDING) != 0;
@@ -582,6 +583,9 @@ static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
     } else if ((b->line & ~b->edge & bit) != 0) {
         lr |= LR_EOI;
     }
+    if (c->lr_used == 0 || b->priority[intid] > c->worst) {
+        c->worst = b->priority[intid];
+    }
     b->latch ^= latched;
     b->lr_latch = (b->lr_latch & ~bit) | latched;
     b->lr_pending |= bit;
@@ -592,29 +596,67 @@ static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
     arch_lr_write(n, lr);
 }
 
+/* Of `set`, not empty, those with the best priority there is. */
+static uint32_t most_urgent(const struct vgic_bank *b, uint32_t set, uint8_t *priority)
+{
+    uint32_t best = 0;
+
+    *priority = 0xff;
+    while (set != 0) {
+        unsigned i = bit_take(&set);
+        if (b->priority[i] < *priority) {
+            *priority = b->priority[i];
+            best = 0;
+        }
+        best |= b->priority[i] == *priority ? 1u << i : 0;
+    }
+    return best;
+}
+
 /*
- * The short way: only private additions, and room for them all. False: take the long way; also if one
- * came again that is still in a list register, where it may have to become pending beside active.
+ * What does not fit waits for NPIE. True if that is sound without sorting: none of it (of which
+ * `priority` is the best) is more urgent than any that is in, and all are of one group and private.
+ */
+static bool overflow_begin(struct vgic_cpu *c, uint8_t priority)
+{
+    uint32_t enabled = c->priv.enabled, group1 = enabled & c->priv.group;
+
+    if (priority < c->worst || c->lr_spi != 0 || (group1 != 0 && group1 != enabled)) {
+        return false;
+    }
+    c->overflow = group1 != 0 ? DIST_GROUP1 : DIST_GROUP0;
+    hcr_set(c, HCR_EN | HCR_NPIE);
+    return true;
+}
+
+/*
+ * The short way: only private additions. False: take the long way, because they cannot simply wait,
+ * or because one came again that is still in a list register, where it may have to become pending
+ * beside active.
  */
 static bool refill_added(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
+    uint8_t priority;
 
     retire(v, spis);
     uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
     uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
-    if (unlikely((c->priv.latch & c->priv.resident) != 0)) {
-        return false;
-    }
-    for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
-        if (room == 0) {
-            return false;
-        }
-        room &= room - 1;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
+        return false; /* second case: all are active, and one has to give way, or NPIE storms */
     }
     while (fresh != 0) {
-        load_fresh(v, bit_take(&free), bit_take(&fresh));
+        uint32_t best = most_urgent(&c->priv, fresh, &priority);
+        fresh &= ~best;
+        while (best != 0 && free != 0) {
+            load_fresh(v, bit_take(&free), bit_take(&best));
+        }
+        if (best != 0) {
+            return overflow_begin(c, priority);
+        }
     }
+    c->overflow = 0;
+    hcr_set(c, HCR_EN);
     return true;
 }
 
@@ -622,7 +664,8 @@ static void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    if (short_way_open(c) && refill_added(v, spis)) {
+    bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
+    if (added && c->overflow != (DIST_GROUP0 | DIST_GROUP1) && refill_added(v, spis)) {
         return;
     }
     uint32_t stale = c->lr_used;
@@ -682,9 +725,12 @@ void vgic_sync(struct vcpu *v)
     __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
 }
 
+/* NPIE alone means that nothing pending is in: what waits may simply follow. */
 void vgic_maintenance(struct vcpu *v)
 {
-    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    if (arch_ich_misr_read() != MISR_NP) {
+        __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    }
     vgic_flush(v);
 }
 
