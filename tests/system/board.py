@@ -108,17 +108,27 @@ class BulkheadMarks:
         self.mark = re.compile(r"^\((" + "|".join(map(re.escape, self.names)) + r")\) ?(.*)$")
         self.focused = self.names[0] if self.names else None
 
+    @staticmethod
+    def clean(text):
+        """Without what is erased to be drawn again below (after ESC [2K), and what is shown
+        again (dimmed, from ESC [2m to ESC [22m); and the end that is not yet complete."""
+        text = re.sub(r"[^\n]*\x1b\[2K", "", text)
+        text = re.sub(r"\x1b\[2m.*?\x1b\[22m", "", text, flags=re.DOTALL)
+        whole, dim, rest = text.partition("\x1b[2m")
+        return whole, dim + rest
+
     def split(self, line):
         """(domain or None, text) of one line."""
+        moved = re.match(r"^--- (?:(\S+)|the hypervisor.*) has keyboard and screen", line)
+        if moved:
+            self.focused = moved[1]
+            return None, line
         match = self.mark.match(line)
         return (match[1], match[2]) if match else (self.focused, line)
 
     def keys_to(self, name):
-        """What to type so that `name` (None: the hypervisor) has the keyboard."""
-        ring = self.names + [None]
-        steps = (ring.index(name) - ring.index(self.focused)) % len(ring)
-        self.focused = name
-        return b"\x14" * steps
+        """What to type to come nearer to `name` (None: the hypervisor)."""
+        return b"" if name == self.focused else b"\x14"
 
 
 class XenMarks:
@@ -127,6 +137,11 @@ class XenMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.focused = None
+
+    @staticmethod
+    def clean(text):
+        """Xen's console shows nothing twice."""
+        return text, ""
 
     def split(self, line):
         """(domain or None, text) of one line."""
@@ -168,6 +183,7 @@ class Board:
         self.marks = (XenMarks if self.is_xen else BulkheadMarks)(guests)
         self.lines = []     # (seconds since start, domain or None, text)
         self.partial = ""   # the line that has not ended yet
+        self.held = ""      # what cannot be judged before more arrives
         self.read_to = {}   # domain -> index into lines up to which expect() has looked
         self.process = None
         self.log = None
@@ -241,8 +257,9 @@ class Board:
             return False
         self.log.write(data)
         self.log.flush()
-        text = self.partial + data.decode("utf-8", "replace").replace("\r", "")
-        *whole, self.partial = text.split("\n")
+        text, self.held = self.marks.clean(self.partial + self.held
+                                           + data.decode("utf-8", "replace"))
+        *whole, self.partial = text.replace("\r", "").split("\n")
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
             if FATAL.search(line):
@@ -289,6 +306,8 @@ class Board:
             # What has been said so far belongs to whoever had the keyboard.
             self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
             self.partial = ""
+        if not self.is_xen:
+            self._move_to(domain)
         data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
         step = 8 if self.is_xen else len(data)
         for begin in range(0, len(data), step):
@@ -296,6 +315,18 @@ class Board:
             self.process.stdin.flush()
             if self.is_xen:
                 self.drain(0.2)
+
+    def _move_to(self, domain):
+        """Ctrl-T until Bulkhead says that `domain` has the keyboard."""
+        for _ in range(len(self.guests) + 1):
+            before, deadline = self.marks.focused, time.monotonic() + 10 * SLOW
+            if before == domain:
+                return
+            self.process.stdin.write(self.marks.keys_to(domain))
+            self.process.stdin.flush()
+            while self.marks.focused == before and time.monotonic() < deadline:
+                self._pump(1)
+        raise Failed(f"Ctrl-T does not lead to {domain or 'the hypervisor'}\n{self.tail(domain)}")
 
     def drain(self, seconds):
         """Read for so long, whatever comes."""
