@@ -379,7 +379,7 @@ static int empty(struct domain *d)
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
-static int reset(struct domain *d)
+static void reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -391,7 +391,6 @@ static int reset(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
-    return p2m_init(d);
 }
 
 /* What cannot be started again is destroyed; its vCPUs are offline. */
@@ -425,7 +424,8 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
         }
         break;
     case JOB_RESET:
-        next = reset(d) ? give_up(d) : JOB_BUILD;
+        reset(d);
+        next = JOB_BUILD;
         break;
     case JOB_BUILD:
         error = domain_build(d);
