@@ -213,7 +213,8 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    while (path.level > 1 && fits_beside(&path) && is_one_block(path.slot[path.level - 1], path.level - 1)) {
+    while (path.level > 1 && fits_beside(&path) &&
+           is_one_block(path.slot[path.level - 1], path.level - 1)) {
         s2_pte_t *slot = path.slot[--path.level];
         s2_pte_t *table = table_at(*slot);
         s2_pte_t first = table[0];
@@ -305,11 +306,9 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    if (!p2m_is_lent(t)) { /* other domains' frames come and go one by one: no block is worth making */
-        merge(d, gfn(start)); /* the ragged ends may have filled up a table */
-        if (end - 1 != start) {
-            merge(d, gfn(end - 1));
-        }
+    merge(d, gfn(start)); /* the ragged ends may have filled up a table */
+    if (end - 1 != start) {
+        merge(d, gfn(end - 1));
     }
     arch_s2_publish();
     return 0;
