@@ -106,6 +106,28 @@ static void update_line(struct domain *d)
     }
 }
 
+/* Modem lines: a peer that is always there, or our own outputs looped back. */
+static unsigned modem(const struct vuart *u)
+{
+    if ((u->cr & CR_LBE) == 0) {
+        return FR_CTS | FR_DSR | FR_DCD;
+    }
+    return ((u->cr & CR_RTS) != 0 ? FR_CTS : 0) | ((u->cr & CR_DTR) != 0 ? FR_DSR : 0) |
+           ((u->cr & CR_OUT1) != 0 ? FR_DCD : 0) | ((u->cr & CR_OUT2) != 0 ? FR_RI : 0);
+}
+
+/* V3: to be called after whatever changes a FIFO, its depth or the modem lines. */
+static void update_flags(struct vuart *u)
+{
+    unsigned tx = u->tx_count, rx = u->rx_count;
+
+    __atomic_store_n(&u->flags,
+                     (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) |
+                                (rx >= depth(u) ? FR_RXFF : 0) | (tx == 0 ? FR_TXFE : FR_BUSY) |
+                                (tx >= depth(u) ? FR_TXFF : 0)),
+                     __ATOMIC_RELAXED);
+}
+
 static void judge_rx(struct vuart *u)
 {
     bool fifo = (u->lcr_h & LCR_FEN) != 0;
@@ -113,6 +135,7 @@ static void judge_rx(struct vuart *u)
     unsigned pending = (full_enough ? INT_RX : 0) | (fifo && u->rx_count != 0 ? INT_RT : 0);
 
     u->ris = (uint16_t)((u->ris & ~(INT_RX | INT_RT)) | pending);
+    update_flags(u);
 }
 
 static bool rx_push(struct vuart *u, unsigned entry)
@@ -155,6 +178,7 @@ static void judge_tx(struct vuart *u)
     } else {
         u->ris &= (uint16_t)~INT_TX;
     }
+    update_flags(u);
 }
 
 /* Send what waits, as far as there is room. At most VUART_FIFO characters. */
@@ -201,26 +225,6 @@ static uint16_t read_data(struct vuart *u)
     return entry;
 }
 
-/* Modem lines: a peer that is always there, or our own outputs looped back. */
-static unsigned modem(const struct vuart *u)
-{
-    if ((u->cr & CR_LBE) == 0) {
-        return FR_CTS | FR_DSR | FR_DCD;
-    }
-    return ((u->cr & CR_RTS) != 0 ? FR_CTS : 0) | ((u->cr & CR_DTR) != 0 ? FR_DSR : 0) |
-           ((u->cr & CR_OUT1) != 0 ? FR_DCD : 0) | ((u->cr & CR_OUT2) != 0 ? FR_RI : 0);
-}
-
-/* Also read without the lock: each field is one byte or half-word. */
-static uint16_t flags(const struct vuart *u)
-{
-    unsigned tx = __atomic_load_n(&u->tx_count, __ATOMIC_RELAXED);
-    unsigned rx = __atomic_load_n(&u->rx_count, __ATOMIC_RELAXED);
-
-    return (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) | (rx >= depth(u) ? FR_RXFF : 0) |
-                      (tx == 0 ? FR_TXFE : FR_BUSY) | (tx >= depth(u) ? FR_TXFF : 0));
-}
-
 static void write_cr(struct domain *d, uint16_t value)
 {
     struct vuart *u = &d->vuart;
@@ -232,6 +236,7 @@ static void write_cr(struct domain *d, uint16_t value)
         (uint16_t)(((changed & FR_CTS) != 0 ? INT_CTS : 0) |
                    ((changed & FR_DSR) != 0 ? INT_DSR : 0) |
                    ((changed & FR_DCD) != 0 ? INT_DCD : 0) | ((changed & FR_RI) != 0 ? INT_RI : 0));
+    update_flags(u);
     drain(d);
 }
 
@@ -254,8 +259,6 @@ static uint16_t read_register(struct vuart *u, uint32_t at)
         return read_data(u);
     case RSR:
         return u->rsr;
-    case FR:
-        return flags(u);
     case ILPR:
         return u->ilpr;
     case IBRD:
@@ -331,7 +334,7 @@ void vuart_access(struct domain *d, struct mmio_access *a)
     uint32_t offset = (uint32_t)(a->at.v - u->base.v), at = offset & ~3u, lane = offset & 3;
 
     if (!a->write && at == FR) {
-        a->value = (uint64_t)flags(u) >> 8 * lane;
+        a->value = (uint64_t)__atomic_load_n(&u->flags, __ATOMIC_RELAXED) >> 8 * lane;
         return;
     }
     lock(&u->lock);
@@ -402,6 +405,7 @@ static void power_on(struct vuart *u)
     u->ifls = 0x12;
     u->ris = u->imsc = u->ilpr = u->dmacr = u->rsr = 0;
     u->rx_first = u->rx_count = u->tx_first = u->tx_count = 0;
+    update_flags(u);
 }
 
 void vuart_init(struct domain *d, gpa_t base, uint32_t spi)
