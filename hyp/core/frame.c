@@ -52,9 +52,7 @@ static bool reserve_owned(struct domain *d, uint64_t count)
 
 static void scrub(uint32_t index, uint64_t count)
 {
-    void *va = mfn_to_va(index_mfn(index));
-    arch_zero_pages(va, count << FRAME_SHIFT);
-    arch_clean_to_poc(va, count << FRAME_SHIFT);
+    arch_scrub_pages(mfn_to_va(index_mfn(index)), count << FRAME_SHIFT);
 }
 
 /* Go on scrubbing a piece that we hold, at most *budget frames of it. */

@@ -2,6 +2,7 @@
 #ifndef HYP_P2M_INTERNAL_H
 #define HYP_P2M_INTERNAL_H
 
+#include "frame-internal.h"
 #include <arch/stage2.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
@@ -22,11 +23,6 @@ static inline uint64_t level_frames(unsigned level)
     return 1ull << level_order(level);
 }
 
-static inline uint64_t p2m_gfn_limit(void)
-{
-    return 1ull << (arch_s2_address_bits() - FRAME_SHIFT);
-}
-
 static inline s2_pte_t *table_at(s2_pte_t e)
 {
     return mfn_to_va(arch_s2_mfn(e));
@@ -38,7 +34,7 @@ struct p2m_path {
     unsigned level;
 };
 
-/* `g` is below p2m_gfn_limit(). */
+/* `g` is below p->gfn_limit. */
 static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *path)
 {
     s2_pte_t *table = arch_ram_va(p->root.v);
