@@ -177,28 +177,33 @@ static int split_edges(struct domain *d, uint64_t start, uint64_t end) REQUIRES(
     return error != 0 ? error : split_before(d, end);
 }
 
+/* Is entry `i` what it would be if the table, that begins with `first`, were one block? */
+static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, unsigned i)
+{
+    mfn_t m = mfn(arch_s2_mfn(first).v + ((uint64_t)i << level_order(level + 1)));
+    return table[i] == arch_s2_leaf(m, arch_s2_type(first), level + 1);
+}
+
 /*
  * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
- * they stay pages, so that taking one needs no table and cannot fail.
+ * they stay pages, so that taking one needs no table and cannot fail. Mostly the answer is no, by the entry
+ * that changed or by the one that was wrong last time.
  */
 static bool is_one_block(s2_pte_t *slot, unsigned level, unsigned changed)
 {
     const s2_pte_t *table = table_at(*slot);
     s2_pte_t first = table[0];
     enum p2m_type t = (enum p2m_type)arch_s2_type(first);
-    if (words_of(table)[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
-        !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
+    uint32_t *words = words_of(table);
+    if (words[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
+        !(p2m_is_ram(t) || p2m_is_mmio(t)) ||
+        (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0 ||
+        !in_block(table, first, level, changed) || !in_block(table, first, level, words[1])) {
         return false;
     }
-    uint32_t *suspect = &words_of(table)[1];
-    uint64_t step = level_frames(level + 1), m = arch_s2_mfn(first).v;
-    if (table[changed] != arch_s2_leaf(mfn(m + changed * step), t, level + 1) ||
-        table[*suspect] != arch_s2_leaf(mfn(m + *suspect * step), t, level + 1)) {
-        return false; /* mostly so: decided without going through the table */
-    }
     for (unsigned i = 1; i < P2M_ENTRIES; i++) {
-        if (table[i] != arch_s2_leaf(mfn(m + i * step), t, level + 1)) {
-            *suspect = i;
+        if (!in_block(table, first, level, i)) {
+            words[1] = i;
             return false;
         }
     }
