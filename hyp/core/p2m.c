@@ -257,29 +257,59 @@ static unsigned block_level(uint64_t g, uint64_t m, uint64_t count)
     return level;
 }
 
-/* Map one block of `level`. *full: the table it is in has no free entry left. */
-static int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t, bool *full)
+/* Make tables down to `level`. */
+static int grow(struct domain *d, struct p2m_path *path, gfn_t g, unsigned level)
     REQUIRES(&d->p2m.lock)
+{
+    while (path->level < level) {
+        s2_pte_t *table = table_alloc(d);
+        if (table == NULL) {
+            prune(d, path, g.v);
+            return -XEN_ENOMEM;
+        }
+        set_slot(d, path->slot[path->level], path->level, arch_s2_table(va_to_mfn(table)));
+        path->level++;
+        path->slot[path->level] = &table[(g.v >> level_order(path->level)) & (P2M_ENTRIES - 1)];
+    }
+    return 0;
+}
+
+/* Map one block of `level`. *full: the table it is in has no free entry left. */
+static inline int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t,
+                            bool *full) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
     if (arch_s2_valid(*path.slot[path.level])) {
         return -XEN_EEXIST;
     }
-    while (path.level < level) {
-        s2_pte_t *table = table_alloc(d);
-        if (table == NULL) {
-            prune(d, &path, g.v);
-            return -XEN_ENOMEM;
+    if (path.level != level) {
+        int error = grow(d, &path, g, level);
+        if (error != 0) {
+            return error;
         }
-        set_slot(d, path.slot[path.level], path.level, arch_s2_table(va_to_mfn(table)));
-        path.level++;
-        path.slot[path.level] = &table[(g.v >> level_order(path.level)) & (P2M_ENTRIES - 1)];
+        CHECK(path.level == level); /* P5 */
     }
-    CHECK(path.level == level); /* P5 */
-    set_slot(d, path.slot[level], level, arch_s2_leaf(m, t, level));
+    s2_pte_t *slot = path.slot[level];
+    *full = level > 1 && ++words_of_table(slot)[0] == P2M_ENTRIES;
+    arch_s2_write(d, slot, arch_s2_leaf(m, t, level));
     d->p2m.mapped_frames[t] += level_frames(level);
-    *full = level > 1 && words_of_table(path.slot[level])[0] == P2M_ENTRIES;
+    return 0;
+}
+
+/* The most frequent case by far. */
+static int map_one(struct domain *d, gfn_t g, mfn_t m, enum p2m_type t) REQUIRES(&d->p2m.lock)
+{
+    bool full;
+    int error = map_block(d, g, m, P2M_LEVELS, t, &full);
+    if (unlikely(error != 0)) {
+        p2m_flush_locked(d); /* grow() may have taken tables back */
+        return error;
+    }
+    if (unlikely(full)) {
+        merge(d, g);
+    }
+    arch_s2_publish();
     return 0;
 }
 
@@ -311,8 +341,8 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
     REQUIRES(&d->p2m.lock)
 {
     uint64_t start = g, end = g + count;
-    bool full = false, first_full = false;
     while (g < end) {
+        bool full; /* only the ragged ends can fill up a table: they are looked at below */
         unsigned level = block_level(g, m, end - g);
         int error = map_block(d, gfn(g), mfn(m), level, t, &full);
         if (unlikely(error != 0)) {
@@ -320,16 +350,11 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
             p2m_flush_locked(d);
             return error;
         }
-        first_full = g == start ? full : first_full;
         g += level_frames(level);
         m += level_frames(level);
     }
-    if (first_full || count > 1) { /* the ragged ends may have filled up a table */
-        merge(d, gfn(start));
-    }
-    if (count > 1) {
-        merge(d, gfn(end - 1));
-    }
+    merge(d, gfn(start));
+    merge(d, gfn(end - 1));
     arch_s2_publish();
     return 0;
 }
@@ -348,7 +373,7 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
         if (at.v < p->stale_end.v && end > p->stale_start.v) {
             p2m_flush_locked(d); /* P1: the break was somebody else's */
         }
-        error = map_range(d, at.v, to.v, count, t);
+        error = count == 1 ? map_one(d, at, to, t) : map_range(d, at.v, to.v, count, t);
     }
     if (error == 0 && end > p->max_gfn.v) {
         p->max_gfn = gfn(end);
