@@ -106,19 +106,22 @@ class BulkheadMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.mark = re.compile(r"^\((" + "|".join(map(re.escape, self.names)) + r")\) ?(.*)$")
-        self.focused = self.names[0] if self.names else None
+        self.focused = None
 
     def split(self, line):
-        """(domain or None, text) of one line."""
+        """(domain or None, text) of one line; follows who is said to have the keyboard."""
         match = self.mark.match(line)
-        return (match[1], match[2]) if match else (self.focused, line)
+        if match:
+            return match[1], match[2]
+        match = re.match(r"--- (\S+) .*has keyboard and screen", line)
+        if match:
+            self.focused = match[1] if match[1] in self.names else None
+            return None, line
+        return self.focused, line
 
-    def keys_to(self, name):
-        """What to type so that `name` (None: the hypervisor) has the keyboard."""
-        ring = self.names + [None]
-        steps = (ring.index(name) - ring.index(self.focused)) % len(ring)
-        self.focused = name
-        return b"\x14" * steps
+    def step(self, name):
+        """The next key on the way to `name` (None: the hypervisor) having the keyboard."""
+        return b"\x14" if self.focused != name else b""
 
 
 class XenMarks:
@@ -137,14 +140,15 @@ class XenMarks:
             line = line[6:]
         return self.focused, line
 
-    def keys_to(self, name):
-        """Three times Ctrl-A for each step: DOM0 (absent), DOM1, ..., Xen."""
+    def step(self, name):
+        """Three times Ctrl-A for one step: DOM0 (absent), DOM1, ..., Xen."""
         ring = ["dom0"] + self.names + [None]
         current = self.focused if self.focused in self.names else "dom0"
-        steps = (ring.index(name) - ring.index(current)) % len(ring)
-        self.focused = name
+        if current == name:
+            return b""
+        self.focused = ring[(ring.index(current) + 1) % len(ring)]
         # QEMU takes the first Ctrl-A of each pair for itself.
-        return b"\x01\x01" * (3 * steps)
+        return b"\x01\x01" * 3
 
 
 class Board:
@@ -243,8 +247,8 @@ class Board:
         self.log.flush()
         # A line of another domain takes the place of one that is being typed, which is then
         # drawn again: what was there before it was erased is a line of its own.
-        text = self.partial + data.decode("utf-8", "replace").replace("\x1b[K", "\n")
-        text = text.replace("\r", "")
+        text = self.partial + data.decode("utf-8", "replace")
+        text = text.replace("\x1b[K", "\n").replace("\r", "")
         *whole, self.partial = text.split("\n")
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
@@ -282,21 +286,39 @@ class Board:
                              + self.tail(domain))
             self._pump(min(left, 5))
 
+    def focus(self, domain):
+        """Move the keyboard to `domain` (None: the hypervisor)."""
+        if self.partial and domain != self.marks.focused:
+            # What has been said so far belongs to whoever had the keyboard.
+            self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
+            self.partial = ""
+        for _ in range(len(self.guests) + 2):
+            before, keys = self.marks.focused, self.marks.step(domain)
+            if not keys:
+                return
+            self._type(keys)
+            deadline = time.monotonic() + 10 * SLOW
+            while self.marks.focused == before and time.monotonic() < deadline:
+                self._pump(1)
+        raise Failed(f"the keyboard did not get to {domain or 'the hypervisor'}\n"
+                     + self.tail(domain))
+
+    def _type(self, data):
+        """Write to the serial line."""
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
     def send(self, domain, text):
         """Type `text` at `domain`'s console.
 
         Stock Xen drops what does not fit a guest's 32-byte FIFO: there we type
         like a person. We do not: nothing that is pasted may be lost.
         """
-        if self.partial and domain != self.marks.focused:
-            # What has been said so far belongs to whoever had the keyboard.
-            self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
-            self.partial = ""
-        data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
+        self.focus(domain)
+        data = text.encode().replace(b"\x01", b"\x01\x01")
         step = 8 if self.is_xen else len(data)
         for begin in range(0, len(data), step):
-            self.process.stdin.write(data[begin:begin + step])
-            self.process.stdin.flush()
+            self._type(data[begin:begin + step])
             if self.is_xen:
                 self.drain(0.2)
 
