@@ -31,6 +31,9 @@
 #define PARTIAL_NS 300000000ull /* a line without an end is shown after that silence: a prompt */
 #define RETRY_NS 5000000ull     /* input that did not fit is offered again */
 #define PROMPT "bulkhead> "
+#define ERASE_LINE "\r\x1b[2K"
+#define DIM "\x1b[2m" /* what is shown again */
+#define NORMAL "\x1b[22m"
 #define STEPS_PER_EVENT 32 /* lines of a command's output in one go */
 #define KEYS_PER_EVENT 64
 
@@ -95,9 +98,9 @@ static void put_text_locked(const char *text)
 
 /* What stands on the last line of the screen, to be shown again below something else. */
 
-static void put_ring_locked(const struct console *c, uint64_t from)
+static void put_ring_locked(const struct console *c, uint64_t from, uint64_t to)
 {
-    for (; from < c->head; from++) {
+    for (; from < to; from++) {
         put_locked(&c->ring[from % CONSOLE_RING], 1);
     }
 }
@@ -147,13 +150,13 @@ static bool interject_locked(const char *mark, const char *text, size_t length)
         return false;
     }
     if (partial) {
-        put_text_locked("\r\x1b[K");
+        put_text_locked(ERASE_LINE);
     }
     put_text_locked(mark);
     put_locked(text, length);
     put_text_locked("\r\n");
     if (screen.focus && partial) {
-        put_ring_locked(screen.focus, partial_start(screen.focus));
+        put_ring_locked(screen.focus, partial_start(screen.focus), screen.focus->head);
     } else if (partial) {
         redraw_editor_locked();
     }
@@ -386,6 +389,7 @@ static void prompt_locked(void)
     drain_locked();
 }
 
+/* Recent whole lines, dimmed, and the unfinished one as it was. */
 static void replay_locked(struct console *c)
 {
     uint64_t oldest = oldest_kept(c);
@@ -396,7 +400,13 @@ static void replay_locked(struct console *c)
         while (from < c->head && c->ring[from++ % CONSOLE_RING] != '\n') {
         }
     }
-    put_ring_locked(c, from);
+    if (from < c->line_start) {
+        put_text_locked(DIM);
+        put_ring_locked(c, from, c->line_start);
+        put_text_locked(NORMAL);
+        from = c->line_start;
+    }
+    put_ring_locked(c, from, c->head);
 }
 
 /* Keyboard and screen to `c`, NULL: the hypervisor. Says so in one line. */
@@ -414,7 +424,7 @@ static void focus_locked(struct console *c)
         put_text_locked("\r\n");
     }
     screen.ever_focused = true;
-    fmt(line, sizeof(line), "\x1b[K--- %s%s%s has keyboard and screen; Ctrl-T: the next ---\r\n",
+    fmt(line, sizeof(line), "--- %s%s%s has keyboard and screen; Ctrl-T: the next ---\r\n",
         c ? "" : "the hypervisor", c ? c->name : "", c ? "" : " (type help)");
     put_text_locked(line);
     if (c) {

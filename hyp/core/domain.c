@@ -15,6 +15,7 @@
 #include <xen/errno.h>
 #include <hyp/arch.h>
 #include <hyp/assert.h>
+#include <hyp/checker.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/cpu.h>
@@ -221,10 +222,10 @@ int domain_create(const struct domain_config *config, struct domain **out)
         error = devices_create(d, config);
     }
     if (!error) {
-        error = xen_domain_create(d);
+        error = console_domain_create(d);
     }
     if (!error) {
-        error = console_domain_create(d);
+        error = xen_domain_create(d);
     }
     if (!error) {
         error = table_insert(d);
@@ -378,7 +379,7 @@ static int empty(struct domain *d)
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
-static int reset(struct domain *d)
+static void reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -390,7 +391,6 @@ static int reset(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
-    return p2m_init(d);
 }
 
 /* What cannot be started again is destroyed; its vCPUs are offline. */
@@ -419,11 +419,13 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_EMPTY:
         error = empty(d);
         if (error != -XEN_ERESTART) {
+            ASSERT(checker_run() == 0);
             next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
         }
         break;
     case JOB_RESET:
-        next = reset(d) ? give_up(d) : JOB_BUILD;
+        reset(d);
+        next = JOB_BUILD;
         break;
     case JOB_BUILD:
         error = domain_build(d);

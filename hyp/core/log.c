@@ -12,7 +12,7 @@
 #include <hyp/lock.h>
 #include <hyp/timer.h>
 
-#define LOG_RING_SIZE 32768u /* power of two */
+#define LOG_RING_SIZE 16384u /* power of two */
 #define LOG_LINE_MAX 240u
 #define DLOG_LINES_PER_SECOND 10u
 

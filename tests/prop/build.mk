@@ -27,17 +27,13 @@ $(B)/prop/prop-$1: $$(patsubst %.c,$(B)/prop/obj/%.o,tests/prop/prop-$1.c tests/
 	$$(call say,LINK,$$@)
 	$$(Q)$$(HOSTCC) -fsanitize=undefined -o $$@ $$^
 TEST_DEPS += $(B)/prop/prop-$1
-TEST_SUITES += $(B)/prop/prop-$1
+TEST_SUITES += $(B)/prop/prop-$1;
 
 $(B)/prop/fuzz-$1: tests/prop/prop-$1.c tests/prop/engine-fuzz.c $$(PROP_SRCS_$1) $$(PROP_MODEL)
 	$$(call say,FUZZCC,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)clang-14 $$(FUZZ_CFLAGS) -o $$@ $$^
 
-.PHONY: fuzz-$1
-fuzz-$1: $(B)/prop/fuzz-$1
-	$$(Q)mkdir -p $$(CACHE)/corpus/$1
-	$$(Q)$$< -max_total_time=$$(FUZZ_SECONDS) -print_final_stats=1 $$(CACHE)/corpus/$1
-NIGHTLY_SUITES += $(MAKE) --no-print-directory -s fuzz-$1 >$(B)/prop/fuzz-$1.log 2>&1 && echo "1..1" && echo "ok 1 - fuzz $1" || { echo "1..1"; echo "not ok 1 - fuzz $1, see $(B)/prop/fuzz-$1.log"; }
+NIGHTLY_SUITES += tests/prop/fuzz.sh $1 $(CACHE)/corpus/$1 $(FUZZ_SECONDS);
 endef
 $(foreach p,$(PROPS),$(eval $(call property,$p)))

@@ -69,7 +69,7 @@ static void take(unsigned g)
 {
     struct spec_call c = {.op = SPEC_TAKE, .gfn = g, .count = 1};
     struct p2m_entry e = {.mfn = m_at(0)};
-    c.result = p2m_take(d, g_at(g), &e);
+    c.result = p2m_take(d, g_at(g), P2M_TYPES_RAM, &e);
     p2m_flush(d);
     c.frame = (unsigned)(e.mfn.v - window.first_frame.v);
     finish(&c);

@@ -106,22 +106,29 @@ class BulkheadMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.mark = re.compile(r"^\((" + "|".join(map(re.escape, self.names)) + r")\) ?(.*)$")
-        self.focused = None
+        self.focused = self.names[0] if self.names else None
+
+    @staticmethod
+    def clean(text):
+        """Without what is erased to be drawn again below (after ESC [2K), and what is shown
+        again (dimmed, from ESC [2m to ESC [22m); and the end that is not yet complete."""
+        text = re.sub(r"[^\n]*\x1b\[2K", "", text)
+        text = re.sub(r"\x1b\[2m.*?\x1b\[22m", "", text, flags=re.DOTALL)
+        whole, dim, rest = text.partition("\x1b[2m")
+        return whole, dim + rest
 
     def split(self, line):
-        """(domain or None, text) of one line; follows who is said to have the keyboard."""
-        match = self.mark.match(line)
-        if match:
-            return match[1], match[2]
-        match = re.match(r"--- (\S+) .*has keyboard and screen", line)
-        if match:
-            self.focused = match[1] if match[1] in self.names else None
+        """(domain or None, text) of one line."""
+        moved = re.match(r"^--- (?:(\S+)|the hypervisor.*) has keyboard and screen", line)
+        if moved:
+            self.focused = moved[1]
             return None, line
-        return self.focused, line
+        match = self.mark.match(line)
+        return (match[1], match[2]) if match else (self.focused, line)
 
-    def step(self, name):
-        """The next key on the way to `name` (None: the hypervisor) having the keyboard."""
-        return b"\x14" if self.focused != name else b""
+    def keys_to(self, name):
+        """What to type to come nearer to `name` (None: the hypervisor)."""
+        return b"" if name == self.focused else b"\x14"
 
 
 class XenMarks:
@@ -130,6 +137,11 @@ class XenMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.focused = None
+
+    @staticmethod
+    def clean(text):
+        """Xen's console shows nothing twice."""
+        return text, ""
 
     def split(self, line):
         """(domain or None, text) of one line."""
@@ -140,15 +152,14 @@ class XenMarks:
             line = line[6:]
         return self.focused, line
 
-    def step(self, name):
-        """Three times Ctrl-A for one step: DOM0 (absent), DOM1, ..., Xen."""
+    def keys_to(self, name):
+        """Three times Ctrl-A for each step: DOM0 (absent), DOM1, ..., Xen."""
         ring = ["dom0"] + self.names + [None]
         current = self.focused if self.focused in self.names else "dom0"
-        if current == name:
-            return b""
-        self.focused = ring[(ring.index(current) + 1) % len(ring)]
+        steps = (ring.index(name) - ring.index(current)) % len(ring)
+        self.focused = name
         # QEMU takes the first Ctrl-A of each pair for itself.
-        return b"\x01\x01" * 3
+        return b"\x01\x01" * (3 * steps)
 
 
 class Board:
@@ -172,6 +183,7 @@ class Board:
         self.marks = (XenMarks if self.is_xen else BulkheadMarks)(guests)
         self.lines = []     # (seconds since start, domain or None, text)
         self.partial = ""   # the line that has not ended yet
+        self.held = ""      # what cannot be judged before more arrives
         self.read_to = {}   # domain -> index into lines up to which expect() has looked
         self.process = None
         self.log = None
@@ -245,11 +257,9 @@ class Board:
             return False
         self.log.write(data)
         self.log.flush()
-        # A line of another domain takes the place of one that is being typed, which is then
-        # drawn again: what was there before it was erased is a line of its own.
-        text = self.partial + data.decode("utf-8", "replace")
-        text = text.replace("\x1b[K", "\n").replace("\r", "")
-        *whole, self.partial = text.split("\n")
+        text, self.held = self.marks.clean(self.partial + self.held
+                                           + data.decode("utf-8", "replace"))
+        *whole, self.partial = text.replace("\r", "").split("\n")
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
             if FATAL.search(line):
@@ -286,41 +296,37 @@ class Board:
                              + self.tail(domain))
             self._pump(min(left, 5))
 
-    def focus(self, domain):
-        """Move the keyboard to `domain` (None: the hypervisor)."""
-        if self.partial and domain != self.marks.focused:
-            # What has been said so far belongs to whoever had the keyboard.
-            self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
-            self.partial = ""
-        for _ in range(len(self.guests) + 2):
-            before, keys = self.marks.focused, self.marks.step(domain)
-            if not keys:
-                return
-            self._type(keys)
-            deadline = time.monotonic() + 10 * SLOW
-            while self.marks.focused == before and time.monotonic() < deadline:
-                self._pump(1)
-        raise Failed(f"the keyboard did not get to {domain or 'the hypervisor'}\n"
-                     + self.tail(domain))
-
-    def _type(self, data):
-        """Write to the serial line."""
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
     def send(self, domain, text):
         """Type `text` at `domain`'s console.
 
         Stock Xen drops what does not fit a guest's 32-byte FIFO: there we type
         like a person. We do not: nothing that is pasted may be lost.
         """
-        self.focus(domain)
-        data = text.encode().replace(b"\x01", b"\x01\x01")
+        if self.partial and domain != self.marks.focused:
+            # What has been said so far belongs to whoever had the keyboard.
+            self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
+            self.partial = ""
+        if not self.is_xen:
+            self._move_to(domain)
+        data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
         step = 8 if self.is_xen else len(data)
         for begin in range(0, len(data), step):
-            self._type(data[begin:begin + step])
+            self.process.stdin.write(data[begin:begin + step])
+            self.process.stdin.flush()
             if self.is_xen:
                 self.drain(0.2)
+
+    def _move_to(self, domain):
+        """Ctrl-T until Bulkhead says that `domain` has the keyboard."""
+        for _ in range(len(self.guests) + 1):
+            before, deadline = self.marks.focused, time.monotonic() + 10 * SLOW
+            if before == domain:
+                return
+            self.process.stdin.write(self.marks.keys_to(domain))
+            self.process.stdin.flush()
+            while self.marks.focused == before and time.monotonic() < deadline:
+                self._pump(1)
+        raise Failed(f"Ctrl-T does not lead to {domain or 'the hypervisor'}\n{self.tail(domain)}")
 
     def drain(self, seconds):
         """Read for so long, whatever comes."""

@@ -21,6 +21,8 @@
 
 #define FAILS(call) FAKE_EXPECT_ASSERT(assert_int_equal(call, 0))
 
+#define ALL_TYPES ((1u << P2M_TYPE_COUNT) - 1)
+
 static struct domain *d;
 static struct frame_stats at_start;
 
@@ -187,6 +189,23 @@ static void test_merge_when_a_table_fills_up(void **state)
     map(M2 + 511, other, 1, P2M_RAM); /* not the right frame */
     assert_maps(M2 + 511, other, P2M_RAM, 0);
     frame_put(mfn(m.v + 511));
+}
+
+/* Taking a grant back must not need memory: R2 in grant-map.c rests on it. */
+static void test_grants_never_merge(void **state)
+{
+    struct p2m_entry e;
+    for (uint64_t i = 0; i < M2; i++) {
+        map(M2 + i, mfn(M2 + i), 1, P2M_GRANT_RW);
+    }
+    assert_maps(M2 + 5, mfn(M2 + 5), P2M_GRANT_RW, 0);
+    d->hyp_frames_max = d->hyp_frames;
+    for (uint64_t i = 0; i < M2; i++) {
+        assert_int_equal(p2m_take(d, gfn(M2 + i), P2M_TYPES_RAM, &e), -XEN_EACCES);
+        assert_int_equal(p2m_take(d, gfn(M2 + i), P2M_TYPES_GRANT, &e), 0);
+    }
+    p2m_flush(d);
+    d->hyp_frames_max = ~0ull;
 }
 
 static void test_merge_to_a_gigabyte(void **state)
@@ -637,6 +656,7 @@ int main(void)
         TEST(test_unmap_splits_and_prunes),
         TEST(test_unmap_across_blocks),
         TEST(test_merge_when_a_table_fills_up),
+        TEST(test_grants_never_merge),
         TEST(test_merge_to_a_gigabyte),
         TEST(test_rights),
         TEST(test_batch_takes_one_invalidation),

@@ -45,7 +45,7 @@ static uint64_t image_l1[ENTRIES] TABLE, image_l2[ENTRIES] TABLE, image_l3[ENTRI
 static uint64_t identity_l1[ENTRIES] TABLE, identity_l2[ENTRIES] TABLE;
 
 /* Tables needed before there is a frame allocator: for the tree, and the direct map itself. */
-#define POOL_TABLES 12
+#define POOL_TABLES 8
 static uint64_t pool[POOL_TABLES][ENTRIES] TABLE;
 static unsigned pool_used;
 static bool frames_ready;

@@ -21,7 +21,7 @@
 #endif
 
 #define LWIP_PLATFORM_DIAG(arguments) ((void)0)
-#define LWIP_PLATFORM_ASSERT(message) libos_panic("lwIP: assertion failed: %d in %s", __LINE__, __func__)
+#define LWIP_PLATFORM_ASSERT(message) libos_panic("lwIP: assertion failed in line %d", __LINE__)
 #define LWIP_PLATFORM_HTONS(x)        __builtin_bswap16(x)
 #define LWIP_PLATFORM_HTONL(x)        __builtin_bswap32(x)
 

@@ -1,0 +1,293 @@
+/*
+ * Block front end (public/io/blkif.h): one request at a time through buffers granted once.
+ *
+ * A request that the back end answers with an error is an I/O error of the caller; an answer
+ * that breaks the protocol switches the device off. After the back end's restart the
+ * request in flight is put again: every operation here may be repeated.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "libos/blkdev.h"
+#include "libos/heap.h"
+#include "libos/page.h"
+#include "libos/platform.h"
+#include "libos/thread.h"
+#include "libos/xen.h"
+#include "ring/ring.h"
+#include "xen/xenbus.h"
+
+#define SEGMENTS_MAX 11 /* BLKIF_MAX_SEGMENTS_PER_REQUEST */
+#define PAGE_SECTORS (PAGE_SIZE / SECTOR_SIZE)
+
+struct blk_segment {
+    uint32_t grant;
+    uint8_t first;
+    uint8_t last;
+    uint16_t pad;
+};
+
+struct blk_request { /* struct blkif_request, native layout of a 64-bit guest */
+    uint8_t operation;
+    uint8_t segment_count;
+    uint16_t handle;
+    uint32_t pad;
+    uint64_t id;
+    uint64_t sector;
+    struct blk_segment segments[SEGMENTS_MAX];
+};
+_Static_assert(sizeof(struct blk_request) == 112, "public/io/blkif.h");
+
+struct blk_response {
+    uint64_t id;
+    uint8_t operation;
+    uint8_t pad;
+    int16_t status;
+    uint32_t pad2;
+};
+
+enum { BLK_READ = 0, BLK_WRITE = 1, BLK_FLUSH = 3 };
+
+static struct xenbus_device bus;
+static struct ring ring;
+static char *ring_page;
+static char *buffers;
+static uint32_t grants[SEGMENTS_MAX];
+static uint32_t ring_grant;
+static uint32_t port;
+static uint16_t handle;
+static bool can_flush;
+static bool connected;
+static bool broken;
+static bool busy; /* a request of some thread is under way */
+static struct blkdev blkfront;
+
+static bool connect(void);
+
+static int fail(const char *rule)
+{
+    libos_log("disk: the back end broke a rule (%s); the device is off", rule);
+    broken = true;
+    return -EIO;
+}
+
+/* 1: the back end is back with an empty ring, ask again. */
+static int follow_backend(void)
+{
+    enum xenbus_state now = xenbus_backend_state(&bus);
+    if (now < XENBUS_CLOSING && now != XENBUS_UNKNOWN) {
+        return 0;
+    }
+    libos_log("disk: the back end has gone away; waiting for it");
+    connected = false;
+    xenbus_switch(&bus, XENBUS_CLOSED);
+    xenbus_switch(&bus, XENBUS_INITIALISING);
+    if (!connect()) {
+        broken = true;
+        return -EIO;
+    }
+    return 1;
+}
+
+static int await_response(const struct blk_request *request)
+{
+    struct blk_response response;
+    int got;
+    while ((got = ring_front_take(&ring, &response, sizeof(response))) == 0) {
+        if (store_watch_fired("vbd")) {
+            int again = follow_backend();
+            if (again != 0) {
+                return again;
+            }
+        }
+        if (!ring_front_arm(&ring)) {
+            thread_wait_event(TIME_NEVER);
+        }
+    }
+    if (got < 0) {
+        return fail(ring.broken);
+    }
+    if (response.id != request->id || response.operation != request->operation) {
+        return fail("an answer to another request");
+    }
+    return response.status == 0 ? 0 : -EIO;
+}
+
+static int submit(struct blk_request *request)
+{
+    static uint64_t last_id;
+    int error;
+    do {
+        if (broken) {
+            return -EIO;
+        }
+        request->id = ++last_id;
+        request->handle = handle;
+        if (!ring_front_put(&ring, request, sizeof(*request))) {
+            return fail("no room for one request");
+        }
+        if (ring_front_push(&ring)) {
+            evtchn_notify(port);
+        }
+        error = await_response(request);
+    } while (error == 1);
+    return error;
+}
+
+static void lock(void)
+{
+    while (busy) {
+        thread_wait_key((uintptr_t)&busy, TIME_NEVER);
+    }
+    busy = true;
+}
+
+static void unlock(void)
+{
+    busy = false;
+    thread_wake((uintptr_t)&busy, 1);
+}
+
+/* Up to 44 KiB in one request. */
+static int transfer_some(uint64_t sector, char *data, size_t count, bool writing)
+{
+    struct blk_request request = {.operation = writing ? BLK_WRITE : BLK_READ, .sector = sector};
+    size_t bytes = count * SECTOR_SIZE;
+    for (size_t at = 0; at < bytes; at += PAGE_SIZE) {
+        size_t part = MIN(bytes - at, PAGE_SIZE);
+        request.segments[request.segment_count] = (struct blk_segment){
+            grants[request.segment_count], 0, (uint8_t)(part / SECTOR_SIZE - 1), 0};
+        request.segment_count++;
+    }
+    if (writing) {
+        memcpy(buffers, data, bytes);
+    }
+    int error = submit(&request);
+    if (error == 0 && !writing) {
+        memcpy(data, buffers, bytes);
+    } else if (error != 0) {
+        libos_log("disk: %s of %lu sectors at %lu failed", writing ? "write" : "read", count,
+                  sector);
+    }
+    return error;
+}
+
+static int transfer(uint64_t sector, char *data, size_t count, bool writing)
+{
+    if (sector > blkfront.sectors || count > blkfront.sectors - sector) {
+        return -EINVAL;
+    }
+    lock();
+    int error = 0;
+    while (count > 0 && error == 0) {
+        size_t part = MIN(count, (size_t)SEGMENTS_MAX * PAGE_SECTORS);
+        error = transfer_some(sector, data, part, writing);
+        sector += part;
+        data += part * SECTOR_SIZE;
+        count -= part;
+    }
+    unlock();
+    return error;
+}
+
+static int read_sectors(uint64_t sector, void *to, size_t count)
+{
+    return transfer(sector, to, count, false);
+}
+
+static int write_sectors(uint64_t sector, const void *from, size_t count)
+{
+    return transfer(sector, (char *)(uintptr_t)from, count, true);
+}
+
+static int flush(void)
+{
+    if (!can_flush) {
+        return 0;
+    }
+    struct blk_request request = {.operation = BLK_FLUSH};
+    lock();
+    int error = submit(&request);
+    unlock();
+    if (error != 0) {
+        libos_log("disk: flush failed");
+    }
+    return error;
+}
+
+static bool read_geometry(void)
+{
+    long sectors = store_read_number(bus.backend, "sectors", -1);
+    long size = store_read_number(bus.backend, "sector-size", SECTOR_SIZE);
+    long info = store_read_number(bus.backend, "info", 0);
+    if (sectors <= 0 || size < SECTOR_SIZE) {
+        libos_log("disk: %s names no size", bus.backend);
+        return false;
+    }
+    blkfront.sectors = (uint64_t)sectors; /* in units of 512 bytes, whatever sector-size says */
+    blkfront.read_only = info & 4;        /* VDISK_READONLY */
+    can_flush = store_read_number(bus.backend, "feature-flush-cache", 0) == 1;
+    if (!can_flush) {
+        libos_log("disk: the back end cannot flush; a power cut may lose what was written");
+    }
+    return true;
+}
+
+static bool connect(void)
+{
+    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
+        return false;
+    }
+    ring_front_init(&ring, ring_page, sizeof(struct blk_request));
+    char path[XENBUS_PATH_SIZE + 16];
+    libos_format(path, sizeof(path), "%s/protocol", bus.path);
+    xenbus_write(&bus, "ring-ref", ring_grant);
+    xenbus_write(&bus, "event-channel", port);
+    store_write(path, "arm-abi", 0);
+    xenbus_write(&bus, "feature-persistent", 0);
+    xenbus_switch(&bus, XENBUS_INITIALISED);
+    if (!xenbus_wait(&bus, XENBUS_CONNECTED) || !read_geometry()) {
+        return false;
+    }
+    xenbus_switch(&bus, XENBUS_CONNECTED);
+    connected = true;
+    return true;
+}
+
+static bool allocate(void)
+{
+    ring_page = page_alloc(1);
+    buffers = page_alloc(SEGMENTS_MAX);
+    if (ring_page == NULL || buffers == NULL) {
+        return false;
+    }
+    long reference = grant_access(bus.backend_id, ring_page, false);
+    ring_grant = (uint32_t)reference;
+    for (int i = 0; i < SEGMENTS_MAX && reference >= 0; i++) {
+        reference = grant_access(bus.backend_id, buffers + i * PAGE_SIZE, false);
+        grants[i] = (uint32_t)reference;
+    }
+    long allocated = evtchn_alloc(bus.backend_id);
+    port = (uint32_t)allocated;
+    return reference >= 0 && allocated > 0;
+}
+
+static struct blkdev blkfront = {
+    .read = read_sectors,
+    .write = write_sectors,
+    .flush = flush,
+};
+
+struct blkdev *blkdev_open(void)
+{
+    if (!xenbus_find(&bus, "vbd")) {
+        libos_log("disk: no device/vbd in the store");
+        return NULL;
+    }
+    handle = (uint16_t)store_read_number(bus.path, "virtual-device", 0);
+    if (!allocate()) {
+        libos_log("disk: no memory or grants");
+        return NULL;
+    }
+    return connect() ? &blkfront : NULL;
+}
