@@ -165,12 +165,6 @@ static int split_edges(struct domain *d, uint64_t start, uint64_t end) REQUIRES(
     return error != 0 ? error : split_before(d, end);
 }
 
-<<<<<<< HEAD
-/*
- * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
- * they stay pages, so that taking one needs no table and cannot fail.
- */
-=======
 /* Is entry `i` what it would be if the table, that begins with `first`, were one block? */
 static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, uint64_t i)
 {
@@ -178,8 +172,10 @@ static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, uint
     return table[i] == arch_s2_leaf(m, arch_s2_type(first), level + 1);
 }
 
-/* Is the full table at `slot` 512 parts of one block? */
->>>>>>> xenabi
+/*
+ * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
+ * they stay pages, so that taking one needs no table and cannot fail.
+ */
 static bool is_one_block(s2_pte_t *slot, unsigned level)
 {
     const s2_pte_t *table = table_at(*slot);
@@ -189,11 +185,6 @@ static bool is_one_block(s2_pte_t *slot, unsigned level)
         !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
         return false;
     }
-<<<<<<< HEAD
-    for (uint64_t i = P2M_ENTRIES - 1; i > 0; i--) { /* from the end: a difference shows there first */
-        mfn_t m = mfn(arch_s2_mfn(first).v + (i << level_order(level + 1)));
-        if (table[i] != arch_s2_leaf(m, t, level + 1)) {
-=======
     /* Where it differed last time it most likely still does: a page that comes and goes costs one look. */
     uint32_t *hint = &frame_words(table)[1];
     if (!in_block(table, first, level, *hint & (P2M_ENTRIES - 1))) {
@@ -202,7 +193,6 @@ static bool is_one_block(s2_pte_t *slot, unsigned level)
     for (uint64_t i = 1; i < P2M_ENTRIES; i++) {
         if (!in_block(table, first, level, i)) {
             *hint = (uint32_t)i;
->>>>>>> xenabi
             return false;
         }
     }

@@ -4,6 +4,7 @@ Board: QEMU's virt board. Domain: one guest. boot(): run them, get a Transcript.
 Used by tests/guest/run.py, bench/ and whoever else boots guests.
 """
 import contextlib
+import functools
 import os
 import re
 import selectors
@@ -90,6 +91,7 @@ class Domain:
                 f"{self.extra}\n{text}}};\n"), files, address
 
 
+@functools.lru_cache(maxsize=None)
 def hypervisor_path(name):
     """`bulkhead`, `xen` or a path, as the path of an image."""
     if name == "bulkhead":

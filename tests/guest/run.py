@@ -2,6 +2,8 @@
 """Boot test guests on a hypervisor and judge what they print.
 
   run.py [--on bulkhead|xen|bare|PATH]... [options] GUEST...
+  run.py --conform [--on ...]     what a guest may rely on, compared with the bare board
+  run.py --hostile [--on ...]     each hostile guest beside a neighbour that must not notice
 
 A GUEST is NAME[:key=value,...]: `smoke`, `smoke:vcpus=2,memory=64`. Several
 guests given with `+` between them (`sweep+neighbour`) share one board. On
@@ -36,6 +38,43 @@ def tap_of(transcript, domains, label, known=()):
             for line in transcript.lines[domain.name]:
                 if line.startswith("#"):
                     print(f"#   {domain.name}: {line}")
+    return count
+
+
+# Conform guests: name, guest options, host CPUs, GICs, whether the bare board is the oracle.
+CONFORM = (("smoke", "vcpus=2", 2, (3, 2), True),
+           ("timer", "vcpus=1", 1, (3, 2), True),
+           ("psci", "vcpus=2", 2, (3,), False),  # the bare board has no SMCCC: other plan
+           ("gic", "vcpus=2", 2, (3, 2), True),
+           ("uart", "vcpus=1", 1, (3,), True),
+           ("ids", "vcpus=2", 2, (3,), True),
+           ("debug", "vcpus=1", 1, (3,), True),
+           ("fp", "vcpus=2", 1, (3,), False),
+           ("tree", "vcpus=2,bootargs=probe=0x77 cpus=2", 2, (3, 2), False))
+
+
+def conform(on, options):
+    """Each conform guest, its transcript beside the bare board's; returns the number of results."""
+    count = 0
+    for name, words, cpus, gics, oracle in CONFORM:
+        if options.guest and name not in options.guest:
+            continue
+        for gic in gics:
+            board = Board(gic, cpus, 2048, options.cpu)
+            domain = Domain.parse(f"{name}:{words}")
+            label = f"{os.path.basename(on)} GICv{gic}"
+            transcript = boot(on, [domain], board, options.timeout, quiet=not options.verbose)
+            count += tap_of(transcript, [domain], label)
+            if not oracle or on == "bare":
+                continue
+            bare = boot("bare", [domain], board, options.timeout)
+            mine, theirs = transcript.results(name), bare.results(name)
+            same = mine == theirs and bool(mine)
+            print(f"{'ok' if same else 'not ok'} - {label} {name}: the bare board's transcript")
+            for got, want in zip(mine, theirs):
+                if got != want:
+                    print(f"#   here: {got}  there: {want}")
+            count += 1
     return count
 
 
@@ -85,6 +124,8 @@ def main():
     parser.add_argument("--hostile", action="store_true",
                         help="each GUEST (default: all hostile ones) beside the neighbour, "
                              "whose share of the one CPU is judged")
+    parser.add_argument("--conform", action="store_true",
+                        help="the conform guests (or those named) as their makers meant them")
     parser.add_argument("--full", action="store_true", help="with --hostile: the long version")
     parser.add_argument("--seed", type=int, default=1, help="of the hostile guests")
     parser.add_argument("guest", nargs="*")
@@ -94,6 +135,9 @@ def main():
     for on in options.on or ["bulkhead"]:
         if options.hostile:
             count += hostile(on, board, options)
+            continue
+        if options.conform:
+            count += conform(on, options)
             continue
         for group in options.guest:
             domains = [Domain.parse(text) for text in group.split("+")]
