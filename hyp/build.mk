@@ -24,6 +24,7 @@ HYP_CFLAGS += -DCONFIG_DEBUG=1
 endif
 ifneq ($(CLANG),1)
 HYP_CFLAGS += -mno-outline-atomics -ftrivial-auto-var-init=zero
+HYP_LTO    := -flto=2 -ffat-lto-objects
 endif
 
 $(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
@@ -31,7 +32,7 @@ $(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
 $(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
 
 $(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h
 	$(call say,AS,$<)
@@ -50,8 +51,8 @@ $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/lay
 
 $(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
 	$(call say,LINK,$@)
-	$(Q)$(TLD) -nostdlib -static --orphan-handling=error --no-warn-rwx-segments --gc-sections \
-	    -z max-page-size=4096 -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) -static -Wl,--orphan-handling=error,--no-warn-rwx-segments \
+	    -Wl,--gc-sections,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
 
 $(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
 	$(call say,IMAGE,$@)

@@ -92,6 +92,8 @@ ALL += $(LIBOS_B)/compat.a
 LIBOS_TEST_APPS := hello attacker posix
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
+TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
+TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
@@ -103,3 +105,45 @@ $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 TEST_DEPS      += $(B)/san/libos-fuzz
 TEST_SUITES    += $(B)/san/libos-fuzz 500000;
 NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;
+
+# The file system against power cuts, on the host.
+$(B)/san/libos-slate: tests/libos/test_slate.c libos/files/slate.c libos/files/slate.h
+	$(call say,SANCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@
+TEST_DEPS      += $(B)/san/libos-slate
+TEST_SUITES    += $(B)/san/libos-slate 150;
+NIGHTLY_SUITES += $(B)/san/libos-slate 20000 $$RANDOM;
+
+# mbedTLS from Debian's source package, unmodified, with our configuration; application code.
+LIBOS_MBEDTLS := $(LIBOS_B)/mbedtls-src
+MBEDTLS_FILES := aes asn1parse asn1write base64 bignum ccm chacha20 chachapoly cipher \
+    cipher_wrap constant_time ctr_drbg ecdh ecdsa ecp ecp_curves entropy error gcm hmac_drbg md oid \
+    pem pk pk_wrap pkparse platform platform_util poly1305 rsa rsa_internal sha256 sha512 ssl_ciphersuites \
+    ssl_cli ssl_msg ssl_srv ssl_tls x509 x509_crt
+MBEDTLS_OBJS  := $(patsubst %,$(LIBOS_B)/mbedtls/%.o,$(MBEDTLS_FILES)) $(LIBOS_B)/mbedtls/entropy_source.o
+APP_CFLAGS = -std=gnu11 -Os -fPIE -ffunction-sections -fdata-sections -fno-ident \
+    -fno-asynchronous-unwind-tables -fno-stack-protector -mno-outline-atomics -fno-omit-frame-pointer \
+    -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl $(LIBOS_GCC_INCLUDE) \
+    -Ilibos/mbedtls -isystem $(LIBOS_MBEDTLS)/include '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"' \
+    -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(realpath $(LIBOS_MBEDTLS))=mbedtls
+
+$(LIBOS_MBEDTLS):
+	$(call say,FETCH,mbedtls (source))
+	@mkdir -p $(@D)
+	$(Q)d=$$($(PYTHON) tools/debian.py source mbedtls) && ln -sfn "$$d" $@
+
+$(LIBOS_B)/mbedtls/%.o: libos/build.mk libos/mbedtls/mbedtls_config.h | $(LIBOS_MUSL) $(LIBOS_MBEDTLS)
+	$(call say,TCC,mbedtls/$*)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(APP_CFLAGS) -w -c $(LIBOS_MBEDTLS)/library/$*.c -o $@
+
+$(LIBOS_B)/mbedtls/entropy_source.o: libos/mbedtls/entropy.c | $(LIBOS_MUSL) $(LIBOS_MBEDTLS)
+	$(call say,TCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(APP_CFLAGS) $(WARN) -c $< -o $@
+
+$(LIBOS_B)/mbedtls.a: $(MBEDTLS_OBJS)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(CROSS)ar rcsD $@ $^

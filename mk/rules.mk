@@ -30,5 +30,5 @@ $(B)/san/obj/%.o: %.c
 	$(Q)$(HOSTCC) $(SAN_CFLAGS) -Ilib/include -Iabi -Ihyp/include $(CFLAGS_$(subst /,_,$(dir $<))) -c $< -o $@
 
 ifneq ($(wildcard $(B)),)
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
 endif

@@ -2,8 +2,8 @@
  * A web server for static files: HTTP/1.1 with keep-alive and pipelining, GET and HEAD, one
  * thread, poll(). Plain POSIX: the same source is a Linux process and a unikernel.
  *
- *   web [PORT]       serves the tree below the working directory's root ("/" in a unikernel,
- *                    $WEB_ROOT otherwise)
+ *   web [PORT [ROOT [TLS]]]   serves the tree below ROOT (default: $WEB_ROOT, else /);
+ *                             TLS: directory with cert.pem and key.pem
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,11 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "transport.h"
 
 #define CONNECTIONS_MAX 900
 #define REQUEST_MAX     4096
@@ -32,6 +33,7 @@
  */
 struct connection {
     int fd;
+    struct transport *transport;
     int file;          /* being sent, or -1 */
     off_t offset;
     off_t size;
@@ -219,15 +221,16 @@ static void answer(struct connection *c, size_t size)
 static int send_some(struct connection *c)
 {
     while (c->head_sent < c->head_size) {
-        ssize_t sent = send(c->fd, c->head + c->head_sent, c->head_size - c->head_sent,
-                            MSG_NOSIGNAL | (c->file >= 0 ? MSG_MORE : 0));
+        ssize_t sent = transport_send(c->transport, c->head + c->head_sent,
+                                      c->head_size - c->head_sent, c->file >= 0);
         if (sent < 0) {
             return errno == EAGAIN ? 0 : -1;
         }
         c->head_sent += (size_t)sent;
     }
     while (c->file >= 0 && c->offset < c->size) {
-        ssize_t sent = sendfile(c->fd, c->file, &c->offset, (size_t)(c->size - c->offset));
+        ssize_t sent = transport_send_file(c->transport, c->file, &c->offset,
+                                           (size_t)(c->size - c->offset));
         if (sent < 0) {
             return errno == EAGAIN ? 0 : -1;
         }
@@ -258,7 +261,6 @@ static int serve(struct connection *c)
                 return done == 0;
             }
             if (!c->keep) {
-                shutdown(c->fd, SHUT_WR);
                 return 0;
             }
         }
@@ -273,7 +275,8 @@ static int serve(struct connection *c)
             refuse(c, "431 Request Header Fields Too Large", 1);
             continue;
         }
-        ssize_t got = recv(c->fd, c->request + c->used, sizeof(c->request) - c->used, 0);
+        ssize_t got = transport_receive(c->transport, c->request + c->used,
+                                        sizeof(c->request) - c->used);
         if (got <= 0) {
             return got < 0 && errno == EAGAIN;
         }
@@ -291,6 +294,7 @@ static void drop(nfds_t i)
     if (connections[i]->file >= 0) {
         close(connections[i]->file);
     }
+    transport_close(connections[i]->transport);
     close(connections[i]->fd);
     free(connections[i]);
     count--;
@@ -303,10 +307,13 @@ static void accept_all(time_t now)
     int fd;
     while (count <= CONNECTIONS_MAX && (fd = accept4(polls[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         struct connection *c = malloc(sizeof(*c));
-        if (c == NULL) {
+        struct transport *transport = c == NULL ? NULL : transport_open(fd);
+        if (transport == NULL) {
+            free(c);
             close(fd); /* out of memory: this one is refused, the others live */
             return;
         }
+        c->transport = transport;
         c->fd = fd;
         c->file = -1;
         c->used = c->head_size = c->head_sent = 0;
@@ -342,8 +349,11 @@ static int listen_on(unsigned int port)
 int main(int argc, char **argv)
 {
     unsigned int port = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 10) : 80;
-    const char *given = getenv("WEB_ROOT");
-    root = given != NULL ? given : "";
+    const char *given = argc > 2 ? argv[2] : getenv("WEB_ROOT");
+    root = given != NULL && strcmp(given, "/") != 0 ? given : "";
+    if (transport_init(argc > 3 ? argv[3] : NULL) != 0) {
+        return 1;
+    }
     signal(SIGPIPE, SIG_IGN);
     polls[0] = (struct pollfd){listen_on(port), POLLIN, 0};
     for (;;) {

@@ -69,8 +69,8 @@ bool cmd_cpus(struct run *r)
 
 bool cmd_irqs(struct run *r)
 {
-    struct domain *d;
-    uint32_t virq;
+    struct domain *d = NULL;
+    uint32_t virq = 0;
 
     if (r->n == 0) {
         r->position = GIC_SPI_FIRST;

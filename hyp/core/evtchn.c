@@ -347,30 +347,55 @@ static int64_t close_port(struct vcpu *v, const struct evtchn_close *op)
     return error;
 }
 
-static int64_t send(struct vcpu *v, const struct evtchn_send *op)
+/* What a send means for a channel whose ends stay as they are meanwhile. */
+static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port, void (**notify)(struct vcpu *v))
 {
-    struct domain *d = v->domain;
-    void (*notify)(struct vcpu *v) = NULL;
-    int64_t error = 0;
-    lock(&d->evtchn->lock);
-    struct evtchn *c = evtchn_of(d->evtchn, op->port);
-    switch (c != NULL ? c->state : EVTCHN_FREE) {
+    switch (c->state) {
     case EVTCHN_INTERDOMAIN: /* E1: our lock keeps the peer and its channel where they are */
         evtchn_raise(c->remote, evtchn_of(c->remote->evtchn, c->remote_port), c->remote_port);
-        break;
+        return 0;
     case EVTCHN_IPI:
-        evtchn_raise(d, c, op->port);
-        break;
+        evtchn_raise(d, c, port);
+        return 0;
     case EVTCHN_XEN:
-        notify = c->notify;
-        break;
+        *notify = c->notify;
+        return 0;
     case EVTCHN_UNBOUND: /* nobody there yet, or any more */
-        break;
+        return 0;
     default:
-        error = -XEN_EINVAL;
-        break;
+        return -XEN_EINVAL;
     }
-    unlock(&d->evtchn->lock);
+}
+
+/*
+ * To oneself no lock is needed: records stay as long as the domain, and a
+ * guest that closes a channel while it sends on it may get the event at
+ * whatever the port has become.
+ */
+static int64_t send(struct vcpu *v, uint32_t port)
+{
+    struct domain *d = v->domain;
+    struct evtchn_domain *e = d->evtchn;
+    struct evtchn *c = evtchn_of(e, port);
+    if (unlikely(c == NULL)) {
+        return -XEN_EINVAL;
+    }
+    if (c->state == EVTCHN_IPI) {
+        evtchn_raise(d, c, port);
+        return 0;
+    }
+    if (c->state == EVTCHN_INTERDOMAIN && c->remote == d) {
+        uint32_t there = c->remote_port;
+        struct evtchn *peer = evtchn_of(e, there);
+        if (peer != NULL) {
+            evtchn_raise(d, peer, there);
+        }
+        return 0;
+    }
+    void (*notify)(struct vcpu *v) = NULL;
+    lock(&e->lock);
+    int64_t error = send_locked(d, c, port, &notify);
+    unlock(&e->lock);
     if (notify != NULL) {
         notify(v);
     }
@@ -557,25 +582,32 @@ static int64_t dispatch(struct vcpu *v, uint32_t cmd, union evtchn_argument *a)
     }
 }
 
-int64_t evtchn_op(struct vcpu *v, uint64_t *arg)
+/* Not inlined: a send must not save the registers that this needs. */
+static __attribute__((noinline)) int64_t slow_op(struct vcpu *v, uint32_t cmd, uint64_t at)
 {
-    uint32_t cmd = (uint32_t)arg[0];
     union evtchn_argument a;
-    if (likely(cmd == EVTCHNOP_send)) { /* the one that must be quick */
-        return guest_va_read(v, &a.send, arg[1], sizeof(a.send)) != 0 ? -XEN_EFAULT : send(v, &a.send);
-    }
     if (cmd >= ARRAY_LEN(shapes) || shapes[cmd].size == 0) {
         return -XEN_ENOSYS;
     }
     cmd = array_index_clamp(cmd, ARRAY_LEN(shapes));
-    if (guest_va_read(v, &a, arg[1], shapes[cmd].size) != 0) {
+    if (guest_va_read(v, &a, at, shapes[cmd].size) != 0) {
         return -XEN_EFAULT;
     }
     int64_t error = dispatch(v, cmd, &a);
-    if (error == 0 && shapes[cmd].out && guest_va_write(v, arg[1], &a, shapes[cmd].size) != 0) {
+    if (error == 0 && shapes[cmd].out && guest_va_write(v, at, &a, shapes[cmd].size) != 0) {
         return -XEN_EFAULT;
     }
     return error;
+}
+
+int64_t evtchn_op(struct vcpu *v, uint64_t *arg)
+{
+    uint32_t cmd = (uint32_t)arg[0];
+    if (likely(cmd == EVTCHNOP_send)) { /* the one that must be quick */
+        uint32_t port;
+        return guest_va_read32(v, &port, arg[1]) != 0 ? -XEN_EFAULT : send(v, port);
+    }
+    return slow_op(v, cmd, arg[1]);
 }
 
 /* --- From the hypervisor's side --- */

@@ -67,22 +67,13 @@ static struct maptrack *track_take(struct domain *d, grant_handle_t *handle)
     return m;
 }
 
-static void track_give(struct grant_domain *g, struct maptrack *m, grant_handle_t handle)
+static void track_free(struct grant_domain *g, struct maptrack *m, grant_handle_t handle)
 {
-    lock(&g->map_lock);
     m->state = MAPTRACK_FREE;
     m->table = NULL;
     m->gfn = g->track_free;
     g->track_free = handle + 1;
     g->track_used--;
-    unlock(&g->map_lock);
-}
-
-static void track_state(struct grant_domain *g, struct maptrack *m, uint8_t state)
-{
-    lock(&g->map_lock);
-    m->state = state;
-    unlock(&g->map_lock);
 }
 
 /* --- Map --- */
@@ -114,10 +105,13 @@ static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op, c
     m->mfn = use->mfn.v;
     m->gfn = op->host_addr >> FRAME_SHIFT;
     if (physmap_replace(d, gfn(m->gfn), use->mfn, readonly ? P2M_GRANT_RO : P2M_GRANT_RW) != 0) {
-        track_give(d->grant, m, *handle);
+        lock(&d->grant->map_lock);
+        track_free(d->grant, m, *handle);
+        unlock(&d->grant->map_lock);
         return GNTST_general_error;
     }
-    track_state(d->grant, m, MAPTRACK_MAPPED);
+    /* BUSY is ours alone; who finds MAPPED finds all of it. */
+    __atomic_store_n(&m->state, MAPTRACK_MAPPED, __ATOMIC_RELEASE);
     return GNTST_okay;
 }
 
@@ -151,28 +145,34 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
     return GNTST_okay;
 }
 
+/* Elements that are copied in and out at once. */
+#define CHUNK 8u
+
+static unsigned chunk_of(uint64_t left)
+{
+    return left < CHUNK ? (unsigned)left : CHUNK;
+}
+
 int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
 {
+    struct gnttab_map_grant_ref op[CHUNK] NOT_ZEROED;
     struct domain *last = NULL;
     int64_t result = 0;
-    for (unsigned budget = BATCH; arg[2] > 0 && result == 0; budget--) {
-        struct gnttab_map_grant_ref op;
-        if (budget == 0) {
+    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
+        unsigned count = chunk_of(arg[2]);
+        if (done == BATCH) {
             result = -XEN_ERESTART;
-            break;
-        }
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {
+        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
             result = -XEN_EFAULT;
-            break;
+        } else {
+            for (unsigned i = 0; i < count; i++) {
+                op[i].status = (int16_t)map_one(v->domain, &op[i], &last);
+            }
+            /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
+            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
+            arg[1] += count * sizeof(op[0]);
+            arg[2] -= count;
         }
-        op.status = (int16_t)map_one(v->domain, &op, &last);
-        /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
-        if (guest_va_write(v, arg[1], &op, sizeof(op)) != 0) {
-            result = -XEN_EFAULT;
-            break;
-        }
-        arg[1] += sizeof(op);
-        arg[2]--;
     }
     if (last != NULL) {
         domain_put(last);
@@ -220,36 +220,37 @@ static void release(struct domain *d, const struct taken *taken, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct maptrack *m = taken[i].track;
         grant_unpin(m->table, m->ref, m->readonly, true);
-        track_give(d->grant, m, taken[i].handle);
     }
+    lock(&d->grant->map_lock);
+    for (unsigned i = 0; i < count; i++) {
+        track_free(d->grant, taken[i].track, taken[i].handle);
+    }
+    unlock(&d->grant->map_lock);
 }
 
 int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg)
 {
-    struct taken taken[BATCH];
-    unsigned count = 0;
+    struct gnttab_unmap_grant_ref op[CHUNK] NOT_ZEROED;
+    struct taken taken[BATCH] NOT_ZEROED;
+    unsigned taken_count = 0;
     int64_t result = 0;
-    for (unsigned budget = BATCH; arg[2] > 0; budget--) {
-        struct gnttab_unmap_grant_ref op;
-        if (budget == 0) {
+    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
+        unsigned count = chunk_of(arg[2]);
+        if (done == BATCH) {
             result = -XEN_ERESTART;
-            break;
-        }
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {
+        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
             result = -XEN_EFAULT;
-            break;
+        } else {
+            for (unsigned i = 0; i < count; i++) {
+                op[i].status = (int16_t)take_out(v->domain, &op[i], &taken[taken_count]);
+                taken_count += op[i].status == GNTST_okay;
+            }
+            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
+            arg[1] += count * sizeof(op[0]);
+            arg[2] -= count;
         }
-        int16_t status = (int16_t)take_out(v->domain, &op, &taken[count]);
-        count += status == GNTST_okay;
-        if (guest_va_write(v, arg[1] + offsetof(struct gnttab_unmap_grant_ref, status), &status,
-                           sizeof(status)) != 0) {
-            result = -XEN_EFAULT;
-            break;
-        }
-        arg[1] += sizeof(op);
-        arg[2]--;
     }
-    release(v->domain, taken, count);
+    release(v->domain, taken, taken_count);
     return result;
 }
 
@@ -289,7 +290,7 @@ int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_
 int grant_domain_stop(struct domain *d)
 {
     struct grant_domain *g = d->grant;
-    struct taken taken[BATCH];
+    struct taken taken[BATCH] NOT_ZEROED;
     unsigned count = 0;
     while (g->stop_at < g->track_count && count < BATCH) {
         grant_handle_t handle = g->stop_at++;

@@ -1,6 +1,8 @@
 /* Copies to and from a guest's virtual addresses. See hyp/guest-va.h. */
 #include <hyp/guest-va.h>
 
+#include "xen-internal.h"
+
 #include <hyp/arch.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
@@ -8,62 +10,93 @@
 #include <xen/errno.h>
 
 /* Arguments are a few aligned words nearly always: a loop of words beats a call of memcpy(). */
-static void copy_words(void *to, const void *from, size_t size)
+static inline void copy_words(void *to, const void *from, size_t size)
 {
-    if (((uintptr_t)to | (uintptr_t)from | size) % sizeof(uint32_t) != 0 || size > 64) {
+    uintptr_t bits = (uintptr_t)to | (uintptr_t)from | size;
+    if (bits % sizeof(uint32_t) != 0 || size > 256) {
         memcpy(to, from, size);
         return;
     }
-    const uint32_t *word = from;
-    uint32_t *out = to;
-    for (size_t i = 0; i < size / sizeof(*word); i++) {
-        out[i] = word[i];
+    size_t at = 0;
+    for (; bits % sizeof(uint64_t) == 0 && at < size; at += sizeof(uint64_t)) {
+        *(uint64_t *)((char *)to + at) = *(const uint64_t *)((const char *)from + at);
+    }
+    for (; at < size; at += sizeof(uint32_t)) {
+        *(uint32_t *)((char *)to + at) = *(const uint32_t *)((const char *)from + at);
     }
 }
 
-/* The bytes at `va`, within one page, or NULL. They stay as long as the p2m lock is held. */
-static void *find(struct vcpu *v, uint64_t va, bool write)
+/* What is RAM stays RAM, so the last frame that was is remembered: arguments lie on one stack. */
+static inline bool is_ram(struct evtchn_vcpu *x, mfn_t m)
 {
-    mpa_t at;
-    if (!arch_guest_va_to_mpa(v, va, write, &at)) {
-        return NULL;
+    if (likely(x->ram_frame == m.v)) {
+        return true;
     }
-    if (!frame_is_ram(mpa_mfn(at))) {
-        return NULL; /* a device */
+    if (!frame_is_ram(m)) {
+        return false; /* a device */
     }
-    return (char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK);
+    x->ram_frame = m.v;
+    return true;
 }
 
-static int copy(struct vcpu *v, char *ours, uint64_t va, size_t size, bool write)
+/* Within one page. The bytes stay where they are as long as the p2m lock is held. */
+static inline int copy_part(struct vcpu *v, void *ours, uint64_t va, size_t size, bool write)
 {
     lock_t *l = &v->domain->p2m.lock;
-    while (size > 0) {
+    mpa_t at;
+    lock(l);
+    bool good = arch_guest_va_to_mpa(v, va, write, &at) && is_ram(v->evtchn, mpa_mfn(at));
+    if (likely(good)) {
+        void *theirs = (char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK);
+        copy_words(write ? theirs : ours, write ? ours : theirs, size);
+    }
+    unlock(l);
+    return good ? 0 : -XEN_EFAULT;
+}
+
+static cold int copy_pages(struct vcpu *v, char *ours, uint64_t va, size_t size, bool write)
+{
+    int error = 0;
+    while (size > 0 && error == 0) {
         size_t part = FRAME_SIZE - (va & FRAME_MASK);
         part = part < size ? part : size;
-        lock(l);
-        char *theirs = find(v, va, write);
-        if (theirs != NULL) {
-            copy_words(write ? theirs : ours, write ? ours : theirs, part);
-        }
-        unlock(l);
-        if (theirs == NULL) {
-            return -XEN_EFAULT;
-        }
+        error = copy_part(v, ours, va, part, write);
         ours += part;
         va += part;
         size -= part;
     }
-    return 0;
+    return error;
+}
+
+int guest_va_read32(struct vcpu *v, uint32_t *to, uint64_t va)
+{
+    if (unlikely(va % sizeof(*to) != 0)) {
+        return copy_pages(v, (char *)to, va, sizeof(*to), false);
+    }
+    lock_t *l = &v->domain->p2m.lock;
+    mpa_t at;
+    lock(l);
+    bool good = arch_guest_va_to_mpa(v, va, false, &at) && is_ram(v->evtchn, mpa_mfn(at));
+    if (likely(good)) {
+        *to = *(const uint32_t *)((const char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK));
+    }
+    unlock(l);
+    return good ? 0 : -XEN_EFAULT;
 }
 
 int guest_va_read(struct vcpu *v, void *to, uint64_t va, size_t size_bytes)
 {
-    return copy(v, to, va, size_bytes, false);
+    return likely((va & FRAME_MASK) + size_bytes <= FRAME_SIZE)
+               ? copy_part(v, to, va, size_bytes, false)
+               : copy_pages(v, to, va, size_bytes, false);
 }
 
 int guest_va_write(struct vcpu *v, uint64_t va, const void *from, size_t size_bytes)
 {
-    return copy(v, (char *)(uintptr_t)from, va, size_bytes, true);
+    void *ours = (void *)(uintptr_t)from; /* only read */
+    return likely((va & FRAME_MASK) + size_bytes <= FRAME_SIZE)
+               ? copy_part(v, ours, va, size_bytes, true)
+               : copy_pages(v, ours, va, size_bytes, true);
 }
 
 int guest_va_hold(struct vcpu *v, uint64_t va, mpa_t *out)

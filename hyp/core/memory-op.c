@@ -109,7 +109,7 @@ static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
 /* Take an extent back, block by block, each with one invalidation for what was taken. */
 static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order, uint32_t *budget)
 {
-    mfn_t taken[1u << BLOCK_ORDER];
+    mfn_t taken[1u << BLOCK_ORDER] NOT_ZEROED;
     uint32_t block = 1u << (order < BLOCK_ORDER ? order : BLOCK_ORDER);
     int error = 0;
     for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order && error == 0;

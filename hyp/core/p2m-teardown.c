@@ -16,6 +16,7 @@
 
 int p2m_init(struct domain *d)
 {
+    CHECK(d->p2m.root.v == 0);
     d->p2m = (struct p2m){.lock = LOCK_INIT(RANK_P2M)};
     void *root = frame_alloc_hyp(d, arch_s2_root_order());
     if (root == NULL) {

@@ -165,6 +165,13 @@ static int split_edges(struct domain *d, uint64_t start, uint64_t end) REQUIRES(
     return error != 0 ? error : split_before(d, end);
 }
 
+/* Is entry `i` what it would be if the table, that begins with `first`, were one block? */
+static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, uint64_t i)
+{
+    mfn_t m = mfn(arch_s2_mfn(first).v + (i << level_order(level + 1)));
+    return table[i] == arch_s2_leaf(m, arch_s2_type(first), level + 1);
+}
+
 /*
  * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
  * they stay pages, so that taking one needs no table and cannot fail.
@@ -178,13 +185,27 @@ static bool is_one_block(s2_pte_t *slot, unsigned level)
         !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
         return false;
     }
-    for (uint64_t i = P2M_ENTRIES - 1; i > 0; i--) { /* from the end: a difference shows there first */
-        mfn_t m = mfn(arch_s2_mfn(first).v + (i << level_order(level + 1)));
-        if (table[i] != arch_s2_leaf(m, t, level + 1)) {
+    /* Where it differed last time it most likely still does: a page that comes and goes costs one look. */
+    uint32_t *hint = &frame_words(table)[1];
+    if (!in_block(table, first, level, *hint & (P2M_ENTRIES - 1))) {
+        return false;
+    }
+    for (uint64_t i = 1; i < P2M_ENTRIES; i++) {
+        if (!in_block(table, first, level, i)) {
+            *hint = (uint32_t)i;
             return false;
         }
     }
     return true;
+}
+
+/* A quick no, which a frame from anywhere nearly always gets: does it lie where its table's block would have it? */
+static bool fits_beside(const struct p2m_path *path)
+{
+    const s2_pte_t *slot = path->slot[path->level];
+    uint64_t index = ((uintptr_t)slot / sizeof(*slot)) & (P2M_ENTRIES - 1);
+    uint64_t frames = level_frames(path->level), m = arch_s2_mfn(*slot).v;
+    return m / frames % P2M_ENTRIES == index && arch_s2_valid(slot[index != 0 ? -1 : 1]);
 }
 
 /* If the smallest table that holds `g`, or then the next one up, is all one block, make it one. */
@@ -192,7 +213,7 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    while (path.level > 1 && is_one_block(path.slot[path.level - 1], path.level - 1)) {
+    while (path.level > 1 && fits_beside(&path) && is_one_block(path.slot[path.level - 1], path.level - 1)) {
         s2_pte_t *slot = path.slot[--path.level];
         s2_pte_t *table = table_at(*slot);
         s2_pte_t first = table[0];
@@ -284,9 +305,11 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    merge(d, gfn(start)); /* the ragged ends may have filled up a table */
-    if (end - 1 != start) {
-        merge(d, gfn(end - 1));
+    if (!p2m_is_lent(t)) { /* other domains' frames come and go one by one: no block is worth making */
+        merge(d, gfn(start)); /* the ragged ends may have filled up a table */
+        if (end - 1 != start) {
+            merge(d, gfn(end - 1));
+        }
     }
     arch_s2_publish();
     return 0;

@@ -38,7 +38,7 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
     }
     lock(&v->vgic.lock);
     v->vgic.priv.latch |= 1u << intid;
-    vgic_update_private(v, 1u << intid);
+    vgic_added_private(v, 1u << intid);
     unlock(&v->vgic.lock);
 }
 
@@ -89,14 +89,19 @@ void vgic_timer_fired(struct vcpu *v)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    if ((c->priv.resident & VTIMER_BIT) != 0) {
-        vgic_sync(v);
-    }
     lock(&c->lock);
+    if ((c->priv.resident & VTIMER_BIT) != 0) {
+        vgic_retire_private(v);
+    }
+    if (unlikely((c->priv.resident & VTIMER_BIT) != 0)) {
+        unlock(&c->lock); /* the guest made it active itself, and not by acknowledging it */
+        vgic_sync(v);
+        lock(&c->lock);
+    }
     c->priv.phys |= VTIMER_BIT;
     c->priv.line |= VTIMER_BIT;
     c->priv.latch |= c->priv.edge & VTIMER_BIT;
-    vgic_update_private(v, VTIMER_BIT);
+    vgic_added_private(v, VTIMER_BIT);
     unlock(&c->lock);
 }
 
@@ -149,7 +154,7 @@ static void sgi_send(struct vcpu *t, uint32_t bit, bool group1)
     lock(&c->lock);
     if (group1 || (c->priv.group & bit) == 0) {
         c->priv.latch |= bit;
-        vgic_update_private(t, bit);
+        vgic_added_private(t, bit);
     }
     unlock(&c->lock);
 }
@@ -190,7 +195,7 @@ static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
     lock(&c->lock);
     c->sgi_from[sgi] |= (uint8_t)(1u << from->id);
     c->priv.latch |= 1u << sgi;
-    vgic_update_private(t, 1u << sgi);
+    vgic_added_private(t, 1u << sgi);
     unlock(&c->lock);
 }
 

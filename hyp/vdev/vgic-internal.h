@@ -60,6 +60,8 @@ static inline unsigned bit_take(uint32_t *mask)
 
 /* v has work for its next entry. Cheap if that is us. */
 void vgic_notify(struct vcpu *v);
+/* Finished private interrupts of `v`, loaded here, leave their list registers. Its lock is held. */
+void vgic_retire_private(struct vcpu *v);
 /* State of something resident on, or active on, `v` changed in memory: it shall fold and refill.
  * Its lock or the distributor's is held. */
 void vgic_request_fold(struct vcpu *v);
@@ -67,6 +69,8 @@ void vgic_request_fold(struct vcpu *v);
  * distributor's lock held. */
 void vgic_update_private(struct vcpu *v, uint32_t mask);
 void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask);
+/* The same, when `mask` only became pending: no list register has to be folded for that, usually. */
+void vgic_added_private(struct vcpu *v, uint32_t mask);
 /* G4 for linked interrupts whose state a register write removed. `v`: loaded here, for private
  * ones; NULL for SPIs. */
 void vgic_settle_private(struct vcpu *v);

@@ -148,7 +148,8 @@ static enum vgic_outcome read_bits(const struct span *s, unsigned reg, struct mm
  * nothing (G4). */
 static void span_claim_physical(const struct span *s, uint32_t mask)
 {
-    mask &= s->bank->hw; /* whatever `phys` says of residents: the guest may have ended them since */
+    mask &=
+        s->bank->hw; /* whatever `phys` says of residents: the guest may have ended them since */
     if (s->t && s->t != s->v) {
         return; /* banked on another CPU */
     }

@@ -22,6 +22,8 @@
 
 #include "vgic-internal.h"
 
+static bool refill_added(struct vcpu *v, bool spis);
+
 bool vgic_is_here(const struct vcpu *v)
 {
     return this_cpu()->current == v;
@@ -56,23 +58,46 @@ void vgic_request_fold(struct vcpu *v)
     }
 }
 
+/* Nothing but additions since the last refill, and they all fitted. */
+static bool short_way_open(const struct vgic_cpu *c)
+{
+    return c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0;
+}
+
+/* Of what is new and deliverable, does any have to get into a list register before NPIE? G2 */
+static bool urgent(const struct vgic_cpu *c, uint32_t fresh)
+{
+    while (fresh != 0) {
+        unsigned i = bit_take(&fresh);
+        unsigned group = (c->priv.group >> i & 1) != 0 ? DIST_GROUP1 : DIST_GROUP0;
+        if (c->priv.priority[i] < c->worst || c->overflow != group) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void vgic_update_private(struct vcpu *v, uint32_t mask)
 {
     struct vgic_cpu *c = &v->vgic;
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
 
     if ((c->priv.resident & mask) != 0) {
         vgic_request_fold(v);
+    } else if (fresh != 0 && (c->overflow == 0 || urgent(c, fresh))) {
+        vgic_notify(v);
+    }
+}
+
+void vgic_added_private(struct vcpu *v, uint32_t mask)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
+
+    if ((c->priv.resident & mask) == 0 && (fresh == 0 || (c->overflow != 0 && !urgent(c, fresh)))) {
         return;
     }
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
-    bool urgent = fresh != 0 && c->overflow == 0;
-    while (!urgent && fresh != 0) {
-        unsigned i = bit_take(&fresh);
-        unsigned group = (c->priv.group >> i & 1) != 0 ? DIST_GROUP1 : DIST_GROUP0;
-        urgent =
-            c->priv.priority[i] < c->worst || c->overflow != group; /* else NPIE brings it in: G2 */
-    }
-    if (urgent) {
+    if (!vgic_is_here(v) || !short_way_open(c) || !refill_added(v, false)) {
         vgic_notify(v);
     }
 }
@@ -438,11 +463,14 @@ static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
 static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
-    struct pick p = {.room = arch_lr_count(), .best = {NO_KEY, NO_KEY}};
+    struct pick p __attribute__((uninitialized)); /* all that is read is written first */
     uint32_t hcr = HCR_EN;
     unsigned chosen_pending = 0;
     bool mixed = false;
 
+    p.room = arch_lr_count();
+    p.count = p.pending_count = p.active_count = 0;
+    p.best[0] = p.best[1] = NO_KEY;
     pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
     if (spis) {
         pick_spis(&p, v);
@@ -475,22 +503,77 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
     hcr_set(c, hcr);
 }
 
-/* The short way: only private additions, and room for them all. False: nothing was done. */
-static bool refill_added(struct vcpu *v)
+/* An interrupt is over: what fold_one() does for an empty list register, without the rest. */
+static void retire_one(struct vcpu *v, unsigned n)
+{
+    struct vgic_bank *b = &v->vgic.priv;
+    uint32_t intid = v->vgic.lr_intid[n], bit = 1u << intid % 32;
+
+    if (unlikely(intid >= VGIC_PRIVATE ||
+                 ((b->hw | b->squash_pending | b->squash_active) & bit) != 0)) {
+        fold_one(v, n, 0);
+        return;
+    }
+    b->resident &= ~bit;
+}
+
+/* Recognise finished interrupts without reading list registers; SPIs only under the distributor's lock. */
+static void retire(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-    uint32_t free = (1u << arch_lr_count()) - 1;
+    uint32_t done = c->lr_used & (spis ? ~0u : ~(uint32_t)c->lr_spi);
 
-    if (c->lr_used != 0) {
-        uint32_t done = c->lr_used & (uint32_t)arch_lr_empty_mask();
-        c->lr_used &= (uint16_t)~done;
-        c->lr_spi &= (uint16_t)~done;
-        while (done != 0) {
-            fold_one(v, bit_take(&done), 0);
-        }
-        fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-        free &= ~(uint32_t)c->lr_used;
+    if (done == 0) {
+        return;
+    }
+    done &= (uint32_t)arch_lr_empty_mask();
+    c->lr_used &= (uint16_t)~done;
+    c->lr_spi &= (uint16_t)~done;
+    while (done != 0) {
+        retire_one(v, bit_take(&done));
+    }
+}
+
+void vgic_retire_private(struct vcpu *v)
+{
+    retire(v, false);
+}
+
+/* One that is pending, not active, and private: most are. */
+static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct vgic_bank *b = &c->priv;
+    uint32_t bit = 1u << intid;
+
+    if (unlikely(((b->line | b->hw) & bit) != 0 || v->domain->vgic.version == 2)) {
+        load_one(v, n, intid, false);
+        return;
+    }
+    b->latch &= ~bit;
+    b->lr_latch |= bit;
+    b->lr_pending |= bit;
+    b->lr_active &= ~bit;
+    b->resident |= bit;
+    c->lr_intid[n] = (uint16_t)intid;
+    c->lr_used |= (uint16_t)(1u << n);
+    arch_lr_write(n, intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING |
+                         ((b->group & bit) != 0 ? LR_GROUP1 : 0));
+}
+
+/*
+ * The short way: only private additions, and room for them all. False: take the long way; also if one
+ * came again that is still in a list register, where it may have to become pending beside active.
+ */
+static bool refill_added(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    retire(v, spis);
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
+    uint32_t free = ((1u << arch_lr_count()) - 1) & ~(uint32_t)c->lr_used;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0)) {
+        return false;
     }
     for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
         if (room == 0) {
@@ -499,7 +582,7 @@ static bool refill_added(struct vcpu *v)
         room &= room - 1;
     }
     while (fresh != 0) {
-        load_one(v, bit_take(&free), bit_take(&fresh), false);
+        load_fresh(v, bit_take(&free), bit_take(&fresh));
     }
     return true;
 }
@@ -508,7 +591,7 @@ static void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    if (c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0 && refill_added(v)) {
+    if (short_way_open(c) && refill_added(v, spis)) {
         return;
     }
     uint32_t stale = c->lr_used;

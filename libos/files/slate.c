@@ -755,6 +755,9 @@ struct file_system *slate_mount(struct blkdev *on, const char *path)
         return NULL;
     }
     size_t map_bytes = (block_count + 63) / 64 * 8;
+    heap_free(table); /* of an earlier mount */
+    heap_free(used);
+    heap_free(held);
     table = heap_zalloc(sizeof(*table));
     used = heap_zalloc(map_bytes);
     held = heap_zalloc(map_bytes);

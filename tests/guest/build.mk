@@ -7,6 +7,8 @@ $(foreach s,$(GUEST_SOURCES),$(eval $(call guest,$(basename $(notdir $s)),$s)))
 .PHONY: guests
 guests: $(GUESTS)
 ALL += $(GUESTS)
+TEST_SUITES += $(PYTHON) tests/guest/restarts.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;

@@ -40,7 +40,9 @@ def initramfs():
         command += ["--module", module]
     command += ["--file", f"{common}/etc/xen/scripts=/etc/xen/scripts",
                 "--file", f"{ROOT}/tests/libos/dom0.sh=/tests/dom0"]
-    return toolchain.run(command).strip().split("\n")[-1]
+    script = toolchain.file_digest(f"{ROOT}/tests/libos/dom0.sh")
+    return toolchain.remembered(f"dom0 {script} " + " ".join(command[2:]),
+                                lambda: toolchain.run(command).strip().split("\n")[-1])
 
 
 def free_port():
@@ -66,8 +68,8 @@ class Dom0:
         with open(os.path.join(where, "apps.tar"), "ab") as file:
             file.truncate((file.tell() + 511) & ~511)
         kernel = toolchain.debian("kernel", "arm64", "--print", "image")
-        forward = "".join(f",hostfwd={kind}:127.0.0.1:{host}-10.0.2.15:{guest}"
-                          for kind, host, guest in forwards)
+        forward = "".join(f",hostfwd={kind}:127.0.0.1:{host}-10.0.2.{address}:{guest}"
+                          for kind, host, guest, address in forwards)
         options = ["-global", "virtio-mmio.force-legacy=false",
                    "-netdev", f"user,id=n0{forward}", "-device", "virtio-net-device,netdev=n0",
                    "-drive", f"file={where}/apps.tar,if=none,id=apps,format=raw,readonly=on",
@@ -111,13 +113,15 @@ class Dom0:
                    "-device", f"loader,file={kernel},addr={image:#x},force-raw=on",
                    "-device", f"loader,file={root},addr={ramdisk:#x},force-raw=on"] + options)
 
-    def wait_for(self, wanted):
-        """Read the console until the text holds `wanted`; False if the board ends first."""
-        while wanted not in self.text:
+    def wait_for(self, *wanted):
+        """Read the console until it shows one of the texts; False if the board ends first."""
+        while not any(text in self.text for text in wanted):
             chunk = os.read(self.process.stdout.fileno(), 65536)
             if not chunk:
                 return False
             self.text += chunk.decode("utf-8", "replace").replace("\r", "")
+            if os.environ.get("LIBOS_CONSOLE"):
+                sys.stderr.write(chunk.decode("utf-8", "replace").replace("\r", ""))
         return True
 
     def stop(self):

@@ -186,7 +186,7 @@ def main():
                 report(passed.startswith("ok"), what)
             elif line.startswith("#"):
                 print(line)
-        if inside.returncode not in (0, 1):
+        if inside.returncode not in (0, 1) or not lines[0]:
             report(False, f"tap: the run in a network namespace ended with {inside.returncode}")
         print(f"1..{len(RESULTS)}")
     return 0 if RESULTS and all(RESULTS) else 1

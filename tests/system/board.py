@@ -119,15 +119,16 @@ class BulkheadMarks:
 
     def split(self, line):
         """(domain or None, text) of one line."""
+        moved = re.match(r"^--- (?:(\S+)|the hypervisor.*) has keyboard and screen", line)
+        if moved:
+            self.focused = moved[1]
+            return None, line
         match = self.mark.match(line)
         return (match[1], match[2]) if match else (self.focused, line)
 
     def keys_to(self, name):
-        """What to type so that `name` (None: the hypervisor) has the keyboard."""
-        ring = self.names + [None]
-        steps = (ring.index(name) - ring.index(self.focused)) % len(ring)
-        self.focused = name
-        return b"\x14" * steps
+        """What to type to come nearer to `name` (None: the hypervisor)."""
+        return b"" if name == self.focused else b"\x14"
 
 
 class XenMarks:
@@ -305,6 +306,8 @@ class Board:
             # What has been said so far belongs to whoever had the keyboard.
             self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
             self.partial = ""
+        if not self.is_xen:
+            self._move_to(domain)
         data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
         step = 8 if self.is_xen else len(data)
         for begin in range(0, len(data), step):
@@ -312,6 +315,18 @@ class Board:
             self.process.stdin.flush()
             if self.is_xen:
                 self.drain(0.2)
+
+    def _move_to(self, domain):
+        """Ctrl-T until Bulkhead says that `domain` has the keyboard."""
+        for _ in range(len(self.guests) + 1):
+            before, deadline = self.marks.focused, time.monotonic() + 10 * SLOW
+            if before == domain:
+                return
+            self.process.stdin.write(self.marks.keys_to(domain))
+            self.process.stdin.flush()
+            while self.marks.focused == before and time.monotonic() < deadline:
+                self._pump(1)
+        raise Failed(f"Ctrl-T does not lead to {domain or 'the hypervisor'}\n{self.tail(domain)}")
 
     def drain(self, seconds):
         """Read for so long, whatever comes."""

@@ -4,6 +4,7 @@ a sealed unikernel.
 
   app.py configure -t linux|tap|xen NAME    choose the stage for `build` and `run`
   app.py build [-t STAGE] NAME              build it
+  app.py run [-t STAGE] NAME [-- BOOTARGS]  run it: as a process, or on stock Xen in QEMU
   app.py report [--symbols] [--why SYMBOL] NAME   what went into the unikernel, and why
   app.py decode NAME [LOG]                  put names to the addresses of a crash report
 """
@@ -15,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
+import board
 import build
 import report
 import toolchain
@@ -65,6 +67,28 @@ def build_command(given):
         print(host.build(manifest, stage, given.sanitize))
 
 
+def run_command(given):
+    """Build, then run in this terminal."""
+    manifest = manifest_of(given.name)
+    stage = stage_of(given)
+    words = [word for word in given.arguments if word != "--"]
+    if stage != "xen":
+        import host  # pylint: disable=import-outside-toplevel
+        program = host.build(manifest, stage, False)
+        os.chdir(manifest.directory)
+        os.execv(program, [program] + (words or manifest.arguments))
+    build.build_xen(manifest)
+    report.print_summary(manifest)
+    image = os.path.join(build.directory_of(manifest, "xen"), manifest.name)
+    if manifest.net != "none" or manifest.disk != "none":
+        import dom0  # pylint: disable=import-outside-toplevel
+        dom0.run(manifest, image, words)
+        return
+    os.environ["MEMORY_KIB"] = str(max(manifest.memory, 5 << 20) >> 10)
+    os.environ.setdefault("SECONDS_MAX", "0")
+    os.execv(sys.executable, [sys.executable, board.__file__, image] + given.arguments)
+
+
 def report_command(given):
     """Explain the image."""
     report.print_report(manifest_of(given.name), given.symbols, given.why)
@@ -90,6 +114,11 @@ def arguments():
                      help="stages linux and tap: with address and undefined-behaviour sanitizers")
     one.set_defaults(run=build_command)
     one.add_argument("name", metavar="NAME")
+    one = commands.add_parser("run", help="build and run in this terminal")
+    one.add_argument("-t", "--stage", choices=("linux", "tap", "xen"))
+    one.set_defaults(run=run_command)
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("arguments", nargs="*", metavar="BOOTARGS")
     one = commands.add_parser("report", help="what went into the unikernel, and why")
     one.add_argument("--symbols", action="store_true", help="every symbol with its size")
     one.add_argument("--why", metavar="SYMBOL", help="the chain of references to SYMBOL")

@@ -34,10 +34,31 @@ def make(*targets):
     run(["make", "--no-print-directory", "-s", "-C", ROOT] + list(targets))
 
 
+def remembered(key, make_path):
+    """The path `make_path` gave for `key` last time, if it still exists; else its answer now.
+
+    Asking tools/debian.py reads package lists under a lock that builds share; the answer
+    changes only when Debian does, so `make clean` is often enough to ask again.
+    """
+    store = os.path.join(BUILD, "apps", "paths.json")
+    known = {}
+    if os.path.exists(store):
+        with open(store, encoding="utf-8") as file:
+            known = json.load(file)
+    if not os.path.exists(known.get(key, "")):
+        known[key] = make_path()
+        os.makedirs(os.path.dirname(store), exist_ok=True)
+        with open(store + f".{os.getpid()}", "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1, sort_keys=True)
+        os.rename(store + f".{os.getpid()}", store)
+    return known[key]
+
+
 def debian(*arguments):
-    """First line printed by tools/debian.py."""
-    return run([sys.executable, os.path.join(ROOT, "tools", "debian.py")]
-               + list(arguments)).strip().split("\n")[0]
+    """The path that tools/debian.py prints first."""
+    return remembered(" ".join(arguments), lambda: run(
+        [sys.executable, os.path.join(ROOT, "tools", "debian.py")] + list(arguments)
+    ).strip().split("\n")[0])
 
 
 def musl_include():
@@ -94,8 +115,8 @@ def depends(path):
 
 def compile_c(source, output, command, progress=True):
     """Compile one file if it is out of date. `command` lacks only -c, source and -o."""
-    full = command + ["-MD", "-MF", output + ".d", "-c", source, "-o", output]
-    if stale(output, [source] + depends(output + ".d"), full):
+    full = command + ["-MD", "-MF", output + ".dep", "-c", source, "-o", output]
+    if stale(output, [source] + depends(output + ".dep"), full):
         os.makedirs(os.path.dirname(output), exist_ok=True)
         if progress:
             print(f"  CC      {os.path.relpath(source, ROOT)}", file=sys.stderr, flush=True)

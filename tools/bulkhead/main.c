@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app.h"
 #include "files.h"
 
 #define VERSION "0.1"
@@ -24,6 +25,7 @@ static const char usage[] =
     "  tree    write the device tree the hypervisor reads\n"
     "  run     start the domains under QEMU, in this terminal\n"
     "  build   write what U-Boot loads on a board\n"
+    "  app     applications on the library OS: configure, build, run, report\n"
     "\n"
     "`bulkhead COMMAND --help` tells its options, `man tools/bulkhead/bulkhead.1` everything.\n";
 
@@ -358,6 +360,10 @@ int main(int argc, char **argv)
     struct system system = { .report = &report };
     int result = STATUS_MISTAKE;
 
+    if (argc > 1 && strcmp(argv[1], "app") == 0) {
+        app_exec(argv);
+        return STATUS_SYSTEM;
+    }
     parse_command_line(argc, argv, &options);
     system.bootargs = options.bootargs;
     system.image_offset = options.command[0] == 'b' ? IMAGE_AT_UBOOT : IMAGE_AT_QEMU;

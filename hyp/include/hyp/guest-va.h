@@ -19,6 +19,9 @@ struct vcpu;
 must_check int guest_va_read(struct vcpu *v, void *to, uint64_t va, size_t size_bytes);
 must_check int guest_va_write(struct vcpu *v, uint64_t va, const void *from, size_t size_bytes);
 
+/* One word, quickly: the argument of EVTCHNOP_send. */
+must_check int guest_va_read32(struct vcpu *v, uint32_t *to, uint64_t va);
+
 /* Where `va` leads, one page at most, with a reference to the domain's own frame: frame_put() it. -XEN_EFAULT. */
 must_check int guest_va_hold(struct vcpu *v, uint64_t va, mpa_t *out);
 

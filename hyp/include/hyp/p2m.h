@@ -79,6 +79,11 @@ static inline bool p2m_is_mmio(enum p2m_type t)
     return t == P2M_MMIO || t == P2M_MMIO_C;
 }
 
+static inline bool p2m_is_lent(enum p2m_type t)
+{
+    return t == P2M_GRANT_RW || t == P2M_GRANT_RO || t == P2M_FOREIGN;
+}
+
 struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
