@@ -609,6 +609,12 @@ static bool refill_added(struct vcpu *v, bool spis)
     if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
         return false; /* second case: all are active, and one has to give way, or NPIE storms */
     }
+    if (likely(free != 0 && (fresh & (fresh - 1)) == 0)) { /* one, or none */
+        if (fresh != 0) {
+            load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
+        }
+        fresh = 0;
+    }
     while (fresh != 0) {
         uint32_t best = most_urgent(&c->priv, fresh, &priority);
         fresh &= ~best;
