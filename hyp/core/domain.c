@@ -534,11 +534,15 @@ void vcpu_notify(struct vcpu *v, uint32_t work_bits)
     if (this_cpu()->current == v) {
         return; /* looked at on its way out */
     }
-    /* sched_block() clears awake, then looks at work; here it is the other way round. */
-    if (__atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST) == 0) {
+    /*
+     * Whoever set the bits before has made it notice - unless it was that CPU itself, for a vCPU
+     * that is loaded but asleep (vgic_serve()). sched_block() clears awake, then looks at work: one
+     * that is awake after we set the bits needs no scheduler.
+     */
+    if (!__atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST)) {
         sched_wake(v);
     } else if ((before & work_bits) == work_bits) {
-        return; /* whoever set them has made it notice */
+        return;
     }
     /* Running elsewhere: interrupt it. Pairs with the barrier after switch_to() in exit_work(). */
     struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
