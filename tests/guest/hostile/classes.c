@@ -98,7 +98,7 @@ void guest_main(void)
     hostile_catch();
     mmu_l1[0] &= ~(3ul << 53);
     __asm__ volatile("dsb sy\n\ttlbi vmalle1\n\tdsb sy\n\tisb");
-    for (u64 i = bootarg_u64("rounds", 30); i; i--) {
+    for (u64 i = 0; hostile_more(i, 30); i++) {
         round_of(&seed);
         if (i % 10 == 0) {
             heartbeat();

@@ -85,8 +85,7 @@ void guest_main(void)
     hostile_catch();
     irq_hook = on_irq;
     irq_on();
-    u64 rounds = bootarg_u64("rounds", 40);
-    for (u64 i = 0; i < rounds; i++) {
+    for (u64 i = 0; hostile_more(i, 40); i++) {
         for (u32 j = 0; j < 1000; j++) {
             u64 at = dense(&seed, target(&seed)), r = kit_random(&seed);
             poke(at, kit_random(&seed) & (r & 0x700 ? ~0ul : 0xffff), r & 3, r >> 2 & 1);

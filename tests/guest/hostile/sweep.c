@@ -52,7 +52,8 @@ void guest_main(void)
     u32 done = 0;
     u64 state = hostile_seed();
     u64 part = bootarg_u64("part", 1); /* one encoding in `part`, chosen at random */
-    for (u32 encoding = 0; encoding < 1u << 16; encoding++) {
+    for (u64 n = 0; hostile_more(n, 1u << 16); n++) {
+        u32 encoding = (u32)n & 0xffff;
         u32 op0 = encoding >> 14, op1 = encoding >> 11 & 7, crn = encoding >> 7 & 15;
         u32 crm = encoding >> 3 & 15, op2 = encoding & 7;
         if ((encoding & 0xfff) == 0) {
