@@ -90,10 +90,10 @@ def hostile(on, board, options):
     board = Board(options.gic, 1, board.memory, board.cpu, board.icount)
     for text in options.guest or HOSTILE:
         guest = Domain.parse(text % part if "%d" in text else text)
-        slices = 100 if options.full else 12
-        # The attack lasts as long as the neighbour measures, whose slices are of 20 ms.
-        guest.bootargs = f"{guest.bootargs} seed={options.seed} ms={slices * 20}".strip()
-        neighbour = Domain("neighbour", bootargs=f"slices={slices}")
+        slices, slice_ms = (100, 20) if options.full else (12, 10)
+        # The attack lasts as long as the neighbour measures.
+        guest.bootargs = f"{guest.bootargs} seed={options.seed} ms={slices * slice_ms}".strip()
+        neighbour = Domain("neighbour", bootargs=f"slices={slices} us={slice_ms * 1000}")
         transcript = boot(on, [guest, neighbour], board, options.timeout,
                           xen_args=options.xen_args, quiet=not options.verbose)
         label = f"{os.path.basename(on)} seed {options.seed}"
@@ -101,7 +101,7 @@ def hostile(on, board, options):
         share = [m for line in transcript.lines["neighbour"]
                  if (m := re.match(r"share (\d+) window (\d+) smallest (\d+) late (\d+)", line))]
         fair = bool(share) and int(share[0][2]) >= FAIR_SHARE // (1 + guest.vcpus)
-        told = f"share {share[0][1]}, in the worst 200 ms {share[0][2]}, in the worst 20 ms " \
+        told = f"share {share[0][1]}, in the worst 10 slices {share[0][2]}, in the worst one " \
                f"{share[0][3]}, timer late by at most {share[0][4]} us" if share \
             else "the neighbour did not finish"
         print(f"{'ok' if fair else 'not ok'} - {label} {guest.name}: the neighbour keeps its share")

@@ -116,6 +116,13 @@ void guest_main(void)
             write_sysreg(ICC_AP1R0, 0);
         }
     }
+    if (machine.gic == 2) {
+        for (u32 i = 0; i < 8; i++) {
+            mmio_write32(machine.gicc + 0xd0 + i * 4, 0); /* active priorities */
+        }
+        mmio_write32(machine.gicc + 8, 0); /* binary point */
+        mmio_write32(machine.gicd + GICD_IGROUPR, 0);
+    }
     gic_init_dist();
     gic_init_cpu();
     gic_enable(5);
