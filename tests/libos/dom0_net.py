@@ -65,8 +65,17 @@ wait_log() { # NAME TEXT SECONDS
     i=0
     while ! grep -q "$2" $log/guest-$1.log 2>/dev/null && [ $i -lt $3 ]; do sleep 1; i=$((i+1)); done
 }
+create() { # libxl gives a back end ten seconds, which a loaded machine may not have
+    for try in 1 2 3 4; do
+        xl create /apps/$1.cfg && return
+        sleep 5
+    done
+    echo "dom0: xl create $1 failed"
+    : >$log/guest-$1.log
+    echo "network: no listening on" >>$log/guest-$1.log
+}
 for app in @APPS@; do
-    xl create /apps/$app.cfg || echo "dom0: xl create $app failed"
+    create $app
     case $app in dns) wait_log dns "network: address" 200 ;; *) wait_log $app "listening on" 200 ;; esac
     show $app
     echo "dom0: started $app"
@@ -74,7 +83,7 @@ done
 xl list
 for round in @ROUNDS@; do
     rm -f $log/guest-sqlite.log
-    xl create /apps/sqlite.cfg || echo "dom0: xl create sqlite failed"
+    create sqlite
     wait_log sqlite "durable: @DURABLE@$round" 300
     xl destroy sqlite
     sleep 1
@@ -165,6 +174,19 @@ def check_dns(port):
     report(ask_dns(port, "elsewhere.test", 1)[0] == 5, "xen: dns: other zones refused")
 
 
+def check(name, port, total):
+    """What this program must do for clients on the host."""
+    if name == "web":
+        tap.check_web("127.0.0.1", port, "xen: web")
+        load(port, name, total, 20, "words.txt")
+    elif name == "web-tls":
+        load(port, name, max(20, total // 40), 5, "index.html", True)
+    elif name == "lighttpd":
+        load(port, name, max(40, total // 4), 10, "words.txt")
+    else:
+        check_dns(port)
+
+
 def check_sqlite(text):
     """Every kill: clean, and nothing announced was lost."""
     logs = re.findall(r"log of sqlite:\n(.*?)end of log\ndom0: killed", text, re.S)
@@ -194,18 +216,10 @@ def main():
             for name in apps:
                 machine.wait_for(f"dom0: started {name}\n")
                 log = re.findall(rf"log of {name}:\n(.*?)end of log", machine.text, re.S)
-                report(log and ("listening" in log[-1] or "network: address" in log[-1]),
-                       f"xen: {name} is up behind netback")
+                report(log and "network: address" in log[-1], f"xen: {name} is up behind netback")
                 for line in (log[-1] if log else "no log").split("\n"):
                     print(f"# {line}")
-            if "web" in apps:
-                load(ports["web"], "web", total, 20, "words.txt")
-            if "web-tls" in apps:
-                load(ports["web-tls"], "web-tls", max(20, total // 40), 5, "index.html", True)
-            if "lighttpd" in apps:
-                load(ports["lighttpd"], "lighttpd", max(40, total // 4), 10, "words.txt")
-            if "dns" in apps:
-                check_dns(ports["dns"])
+                check(name, ports[name], total)
             report(machine.wait_for("dom0: all done"), "xen: all rounds of sqlite ended")
             check_sqlite(machine.text)
         finally:
