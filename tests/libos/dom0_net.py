@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tools/app")]
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
@@ -27,33 +28,6 @@ PORTS = {"web": ("tcp", 80), "web-tls": ("tcp", 443), "lighttpd": ("tcp", 80), "
 KILLS = 3
 report = tap.report
 
-
-def config(name, memory, extra="", devices=""):
-    """An xl configuration file."""
-    return (f'name = "{name}"\nkernel = "/apps/{name}"\nmemory = {memory}\nvcpus = 1\nacpi = 0\n'
-            f'extra = "{extra}"\n{devices}\non_crash = "destroy"\non_poweroff = "destroy"\n'
-            ).encode()
-
-
-def net_config(name, memory):
-    """The same with a network card."""
-    number = ADDRESS[name]
-    return config(name, memory, f"ip=10.0.2.{number}/24 gateway=10.0.2.2",
-                  f'vif = [ "bridge=xenbr0,script=/apps/vif,mac=00:16:3e:00:00:{number:02x}" ]')
-
-
-# Hotplug scripts that do what Xen's do, with fewer processes: on a loaded machine libxl kills
-# vif-bridge and block after 40 seconds.
-VIF_SCRIPT = b"""#!/bin/busybox sh
-[ "$1" = online ] || exit 0
-ip link set "$vif" up master xenbr0
-xenstore-write "$XENBUS_PATH/hotplug-status" connected
-"""
-BLOCK_SCRIPT = b"""#!/bin/busybox sh
-[ "$1" = add ] || exit 0
-xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T /dev/data)"
-xenstore-write "$XENBUS_PATH/hotplug-status" connected
-"""
 
 START = """
 log=/var/log/xen/console
@@ -84,7 +58,7 @@ xl list
 for round in @ROUNDS@; do
     rm -f $log/guest-sqlite.log
     create sqlite
-    wait_log sqlite "durable: @DURABLE@$round" 300
+    wait_log sqlite "durable: $round" 300
     xl destroy sqlite
     sleep 1
     show sqlite
@@ -98,15 +72,16 @@ def files_of(apps):
     """What the board's disk "apps" holds."""
     files = {}
     for name in apps + ["sqlite"]:
-        with open(os.path.join(dom0.ROOT, "build/arm64/apps", name, name), "rb") as file:
+        with open(os.path.join(ROOT, "build/arm64/apps", name, name), "rb") as file:
             files[name] = file.read()
     for name in apps:
-        files[f"{name}.cfg"] = net_config(name, 12 if name == "lighttpd" else 8)
-    files["sqlite.cfg"] = config("sqlite", 16, "-- sqlite 100000",
-                                 'disk = [ "vdev=xvda,access=rw,format=raw,script=/apps/blk,target=/dev/data" ]')
-    files["vif"] = VIF_SCRIPT
-    files["blk"] = BLOCK_SCRIPT
-    files["start.sh"] = (START.replace("@APPS@", " ".join(apps)).replace("@DURABLE@", "")
+        files[f"{name}.cfg"] = dom0.config(
+            name, 12 if name == "lighttpd" else 8,
+            f"ip=10.0.2.{ADDRESS[name]}/24 gateway=10.0.2.2", ADDRESS[name])
+    files["sqlite.cfg"] = dom0.config("sqlite", 16, "-- 100000", disk=True)
+    files["vif"] = dom0.VIF_SCRIPT
+    files["blk"] = dom0.BLOCK_SCRIPT
+    files["start.sh"] = (START.replace("@APPS@", " ".join(apps))
                          .replace("@ROUNDS@", " ".join(str(40 * (k + 1)) for k in range(KILLS)))
                          ).encode()
     return files
@@ -205,7 +180,7 @@ def main():
     """Boot once, test everything."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     apps = [name for name in ADDRESS
-            if os.path.exists(os.path.join(dom0.ROOT, "build/arm64/apps", name, name))]
+            if os.path.exists(os.path.join(ROOT, "build/arm64/apps", name, name))]
     ports = {name: dom0.free_port() for name in apps}
     forwards = [(PORTS[n][0], ports[n], PORTS[n][1], ADDRESS[n]) for n in apps]
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
@@ -224,7 +199,7 @@ def main():
             check_sqlite(machine.text)
         finally:
             machine.stop()
-            with open(os.path.join(dom0.ROOT, "build/dom0-console.txt"), "w",
+            with open(os.path.join(ROOT, "build/dom0-console.txt"), "w",
                       encoding="utf-8") as file:
                 file.write(machine.text)
     print(f"1..{len(tap.RESULTS)}")
