@@ -102,6 +102,7 @@ int main(int argc, char **argv)
         return 3;
     } else {
         polite();
+        return 0;
     }
     puts("not ok - the attack went unnoticed");
     return 1;
