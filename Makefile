@@ -12,5 +12,8 @@ SHELL := /bin/bash
 
 include mk/config.mk
 include mk/rules.mk
-include $(sort $(wildcard */build.mk))
+# What is built on others comes after them.
+ON_TOP := apps/build.mk services/build.mk
+include $(filter-out $(ON_TOP),$(sort $(wildcard */build.mk)))
+-include $(filter $(wildcard */build.mk),$(ON_TOP))
 include mk/targets.mk

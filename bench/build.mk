@@ -16,3 +16,12 @@ $(B)/host/count.so: bench/plugin/count.c bench/plugin/qemu-plugin-api.h
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g $(WARN) -fPIC -shared -fvisibility=hidden -o $@ $<
 
 ALL += $(GUEST_OUT)/bench $(B)/host/count.so
+TEST_DEPS += $(GUEST_OUT)/bench $(B)/host/count.so
+TEST_SUITES += $(PYTHON) bench/run.py --quick --tap;
+
+.PHONY: bench-all bench-quick
+BENCHES += bench-all
+bench-all:
+	$(Q)$(PYTHON) bench/run.py
+bench-quick: $(B)/arm64/bulkhead $(GUEST_OUT)/bench $(GUEST_OUT)/smoke $(GUEST_OUT)/idle $(B)/host/count.so
+	$(Q)$(PYTHON) bench/run.py --quick

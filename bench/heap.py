@@ -9,6 +9,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/guest"))
 import board as guests  # noqa: E402  (tests/guest/board.py)
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
+
 MACHINE_KIB = 4096 * 1024
 GUEST_KIB = 128 * 1024
 # One root (two pages), and a table for each further level of low RAM and of the emulated devices.
@@ -57,7 +60,8 @@ def free_kib(on, count):
         domains = [guests.Domain("idle", memory=128) for _ in range(count)]
         process = subprocess.Popen(guests.command(on, board, domains, directory),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)
+                                   stderr=subprocess.DEVNULL,
+        preexec_fn=dies_with_parent)
         try:
             if not read_until(process, r"(?s)(idle: waiting.*?){%d}" % count, 60):
                 return None

@@ -13,6 +13,7 @@ accesses, TLB invalidations, barriers per operation) is more than 2 % worse
 than accepted. How each row is measured: docs/bench.md.
 """
 import argparse
+import glob
 import json
 import os
 import struct
@@ -66,6 +67,10 @@ class Counted:
     def regions(self):
         """Counters of each bracketed region, in order."""
         return [dict(zip(COUNTERS, map(int, line[1:]))) for line in self.lines("region")]
+
+    def boot(self):
+        """Counters from power-on to the first guest instruction."""
+        return dict(zip(COUNTERS, map(int, self.lines("boot")[0])))
 
     def total(self):
         """Counters since power-on."""
@@ -159,11 +164,9 @@ def setup_linux(on):
         transcript = guests.boot(on, [domain], board, timeout=900, plugin=counted.plugin,
                                  wait_for=["never"], watch=lambda line: linux.MARK in line)
         if transcript.ended == "watched":
-            total = counted.total()
-            boot = int(counted.lines("boot")[0][0])
-            figures[key] = {"value": total["el2"] - boot, "exc": total["exc"],
-                            "sysreg": total["sysreg"], "tlbi": total["tlbi"],
-                            "barrier": total["barrier"]}
+            total, before = counted.total(), counted.boot()
+            since = {name: total[name] - before[name] for name in COUNTERS}
+            figures[key] = {"value": since["el2"], **{name: since[name] for name in COLUMNS}}
         else:
             say(f"Linux did not reach init ({transcript.ended}):")
             print("\n".join("    " + line for line in transcript.raw[-12:]), file=sys.stderr)
@@ -189,13 +192,19 @@ def setup_memory(on):
 
 
 def setup_lines(on):
-    """Code lines at EL2 by cloc; stock Xen's is quoted, its source not being fetched for this."""
+    """Code lines of what the image is built from, by cloc; stock Xen's figure is quoted."""
     if on == "xen":
         return {"el2-lines": {"value": 201072}}
-    folders = [os.path.join(TOP, name) for name in ("hyp", "lib", "abi")
-               if os.path.isdir(os.path.join(TOP, name))]
+    files = set()
+    for path in glob.glob(os.path.join(TOP, "build/arm64/obj/**/*.d"), recursive=True):
+        with open(path, encoding="utf-8") as text:
+            words = text.read().replace("\\\n", " ").split()
+        files.update(os.path.normpath(os.path.join(TOP, word)) for word in words
+                     if word.endswith((".c", ".h", ".S")) and not word.startswith("/"))
+    files = sorted(f for f in files if f.startswith(TOP) and "/build/" not in f and
+                   os.path.exists(f))
     try:
-        out = subprocess.run(["cloc", "--json", "--quiet", "--exclude-dir=fake,spec"] + folders,
+        out = subprocess.run(["cloc", "--json", "--quiet"] + files,
                              check=True, stdout=subprocess.PIPE).stdout
     except FileNotFoundError:
         return {"el2-lines": {"absent": "cloc is not installed; run make setup"}}
@@ -259,14 +268,17 @@ def verdict(row, ours, xen, accepted, excused):
     waits = f"not yet: {excused[row.key]}" if row.key in excused else None
     if "value" not in ours:
         return (waits, False) if waits else (f"ABSENT {ours.get('absent', '')}".strip(), True)
-    if budget is not None and ours["value"] > budget:
-        return (waits, False) if waits else ("OVER BUDGET", True)
+    over = budget is not None and ours["value"] > budget
+    if over and not waits:
+        return ("OVER BUDGET", True)
     before = accepted.get(row.key, {})
     worse = [name for name in ("value",) + COLUMNS if name in before and name in ours and
              ours[name] > before[name] * TOLERANCE + (0.05 if name != "value" else 0)]
     if worse:
         return ("WORSE: " + ", ".join(f"{n} {before[n]:g} -> {ours[n]:g}" for n in worse), True)
-    return ("ok" if budget is not None else "", False)
+    if waits and not over and budget is not None:
+        return ("ok: take it off bench/not-yet", False)
+    return (f"over, {waits}" if over else "ok" if budget is not None else "", False)
 
 
 def number(value):
@@ -374,7 +386,9 @@ def main():
             print(f"{'not ok' if bad else 'ok'} - bench {row.key}: {word or 'measured'}")
         print(f"1..{len(rows)}")
     elif ours:
-        print(f"{broken} broken" if broken else "every promise holds")
+        waiting = sum(row.key in excuses() for row in rows)
+        print(f"{broken} broken, {waiting} excused by bench/not-yet" if broken or waiting
+              else "every promise holds")
     return 1 if broken else 0
 
 

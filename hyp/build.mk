@@ -8,6 +8,13 @@ HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_
 HYP_GEN  := $(B)/$(ARCH)/gen
 
 HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
+# What runs at boot, for a person, or once per domain is built small; the paths that guests
+# take thousands of times a second are built fast.
+HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tree*.c hyp/core/command*.c \
+              hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
+              $(addprefix hyp/core/,build.c devtree.c domain.c fmt.c frame-boot.c image.c log.c panic.c \
+              passthrough.c random.c sched-config.c tree.c version-op.c xen-domain.c) \
+              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c mmu.c smp.c) hyp/drivers/pl011.c lib/text.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \
@@ -17,12 +24,15 @@ HYP_CFLAGS += -DCONFIG_DEBUG=1
 endif
 ifneq ($(CLANG),1)
 HYP_CFLAGS += -mno-outline-atomics -ftrivial-auto-var-init=zero
+HYP_LTO    := -flto=2 -ffat-lto-objects
 endif
+
+$(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
 
 $(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
 
 $(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h
 	$(call say,AS,$<)
@@ -41,8 +51,8 @@ $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/lay
 
 $(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
 	$(call say,LINK,$@)
-	$(Q)$(TLD) -nostdlib -static --orphan-handling=error --no-warn-rwx-segments --gc-sections \
-	    -z max-page-size=4096 -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) -static -Wl,--orphan-handling=error,--no-warn-rwx-segments \
+	    -Wl,--gc-sections,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
 
 $(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
 	$(call say,IMAGE,$@)

@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import glob
 import gzip
+import hashlib
 import lzma
 import os
 import re
@@ -226,23 +227,33 @@ class AptRoot:
         self.name = name
         self.path = os.path.join(CACHE, "apt", name)
         self.config = os.path.join(self.path, "apt.conf")
+        self.stamp = os.path.join(self.path, "lists-read")  # touched when the lists are
 
     def open(self):
         """Make the root if it is new, read the package lists if they are old; return self."""
+        sources = sources_text("deb-src" if self.source else "deb", bool(self.suite))
+        if self._is_fresh(sources):
+            return self
         with locked(f"apt-{self.name}"):
-            sources = sources_text("deb-src" if self.source else "deb", bool(self.suite))
-            changed = self._write(sources)
-            lists = os.path.join(self.path, "lists-read")
-            age = time.time() - os.path.getmtime(lists) if os.path.exists(lists) else None
-            if changed or age is None or age > LISTS_MAX_AGE:
-                self._update(lists, must=age is None or changed)
+            if not self._is_fresh(sources):
+                must = self._write(sources) or not os.path.exists(self.stamp)
+                self._update(self.stamp, must)
         return self
+
+    def _is_fresh(self, sources):
+        """Are the lists those of `sources`, and not too old?"""
+        with contextlib.suppress(FileNotFoundError):
+            with open(os.path.join(self.path, "sources.d", "debian.sources"),
+                      encoding="utf-8") as file:
+                return (file.read() == sources
+                        and time.time() - os.path.getmtime(self.stamp) < LISTS_MAX_AGE)
+        return False
 
     def refresh(self):
         """Read the package lists again, whatever their age."""
         with locked(f"apt-{self.name}"):
             self._write(sources_text("deb-src" if self.source else "deb", bool(self.suite)))
-            self._update(os.path.join(self.path, "lists-read"), must=True)
+            self._update(self.stamp, must=True)
 
     def _write(self, sources):
         """Write configuration and sources; true if the sources differ from before."""
@@ -297,13 +308,22 @@ class AptRoot:
                               f"{failure}; mend the host's network or apt sources") from failure
             say(f"warning: {failure}")
             say("warning: going on with the lists at hand")
+        shutil.rmtree(os.path.join(self.path, "answers"), ignore_errors=True)
         with open(stamp, "w", encoding="utf-8"):
             pass
 
     def ask(self, command):
-        """Output of an apt command that reads the lists, while nobody changes them."""
+        """Output of an apt command that reads the lists; the answer is kept as long as they are."""
+        question = hashlib.sha256(repr((command, os.path.getmtime(self.stamp))).encode())
+        kept = os.path.join(self.path, "answers", question.hexdigest()[:32])
+        with contextlib.suppress(FileNotFoundError):
+            with open(kept, encoding="utf-8") as file:
+                return file.read()
         with locked(f"apt-{self.name}"):
-            return run(command, self.config)
+            answer = run(command, self.config)
+            os.makedirs(os.path.dirname(kept), exist_ok=True)
+            write_changed(kept, answer)
+        return answer
 
     def show(self, package):
         """The control fields of the version apt would choose."""

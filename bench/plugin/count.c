@@ -12,7 +12,7 @@
  * A guest brackets a measured loop with HINT #120 and HINT #121, no-operations
  * on every Arm CPU. Regions are numbered in order. Written to FILE at exit:
  *
- *   boot EL2-INSNS                 from entry to the first guest instruction
+ *   boot EL2 OTHER ERET ...        from power-on to the first guest instruction
  *   region N EL2 OTHER ERET SYSREG TLBI BARRIER CACHE ATOMIC
  *   total EL2 OTHER ERET ...       everything since power-on
  *   block VADDR INSNS RUNS         of the region to profile
@@ -49,7 +49,7 @@ static uint64_t begun[COUNTERS];
 static uint64_t regions[REGIONS][COUNTERS];
 static unsigned region_count;
 static bool inside;
-static uint64_t boot_insns;
+static uint64_t boot[COUNTERS];
 static bool guest_started, el2_entered;
 static uint64_t el2_start, el2_end;
 static uintptr_t ram_host;
@@ -130,7 +130,7 @@ static void first_guest(unsigned int cpu, void *user)
 {
     if (!guest_started && el2_entered) {
         guest_started = true;
-        boot_insns = now[EL2];
+        memcpy(boot, now, sizeof(now));
     }
 }
 
@@ -204,7 +204,8 @@ static void finish(qemu_plugin_id_t id, void *user)
     if (!out) {
         return;
     }
-    fprintf(out, "boot %" PRIu64 "\n", boot_insns);
+    fprintf(out, "boot");
+    print_counters(out, boot);
     for (unsigned i = 0; i < region_count; i++) {
         fprintf(out, "region %u", i);
         print_counters(out, regions[i]);

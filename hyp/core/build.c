@@ -22,10 +22,12 @@
 
 #include <hyp/arch.h>
 #include <hyp/frame.h>
+#include <hyp/gic.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/p2m.h>
 #include <hyp/vuart.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
@@ -303,11 +305,26 @@ static bool route_irq(void *arg, const struct passthrough_irq *irq)
     return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
 }
 
+/* A GICv2 guest's CPU interface is the machine's virtual one. */
+static int give_gic_cpu_interface(struct domain *d)
+{
+    if (d->vgic.version != 2) {
+        return 0;
+    }
+    int error = p2m_map(d, gpa_gfn(d->vgic.cpu_base), mpa_mfn(gic_host.vcpu.base),
+                        GUEST_GICC_SIZE >> FRAME_SHIFT, P2M_MMIO);
+    return error == 0 ? 0 : fail(d, error, "cannot be given its interrupt controller");
+}
+
 static int give_devices(struct domain *d)
 {
     struct passthrough_visitor visitor = {.arg = d, .region = map_region, .irq = route_irq};
     char why[PASSTHROUGH_WORDS];
+    int error = give_gic_cpu_interface(d);
 
+    if (error != 0) {
+        return error;
+    }
     if (d->config->tree.size_bytes == 0 ||
         passthrough_walk(config_host_tree(), d->config, &visitor, why)) {
         return 0;
@@ -319,6 +336,7 @@ static int give_devices(struct domain *d)
 static int run_phase(struct domain *d, struct build *b)
 {
     const struct domain_config *c = d->config;
+    int error;
 
     switch (b->phase) {
     case MEMORY:
@@ -331,7 +349,8 @@ static int run_phase(struct domain *d, struct build *b)
         return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
     case DEVICES:
         set_entry(d, b);
-        return give_devices(d);
+        error = xen_domain_start(d);
+        return error != 0 ? fail(d, error, "has no room for the Xen interface") : give_devices(d);
     }
     return 0;
 }

@@ -237,6 +237,23 @@ static bool check_rights(struct reader *r, const struct domain_config *d)
     return true;
 }
 
+/* Static memory was kept from the allocator at boot; now it goes there, for this domain only. */
+static bool fix_static(struct reader *r, const struct domain_config *d)
+{
+    for (unsigned i = 0; i < d->static_range_count; i++) {
+        mpa_t start = d->static_range[i].start, end = mpa(start.v + d->static_range[i].size_bytes);
+        struct frame_info first;
+        bool known = frame_info(mpa_mfn(start), &first);
+        if (known && first.state == FRAME_NONE) {
+            frame_add_range(start, end, false);
+        }
+        if (!known || (first.state != FRAME_FIXED && frame_fix_range(start, end) != 0)) {
+            return config_mistake(r, d, "xen,static-mem", "at %#lx is in use; move it", start.v);
+        }
+    }
+    return true;
+}
+
 /* Xen's places; with direct-map the board's, so that they never meet the guest's RAM. */
 static void choose_places(const struct reader *r, struct domain_config *d)
 {
@@ -281,7 +298,7 @@ void config_check_all(struct reader *r)
         choose_places(r, d);
         if (!(check_places(r, d) && check_kernel(r, d) && check_devices(r, d, &highest_spi) &&
               check_spis(r, d, highest_spi) && config_check_cpus(r, d) && check_rights(r, d) &&
-              check_memory(r, d, &free_bytes))) {
+              check_memory(r, d, &free_bytes) && fix_static(r, d))) {
             d->name[0] = 0; /* no longer counts, and claims nothing */
             r->claim_count = claims_before;
         }

@@ -174,10 +174,10 @@ static bool read_gic(struct reader *r, struct domain_config *d)
         (!tree_u32(r->value[P_GIC_VERSION], &version) || (version != 2 && version != 3))) {
         return config_mistake(r, d, "bulkhead,gic-version", "must be 2 or 3");
     }
-    if (version > gic_host.version) {
+    if (version != gic_host.version) {
         return config_mistake(r, d, "bulkhead,gic-version",
-                              "is 3, but this board has a GICv2; say 2 or "
-                              "leave it out");
+                              "is %u, but this board has a GICv%u; leave it out", version,
+                              gic_host.version);
     }
     if (r->value[P_NR_SPIS].data != NULL && (!tree_u32(r->value[P_NR_SPIS], &spis) || spis > 960)) {
         return config_mistake(r, d, "nr_spis", "must be one cell, at most 960");

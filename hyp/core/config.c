@@ -14,35 +14,8 @@
 #include <libfdt.h>
 #include <stdarg.h>
 
-const char *const property_names[P_COUNT] = {
-    [P_COMPATIBLE] = "compatible",
-    [P_ADDRESS_CELLS] = "#address-cells",
-    [P_SIZE_CELLS] = "#size-cells",
-    [P_MEMORY] = "memory",
-    [P_CPUS] = "cpus",
-    [P_VPL011] = "vpl011",
-    [P_NR_SPIS] = "nr_spis",
-    [P_ENHANCED] = "xen,enhanced",
-    [P_DIRECT_MAP] = "direct-map",
-    [P_STATIC_MEM] = "xen,static-mem",
-    [P_STATIC_ADDRESS_CELLS] = "#xen,static-mem-address-cells",
-    [P_STATIC_SIZE_CELLS] = "#xen,static-mem-size-cells",
-    [P_P2M_MEM] = "xen,domain-p2m-mem-mb",
-    [P_BOOTARGS] = "bootargs",
-    [P_NAME] = "bulkhead,name",
-    [P_MAX_MEMORY] = "bulkhead,max-memory",
-    [P_WEIGHT] = "bulkhead,weight",
-    [P_CAP] = "bulkhead,cap",
-    [P_PIN] = "bulkhead,pin",
-    [P_DEDICATED] = "bulkhead,dedicated",
-    [P_BUDGET] = "bulkhead,budget-us",
-    [P_PERIOD] = "bulkhead,period-us",
-    [P_ON_POWEROFF] = "bulkhead,on-poweroff",
-    [P_ON_REBOOT] = "bulkhead,on-reboot",
-    [P_ON_CRASH] = "bulkhead,on-crash",
-    [P_RIGHTS] = "bulkhead,rights",
-    [P_GIC_VERSION] = "bulkhead,gic-version",
-};
+#define PROPERTY_NAME(id, name) [P_##id] = name,
+const char *const property_names[P_COUNT] = {PROPERTIES(PROPERTY_NAME)};
 
 static const void *host_tree; /* [const] once read */
 
@@ -358,6 +331,15 @@ static void parse(struct reader *r, const void *host_fdt)
     config_check_all(r);
 }
 
+static const struct domain_config *all;
+static int all_count;
+
+int config_all(const struct domain_config **out)
+{
+    *out = all;
+    return all_count;
+}
+
 int config_parse(const void *host_fdt, const struct domain_config **out)
 {
     unsigned order = order_of(sizeof(struct reader));
@@ -382,5 +364,7 @@ int config_parse(const void *host_fdt, const struct domain_config **out)
     if (r != NULL) {
         frame_free_hyp(NULL, r, order);
     }
+    all = *out;
+    all_count = count;
     return count;
 }

@@ -22,6 +22,21 @@ static bool cells_sane(int count)
     return count >= 0 && count <= 3; /* PCI has three address cells */
 }
 
+/* fdt_parent_offset() in one walk instead of two; negative: none, or nested too deep. */
+static int parent_of(const void *fdt, int node)
+{
+    int at[BUS_DEPTH_MAX + 1], depth = 0;
+
+    for (int n = 0; n >= 0 && n <= node && depth >= 0 && depth <= BUS_DEPTH_MAX;
+         n = fdt_next_node(fdt, n, &depth)) {
+        at[depth] = n;
+        if (n == node) {
+            return depth > 0 ? at[depth - 1] : -FDT_ERR_NOTFOUND;
+        }
+    }
+    return -FDT_ERR_BADOFFSET;
+}
+
 /* From an address on the bus `node` to one on its parent's bus. */
 static bool translate_once(const void *fdt, int node, int parent, uint64_t *address)
 {
@@ -47,7 +62,7 @@ static bool translate_once(const void *fdt, int node, int parent, uint64_t *addr
 
 int devtree_reg(const void *fdt, int node, unsigned index, mpa_t *base, uint64_t *size_bytes)
 {
-    int length, bus = fdt_parent_offset(fdt, node);
+    int length, bus = parent_of(fdt, node);
     const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
 
     if (!reg) {
@@ -68,7 +83,7 @@ int devtree_reg(const void *fdt, int node, unsigned index, mpa_t *base, uint64_t
     uint64_t address = read_cells(reg, address_cells);
     uint64_t size = read_cells(reg + address_cells, size_cells);
     for (int depth = 0; depth < BUS_DEPTH_MAX; depth++) {
-        int parent = fdt_parent_offset(fdt, bus);
+        int parent = parent_of(fdt, bus);
         if (parent < 0) { /* the root: a CPU's address */
             *base = mpa(address);
             *size_bytes = size;

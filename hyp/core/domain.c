@@ -15,11 +15,14 @@
 #include <xen/errno.h>
 #include <hyp/arch.h>
 #include <hyp/assert.h>
+#include <hyp/checker.h>
 #include <hyp/config.h>
+#include <hyp/console.h>
 #include <hyp/cpu.h>
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
@@ -93,7 +96,9 @@ static void domain_free(struct domain *d)
     while (p2m_teardown(d) == -XEN_ERESTART) {
         /* Empty but for its root, unless its making failed half-way: short either way. */
     }
+    xen_domain_destroy(d);
     vgic_domain_destroy(d);
+    console_domain_destroy(d);
     vcpus_free(d);
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
@@ -168,13 +173,14 @@ static int devices_create(struct domain *d, const struct domain_config *config)
     };
     int error = vgic_domain_init(d, &vgic);
 
-    if (!error && config->sched.weight + config->sched.budget_ticks) {
-        error = sched_set(d, &config->sched);
-    }
+    /* Pinning first: a reservation then finds its CPU among those allowed, once. */
     for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
         if (config->affinity[i]) {
             error = sched_set_affinity(d->vcpu[i], config->affinity[i]);
         }
+    }
+    if (!error && config->sched.weight + config->sched.budget_ticks) {
+        error = sched_set(d, &config->sched);
     }
     return error;
 }
@@ -198,7 +204,8 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
     d->on_poweroff = config->on_poweroff;
-    d->max_frames = config->max_memory_bytes >> FRAME_SHIFT;
+    d->max_frames = (config->max_memory_bytes >> FRAME_SHIFT) +
+                    (config->enhanced ? XEN_MAGIC_FRAMES : 0);
     d->hyp_frames_max = config->hyp_memory_bytes
                             ? config->hyp_memory_bytes >> FRAME_SHIFT
                             : 64 + 8 * config->vcpu_count + (d->max_frames >> 7);
@@ -213,6 +220,12 @@ int domain_create(const struct domain_config *config, struct domain **out)
     }
     if (!error) {
         error = devices_create(d, config);
+    }
+    if (!error) {
+        error = console_domain_create(d);
+    }
+    if (!error) {
+        error = xen_domain_create(d);
     }
     if (!error) {
         error = table_insert(d);
@@ -251,6 +264,19 @@ int domain_start(struct domain *d)
 static void worker_set(struct domain *d, uint64_t after_ns)
 {
     timer_set(&d->worker, arch_counter_ticks() + ns_to_ticks(after_ns));
+}
+
+int domain_launch(const struct domain_config *config)
+{
+    struct domain *d;
+    int error = domain_create(config, &d);
+
+    if (!error) {
+        d->vtimer_offset_ticks = arch_counter_ticks();
+        d->job = JOB_BUILD;
+        worker_set(d, 0);
+    }
+    return error;
 }
 
 /* Take the domain off its CPUs. d->lock is held and d->state says why. */
@@ -348,11 +374,12 @@ static enum domain_job after_stop(struct domain *d)
 static int empty(struct domain *d)
 {
     irq_release_all(d);
-    return p2m_teardown(d);
+    int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
+    return error ? error : p2m_teardown(d);
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
-static int reset(struct domain *d)
+static void reset(struct domain *d)
 {
     vgic_domain_reset(d);
     vuart_reset(d);
@@ -364,7 +391,6 @@ static int reset(struct domain *d)
     }
     d->vtimer_offset_ticks = arch_counter_ticks();
     d->reboot_count++;
-    return p2m_init(d);
 }
 
 /* What cannot be started again is destroyed; its vCPUs are offline. */
@@ -393,11 +419,13 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_EMPTY:
         error = empty(d);
         if (error != -XEN_ERESTART) {
+            ASSERT(checker_run() == 0);
             next = d->state == DOMAIN_DYING ? JOB_RELEASE : JOB_RESET;
         }
         break;
     case JOB_RESET:
-        next = reset(d) ? give_up(d) : JOB_BUILD;
+        reset(d);
+        next = JOB_BUILD;
         break;
     case JOB_BUILD:
         error = domain_build(d);
@@ -501,13 +529,18 @@ int domain_reboot(struct domain *d)
 
 void vcpu_notify(struct vcpu *v, uint32_t work_bits)
 {
-    uint32_t before = __atomic_fetch_or(&v->work, work_bits, __ATOMIC_ACQ_REL);
+    uint32_t before = __atomic_fetch_or(&v->work, work_bits, __ATOMIC_SEQ_CST);
 
     if (this_cpu()->current == v) {
         return; /* looked at on its way out */
     }
-    if ((before & work_bits) == work_bits) {
-        return; /* whoever set them has made it notice */
+    /*
+     * Whoever set the bits before has made it notice - unless it was that CPU itself, for a vCPU
+     * that is loaded but asleep (vgic_serve()). sched_block() clears awake, then looks at work.
+     */
+    if ((before & work_bits) == work_bits &&
+        __atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST) != 0) {
+        return;
     }
     sched_wake(v);
     /* Running elsewhere: interrupt it. Pairs with the barrier after switch_to() in exit_work(). */

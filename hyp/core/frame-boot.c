@@ -166,7 +166,7 @@ int frame_init(const struct frame_range *ram, unsigned ram_count,
 /* NONE -> FREE for one block. */
 static void add_block(uint32_t index, unsigned order, bool dirty) REQUIRES(&pool.lock)
 {
-    bool unused;
+    struct scrub_unit unused;
     CHECK(chunk_of(index)->slot != NIL);
     if (order < CHUNK_ORDER) {
         if (chunk_of(index)->f.w.state == FRAME_NONE) {

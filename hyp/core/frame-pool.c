@@ -7,16 +7,6 @@ struct frame_pool frame_pool = {.lock = LOCK_INIT(RANK_FRAME)};
 
 #define pool frame_pool
 
-bool frame_index(mfn_t m, uint32_t *index)
-{
-    uint64_t i = m.v - pool.base;
-    if (i >> CHUNK_ORDER >= pool.chunk_count || pool.chunks[i >> CHUNK_ORDER].slot == NIL) {
-        return false;
-    }
-    *index = (uint32_t)i;
-    return true;
-}
-
 /* Head a block whose record already says dirty or not, and put it on its list. */
 static void list_add(uint32_t index, unsigned order, bool last) REQUIRES(&pool.lock)
 {
@@ -157,19 +147,22 @@ static struct frame *speaker(uint32_t index, unsigned order)
     return order < CHUNK_ORDER && f->w.state == FRAME_SPLIT ? record_of(index) : f;
 }
 
-enum frame_state piece_state(uint32_t index, unsigned order, bool *dirty)
+enum frame_state piece_state(uint32_t index, unsigned order, struct scrub_unit *unit)
 {
     uint32_t head;
     unsigned head_order;
     struct frame *f = speaker(index, order);
     if (f->w.state == FRAME_FIXED) {
-        *dirty = f->w.dirty;
+        *unit = (struct scrub_unit){index, order, f->w.dirty};
         return FRAME_FIXED;
     }
     if (!block_find(index, order, &head, &head_order)) {
+        *unit = (struct scrub_unit){index, order, false};
         return FRAME_NONE;
     }
-    *dirty = (head_order < CHUNK_ORDER ? record_of(head) : &chunk_of(index)->f)->w.dirty;
+    unit->index = head_order < CHUNK_ORDER ? head : index & ~(CHUNK_FRAMES - 1);
+    unit->order = head_order < CHUNK_ORDER ? head_order : CHUNK_ORDER;
+    unit->dirty = node_of(unit->index, unit->order)->w.dirty;
     return FRAME_FREE;
 }
 

@@ -52,9 +52,7 @@ static bool reserve_owned(struct domain *d, uint64_t count)
 
 static void scrub(uint32_t index, uint64_t count)
 {
-    void *va = mfn_to_va(index_mfn(index));
-    arch_zero_pages(va, count << FRAME_SHIFT);
-    arch_clean_to_poc(va, count << FRAME_SHIFT);
+    arch_scrub_pages(mfn_to_va(index_mfn(index)), count << FRAME_SHIFT);
 }
 
 /* Go on scrubbing a piece that we hold, at most *budget frames of it. */
@@ -162,21 +160,21 @@ static unsigned piece_order(uint32_t index, uint64_t count)
     return chunk ? CHUNK_ORDER : 0;
 }
 
-/* Is all of it FREE (or FIXED)? The first dirty piece is *dirty, or `end` if all is clean. */
-static int range_check(uint32_t start, uint32_t end, bool fixed_too, uint32_t *dirty)
+/* Is all of it FREE (or FIXED)? *dirty is the first unit that has to be scrubbed, if one has. */
+static int range_check(uint32_t start, uint32_t end, bool fixed_too, struct scrub_unit *dirty)
     REQUIRES(&pool.lock)
 {
     unsigned order;
-    *dirty = end;
+    dirty->dirty = false;
     for (uint32_t i = start; i < end; i += 1u << order) {
-        bool piece_dirty = false;
+        struct scrub_unit unit;
         order = piece_order(i, end - i);
-        enum frame_state state = piece_state(i, order, &piece_dirty);
+        enum frame_state state = piece_state(i, order, &unit);
         if (state != FRAME_FREE && (state != FRAME_FIXED || !fixed_too)) {
             return -XEN_EBUSY;
         }
-        if (piece_dirty && *dirty == end) {
-            *dirty = i;
+        if (unit.dirty && !dirty->dirty) {
+            *dirty = unit;
         }
     }
     return 0;
@@ -203,7 +201,8 @@ int frame_fix_range(mpa_t start, mpa_t end)
 {
     uint64_t first = (start.v + FRAME_MASK) >> FRAME_SHIFT, stop = end.v >> FRAME_SHIFT;
     while (first < stop) {
-        uint32_t index, dirty;
+        uint32_t index;
+        struct scrub_unit dirty;
         unsigned order;
         uint64_t count = stop - first;
         count = count < 1ull << FRAME_ORDER_MAX ? count : 1ull << FRAME_ORDER_MAX;
@@ -241,20 +240,18 @@ static void scrub_in_place(uint32_t index, unsigned order, uint32_t *budget) REQ
 /* All of [start, end) off the lists and clean. 0, -XEN_EBUSY, -XEN_ERESTART. */
 static int take_range(uint32_t start, uint32_t end) REQUIRES(&pool.lock)
 {
-    uint32_t dirty, budget = SCRUB_AT_ONCE;
+    struct scrub_unit dirty;
+    uint32_t budget = SCRUB_AT_ONCE;
     unsigned order;
-    for (;;) {
-        int error = range_check(start, end, true, &dirty);
-        if (error != 0 || dirty == end) {
-            if (error != 0) {
-                return error;
-            }
-            break;
-        }
+    int error;
+    while ((error = range_check(start, end, true, &dirty)) == 0 && dirty.dirty) {
         if (budget == 0) {
             return -XEN_ERESTART;
         }
-        scrub_in_place(dirty, piece_order(dirty, end - dirty), &budget);
+        scrub_in_place(dirty.index, dirty.order, &budget);
+    }
+    if (error != 0) {
+        return error;
     }
     for (uint32_t i = start; i < end; i += 1u << order) {
         order = piece_order(i, end - i);
@@ -498,6 +495,12 @@ uint32_t *frame_words(const void *va)
 
 /* Looking, and idle work. */
 
+bool frame_is_ram(mfn_t m)
+{
+    uint32_t index;
+    return frame_index(m, &index);
+}
+
 bool frame_info(mfn_t m, struct frame_info *out)
 {
     uint32_t index;
@@ -507,13 +510,14 @@ bool frame_info(mfn_t m, struct frame_info *out)
     lock(&pool.lock);
     bool split = chunk_of(index)->f.w.state == FRAME_SPLIT;
     union frame_word w = node_of(index, split ? 0 : CHUNK_ORDER)->w;
-    bool dirty = false;
+    struct scrub_unit unit = {.dirty = false};
     if (w.state == FRAME_NONE || w.state == FRAME_FREE || w.state == FRAME_FIXED) {
-        w.state = (uint8_t)piece_state(index, 0, &dirty);
+        w.state = (uint8_t)piece_state(index, 0, &unit);
         w.refs = 0;
     }
     unlock(&pool.lock);
-    *out = (struct frame_info){w.state, w.owner, w.refs, dirty};
+    bool fixed = w.state == FRAME_FIXED || (w.state == FRAME_OWNED && w.fixed);
+    *out = (struct frame_info){w.state, w.owner, w.refs, unit.dirty, fixed};
     return true;
 }
 
@@ -533,7 +537,7 @@ void frame_stats(struct frame_stats *out)
 static bool scrub_candidate(uint32_t index, unsigned *order) REQUIRES(&pool.lock)
 {
     const struct chunk *c = chunk_of(index);
-    bool dirty = false;
+    struct scrub_unit unit;
     *order = CHUNK_ORDER;
     if (c->slot == NIL) {
         return false;
@@ -543,7 +547,7 @@ static bool scrub_candidate(uint32_t index, unsigned *order) REQUIRES(&pool.lock
         *order = w.state == FRAME_FREE ? w.order : 0;
         return (w.state == FRAME_FREE || w.state == FRAME_FIXED) && w.dirty;
     }
-    return c->f.w.dirty && piece_state(index, CHUNK_ORDER, &dirty) != FRAME_NONE;
+    return c->f.w.dirty && piece_state(index, CHUNK_ORDER, &unit) != FRAME_NONE;
 }
 
 bool frame_scrub_some(unsigned order)

@@ -53,7 +53,7 @@ static lock_t irq_lock = LOCK_INIT(RANK_IRQ);
 static struct irq_desc descs[DESC_COUNT]; /* [irq_lock] */
 static uint8_t desc_index[GIC_INTID_MAX]; /* [irq_lock] INTID to descriptor plus one; 0: none */
 
-/* What the bits ask for beyond looking (IPI_SAVE too) is asked in words that the way out tests anyway. */
+/* What the bits ask for beyond looking is asked in words that the way out tests anyway. */
 static void handle_ipi(struct cpu *c)
 {
     uint32_t bits = __atomic_exchange_n(&c->ipi, 0, __ATOMIC_ACQ_REL);
@@ -61,8 +61,16 @@ static void handle_ipi(struct cpu *c)
     if (unlikely((bits & IPI_STOP) != 0)) {
         arch_park();
     }
+    if ((bits & IPI_SAVE) != 0) {
+        c->save_request = 1;
+    }
     if (c->loaded) {
         vgic_serve(c->loaded);
+    }
+    if (c->current && (__atomic_load_n(&c->current->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
+        /* Most IPIs bring a virtual interrupt: here, not on the slow way out. */
+        __atomic_fetch_and(&c->current->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
+        vgic_flush(c->current);
     }
     if (c->current && __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED) != 0) {
         __atomic_fetch_or(&c->current->work, WORK_RESCHED, __ATOMIC_RELAXED);

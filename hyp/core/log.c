@@ -12,7 +12,7 @@
 #include <hyp/lock.h>
 #include <hyp/timer.h>
 
-#define LOG_RING_SIZE 32768u /* power of two */
+#define LOG_RING_SIZE 16384u /* power of two */
 #define LOG_LINE_MAX 240u
 #define DLOG_LINES_PER_SECOND 10u
 
@@ -22,7 +22,7 @@ static struct {
     void (*sink)(const char *line, size_t length); /* [lock] */
     void (*panic_putc)(char c);                    /* [atomic] set once, by the failing CPU */
     char ring[LOG_RING_SIZE];                      /* [lock] */
-} ring_log = {.lock = LOCK_INIT(RANK_CONSOLE)};
+} ring_log = {.lock = LOCK_INIT(RANK_LOG)};
 
 static char ring_at(uint64_t position)
 {
@@ -165,13 +165,13 @@ bool log_read(uint64_t *at, char *buf, size_t size)
     return more;
 }
 
-void log_set_sink(void (*sink)(const char *line, size_t length))
+void log_set_sink(void (*sink)(const char *line, size_t length), bool replay)
 {
     char line[LOG_LINE_MAX];
     uint64_t at = 0;
 
     lock(&ring_log.lock);
-    while (sink && read_locked(&at, line, sizeof(line))) {
+    while (replay && read_locked(&at, line, sizeof(line))) {
         size_t n = 0;
         while (line[n]) {
             n++;

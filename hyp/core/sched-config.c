@@ -39,19 +39,23 @@ static void unbook(struct cpu *c, const struct sched_params *p)
     }
 }
 
-/* Could all that is at home on `c`, but for domain `d`, live elsewhere? */
-static bool can_vacate(struct cpu *c, const struct domain *d)
+/* Were `c` dedicated to a vCPU of `d`, would every other vCPU still have a CPU? */
+static bool can_vacate(const struct cpu *c, const struct domain *d)
 {
     uint64_t others =
         mask_read(&sched_online_mask) & ~mask_read(&sched_dedicated_mask) & ~sched_bit(c);
-    struct vcpu *v;
     bool can = true;
 
-    lock(&c->sched.lock);
-    list_for_each (v, &c->sched.assigned, sched.assigned) {
-        can = can && (v->domain == d || (!v->sched.reserved && (v->sched.affinity & others)));
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct sched_cpu *s = &cpus[i]->sched;
+        struct vcpu *v;
+        lock(&s->lock);
+        list_for_each(v, &s->assigned, sched.assigned)
+        {
+            can = can && (v->domain == d || v->sched.reserved || (v->sched.affinity & others));
+        }
+        unlock(&s->lock);
     }
-    unlock(&c->sched.lock);
     return can;
 }
 
@@ -87,7 +91,8 @@ static void vacate(struct cpu *c) NO_LOCK_ANALYSIS
     for (uint32_t left = c->sched.assigned_count; left; left--) {
         struct vcpu *v, *found = NULL;
         lock(&c->sched.lock);
-        list_for_each (v, &c->sched.assigned, sched.assigned) {
+        list_for_each(v, &c->sched.assigned, sched.assigned)
+        {
             if (!is_allowed(v, c) && !(on_saved(v) & SAVED_MOVE)) {
                 found = v;
                 break;

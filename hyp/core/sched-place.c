@@ -64,7 +64,9 @@ static struct cpu *select_cpu(const struct vcpu *v, struct cpu *home)
     uint64_t allowed = allowed_mask(v);
     bool home_allowed = allowed & sched_bit(home);
 
-    if (home_allowed && (!home->sched.running || allowed == sched_bit(home))) {
+    bool home_free = !home->sched.running && !home->sched.queued_count;
+
+    if (home_allowed && (home_free || allowed == sched_bit(home))) {
         return home;
     }
     uint64_t idle = allowed & mask_read(&sched_idle_mask);
@@ -357,7 +359,8 @@ static struct vcpu *find_stealable(const struct cpu *from, const struct cpu *to)
     struct vcpu *v;
     unsigned looked = 0;
 
-    list_for_each (v, &from->sched.queue, sched.link) {
+    list_for_each(v, &from->sched.queue, sched.link)
+    {
         if (looked++ == STEAL_LOOK) {
             break;
         }

@@ -20,7 +20,7 @@ struct sched_tuning sched_tuning;
 uint64_t sched_online_mask, sched_idle_mask, sched_waiting_mask, sched_dedicated_mask;
 lock_t sched_config_lock = LOCK_INIT(RANK_SCHED_CONFIG);
 
-#define YIELD_LOOKAHEAD 4 /* waiting vCPUs among which a yield looks for a sibling */
+#define LOOKAHEAD 4 /* waiting vCPUs that are looked at, for a sibling or for an idle CPU */
 
 static void on_timer(struct timer *t, uint64_t now);
 
@@ -95,7 +95,8 @@ static void insert_by_period_end(struct list *head, struct vcpu *v)
 {
     struct vcpu *at;
 
-    list_for_each (at, head, sched.link) {
+    list_for_each(at, head, sched.link)
+    {
         if (at->sched.period_end > v->sched.period_end) {
             break;
         }
@@ -171,16 +172,6 @@ void sched_catch_up(struct cpu *c, struct vcpu *v)
     }
 }
 
-/* `v` has been queued behind others although a CPU may be idle: let that one come and take it. */
-static void offer(struct cpu *c, const struct vcpu *v)
-{
-    uint64_t idle = mask_read(&sched_idle_mask) & allowed_mask(v) & ~sched_bit(c);
-
-    if (idle) {
-        cpu_kick(cpus[__builtin_ctzll(idle)], IPI_RESCHED);
-    }
-}
-
 static void release_throttled(struct cpu *c, uint64_t now)
 {
     struct vcpu *v;
@@ -191,7 +182,6 @@ static void release_throttled(struct cpu *c, uint64_t now)
         if (budget_left(v, now)) {
             sched_catch_up(c, v);
             sched_enqueue(c, v, now);
-            offer(c, v);
         } else {
             sched_throttle(c, v, now);
         }
@@ -225,6 +215,7 @@ static void charge(struct sched_cpu *s, struct vcpu *v, uint64_t now)
     uint64_t spent = now - s->since_ticks;
 
     s->since_ticks = now;
+    s->busy_ticks += spent;
     v->sched.vtime += vtime_of(v, spent);
     v->sched.budget_left -= (int64_t)spent;
     update_min_vtime(s);
@@ -275,9 +266,6 @@ static void on_timer(struct timer *t, uint64_t now)
     bool due = first || !list_empty(&s->throttled) || (r && (is_realtime(r) || is_capped(r)));
     bool kick = due && sched_poke(c); /* this CPU: never a kick */
     s->armed_ticks = TICKS_NEVER;
-    if (first) { /* a CPU went idle while that one was queued, and neither saw the other */
-        offer(c, first);
-    }
     unlock(&s->lock);
     ASSERT(!kick);
 }
@@ -341,8 +329,9 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
     if ((int64_t)(first->sched.vtime - r->sched.vtime) > 0) {
         r->sched.vtime = first->sched.vtime;
     }
-    list_for_each (w, &s->queue, sched.link) {
-        if (looked++ == YIELD_LOOKAHEAD ||
+    list_for_each(w, &s->queue, sched.link)
+    {
+        if (looked++ == LOOKAHEAD ||
             (int64_t)(w->sched.vtime - first->sched.vtime) > (int64_t)sched_tuning.latency) {
             break;
         }
@@ -421,6 +410,32 @@ static struct vcpu *choose_locked(struct cpu *c, uint64_t now)
     return next;
 }
 
+/* Somebody waits here although a CPU that it may use is idle: let it come and take it. */
+static void offer(struct cpu *c)
+{
+    uint64_t idle = mask_read(&sched_idle_mask) & ~sched_bit(c);
+    unsigned looked = 0;
+    struct vcpu *v;
+
+    if (!idle) {
+        return;
+    }
+    list_for_each(v, &c->sched.queue, sched.link)
+    {
+        uint64_t takers = idle & allowed_mask(v);
+        if (looked++ == LOOKAHEAD) {
+            return;
+        }
+        if (takers && !on_saved(v)) { /* else it goes by itself when its registers are saved */
+            /* All of them: one alone may get work of its own just now, and then nobody came. */
+            for (; takers; takers &= takers - 1) {
+                cpu_kick(cpus[__builtin_ctzll(takers)], IPI_RESCHED);
+            }
+            return;
+        }
+    }
+}
+
 struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks) NO_LOCK_ANALYSIS
 {
     struct sched_cpu *s = &c->sched;
@@ -436,6 +451,9 @@ struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks) NO_LOCK_ANALYSIS
         if ((mask_read(&sched_waiting_mask) & ~sched_bit(c)) && sched_steal(c, now_ticks)) {
             next = choose_locked(c, now_ticks);
         }
+    }
+    if (!list_empty(&s->queue)) {
+        offer(c);
     }
     if (!next && before && on_saved(before)) {
         cpu_kick(c, IPI_SAVE); /* somebody waits for its registers and no other vCPU evicts them */
@@ -499,4 +517,23 @@ uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks)
 
     sched_times((struct vcpu *)(uintptr_t)v, now_ticks, &t);
     return t.ticks[SCHED_RUNNING];
+}
+
+void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_info *out)
+{
+    struct sched_cpu *s = &c->sched;
+
+    lock(&s->lock);
+    const struct vcpu *r = s->running;
+    *out = (struct sched_cpu_info){
+        .domain = r ? r->domain->id : DOMID_INVALID,
+        .vcpu = r ? r->id : 0,
+        .dedicated = mask_read(&sched_dedicated_mask) & sched_bit(c),
+        .waiting = s->queued_count,
+        .assigned = s->assigned_count,
+        .busy_ticks =
+            s->busy_ticks + (r && now_ticks > s->since_ticks ? now_ticks - s->since_ticks : 0),
+        .switch_count = s->switch_count,
+    };
+    unlock(&s->lock);
 }

@@ -3,8 +3,8 @@
  * checked. The tree may be hostile: nothing here trusts a length, an offset, a
  * terminating zero or the nesting.
  *
- * libfdt finds a property by walking from the start of its node, and a node by
- * walking the tree. The cursor meets everything once, in order, instead.
+ * libfdt finds a node by walking the tree from its start, at some hundred
+ * instructions a token. The cursor meets everything once, in order.
  */
 #ifndef HYP_CORE_TREE_INTERNAL_H
 #define HYP_CORE_TREE_INTERNAL_H
@@ -27,9 +27,11 @@ struct tree_value {
 };
 
 struct tree_cursor {
-    const void *fdt;
-    int next; /* offset of the token that follows */
+    const uint8_t *at; /* the next token */
+    uint32_t left;     /* bytes of the structure block from there */
     int depth;
+    const char *strings;
+    uint32_t strings_size;
     const char *name;
     struct tree_value value;
 };

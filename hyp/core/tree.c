@@ -1,60 +1,85 @@
-/* One pass over a flattened device tree; tree-internal.h. Source: Devicetree Specification v0.4, 5.
- */
+/* One pass over a flattened device tree; tree-internal.h. Source: Devicetree Specification v0.4, 5. */
 #include "tree-internal.h"
 
 #include <lib/string.h>
 #include <libfdt.h>
 
+#define VERSION_MIN 17 /* the first that tells the size of its structure block */
+
 bool tree_open(struct tree_cursor *c, const void *fdt, uint64_t size_bytes)
 {
-    if (fdt_check_header(fdt) != 0 || (size_bytes != 0 && fdt_totalsize(fdt) > size_bytes)) {
+    if (fdt_check_header(fdt) != 0 || fdt_version(fdt) < VERSION_MIN ||
+        (size_bytes != 0 && fdt_totalsize(fdt) > size_bytes)) {
         return false;
     }
-    *c = (struct tree_cursor){.fdt = fdt, .next = 0, .depth = -1};
+    const uint8_t *base = fdt;
+    *c = (struct tree_cursor){
+        .at = base + fdt_off_dt_struct(fdt),
+        .left = fdt_size_dt_struct(fdt),
+        .strings = (const char *)base + fdt_off_dt_strings(fdt),
+        .strings_size = fdt_size_dt_strings(fdt),
+        .depth = -1,
+    };
     return true;
 }
 
 static enum tree_event broken(struct tree_cursor *c)
 {
-    c->next = -1;
+    c->left = 0;
     return TREE_BROKEN;
 }
 
-static enum tree_event enter_node(struct tree_cursor *c, int at)
+/* Go `size` bytes on, and to the next cell. False: the structure block ends before. */
+static bool advance(struct tree_cursor *c, uint64_t size)
 {
-    c->name = fdt_get_name(c->fdt, at, NULL);
-    if (c->name == NULL || ++c->depth >= TREE_DEPTH_MAX) {
+    size = (size + 3) & ~3ul;
+    if (size > c->left) {
+        return false;
+    }
+    c->at += size;
+    c->left -= (uint32_t)size;
+    return true;
+}
+
+static enum tree_event enter_node(struct tree_cursor *c)
+{
+    const char *name = (const char *)c->at;
+    size_t length = strnlen(name, c->left);
+
+    if (length == c->left || !advance(c, length + 1) || ++c->depth >= TREE_DEPTH_MAX) {
         return broken(c);
     }
+    c->name = name;
     return TREE_NODE;
 }
 
-static enum tree_event meet_property(struct tree_cursor *c, int at)
+static enum tree_event meet_property(struct tree_cursor *c)
 {
-    int size;
-    const void *data = fdt_getprop_by_offset(c->fdt, at, &c->name, &size);
+    const uint8_t *head = c->at;
 
-    if (data == NULL || c->name == NULL || size < 0 || c->depth < 0) {
+    if (!advance(c, 8) || c->depth < 0) {
         return broken(c);
     }
-    c->value = (struct tree_value){data, (uint32_t)size};
+    uint32_t size = tree_cell(head), name = tree_cell(head + 4);
+    c->value = (struct tree_value){c->at, size};
+    if (!advance(c, size) || name >= c->strings_size ||
+        strnlen(c->strings + name, c->strings_size - name) == c->strings_size - name) {
+        return broken(c);
+    }
+    c->name = c->strings + name;
     return TREE_PROPERTY;
 }
 
 enum tree_event tree_step(struct tree_cursor *c)
 {
-    while (c->next >= 0) {
-        int at = c->next;
-        uint32_t tag = fdt_next_tag(c->fdt, at, &c->next);
-
-        if (c->next < 0) {
-            return broken(c);
-        }
-        switch (tag) {
+    while (c->left >= 4) {
+        uint32_t token = tree_cell(c->at);
+        (void)advance(c, 4);
+        switch (token) {
         case FDT_BEGIN_NODE:
-            return enter_node(c, at);
+            return enter_node(c);
         case FDT_PROP:
-            return meet_property(c, at);
+            return meet_property(c);
         case FDT_END_NODE:
             if (c->depth < 0) {
                 return broken(c);
@@ -63,12 +88,14 @@ enum tree_event tree_step(struct tree_cursor *c)
             return TREE_NODE_END;
         case FDT_NOP:
             break;
-        default: /* FDT_END */
-            c->next = -1;
+        case FDT_END:
+            c->left = 0;
             return c->depth < 0 ? TREE_END : TREE_BROKEN;
+        default:
+            return broken(c);
         }
     }
-    return TREE_BROKEN;
+    return broken(c);
 }
 
 bool tree_skip(struct tree_cursor *c)

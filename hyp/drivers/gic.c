@@ -114,7 +114,11 @@ void gic_bank_reset(volatile char *bank, unsigned first_intid)
     arch_mmio_write32(bank + GICD_ICENABLER + word, ~0u);
     arch_mmio_write32(bank + GICD_ICPENDR + word, ~0u);
     arch_mmio_write32(bank + GICD_ICACTIVER + word, ~0u);
-    arch_mmio_write32(bank + GICD_IGROUPR + word, ~0u); /* ignored in the Non-secure view */
+    /*
+     * Ignored in the Non-secure view, where bit 0 of the control registers enables group 1. A GICv2
+     * without the Security Extensions has both groups, and there the same bit enables group 0.
+     */
+    arch_mmio_write32(bank + GICD_IGROUPR + word, IS_V3 ? ~0u : 0);
     for (unsigned i = 0; i < 32; i += 4) {
         arch_mmio_write32(bank + GICD_IPRIORITYR + first_intid + i, GIC_PRIORITY_ALL);
     }

@@ -44,6 +44,7 @@ static struct {
     uint32_t intid; /* 0: none, input does not work */
     bool edge;
     bool started;
+    uint32_t imsc; /* what the register holds */
     void (*event)(void);
     char path[64];
 } uart;
@@ -135,7 +136,8 @@ int uart_start(void (*event)(void))
         return err;
     }
     reg_write(ICR, INT_ALL);
-    reg_write(IMSC, INT_RX | INT_RT);
+    uart.imsc = INT_RX | INT_RT;
+    reg_write(IMSC, uart.imsc);
     uart.started = true;
     return 0;
 }
@@ -150,8 +152,10 @@ size_t uart_write(const char *bytes, size_t count)
     while (taken < count && !(reg_read(FR) & FR_TXFF)) {
         reg_write(DR, (unsigned char)bytes[taken++]);
     }
-    if (uart.started) {
-        reg_write(IMSC, INT_RX | INT_RT | (taken < count ? INT_TX : 0));
+    uint32_t imsc = INT_RX | INT_RT | (taken < count ? INT_TX : 0);
+    if (uart.started && imsc != uart.imsc) {
+        uart.imsc = imsc;
+        reg_write(IMSC, imsc);
     }
     return taken;
 }

@@ -48,6 +48,7 @@ static void vcpu_reset(struct vcpu *v)
     c->priv.hw = VTIMER_BIT;
     bank_reset(&c->priv, v->domain->vgic.version);
     c->priv.edge = SGI_BITS;
+    c->priv.enabled = v->domain->vgic.version == 2 ? SGI_BITS : 0; /* as a GIC-400 has it */
 }
 
 static void spis_reset(struct vgic *g)

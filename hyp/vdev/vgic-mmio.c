@@ -148,7 +148,8 @@ static enum vgic_outcome read_bits(const struct span *s, unsigned reg, struct mm
  * nothing (G4). */
 static void span_claim_physical(const struct span *s, uint32_t mask)
 {
-    mask &= s->bank->hw & ~s->bank->phys;
+    mask &=
+        s->bank->hw; /* whatever `phys` says of residents: the guest may have ended them since */
     if (s->t && s->t != s->v) {
         return; /* banked on another CPU */
     }
@@ -177,8 +178,8 @@ static void set_active(const struct span *s, uint32_t mask)
     struct domain *d = s->v->domain;
 
     span_claim_physical(s, mask);
-    mask &= ~bank_active(s->bank);
-    s->bank->active |= mask;
+    mask &= ~s->bank->active;
+    s->bank->active |= mask; /* a resident one, too: the guest may have ended it since */
     if (s->t) {
         vgic_request_fold(s->t);
         return;

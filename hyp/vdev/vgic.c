@@ -22,6 +22,10 @@
 
 #include "vgic-internal.h"
 
+static bool overflow_begin(struct vgic_cpu *c, uint8_t priority);
+static void retire(struct vcpu *v, bool spis);
+static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid);
+
 bool vgic_is_here(const struct vcpu *v)
 {
     return this_cpu()->current == v;
@@ -56,23 +60,75 @@ void vgic_request_fold(struct vcpu *v)
     }
 }
 
+/* Nothing but additions since the last refill, and they all fitted. */
+static bool short_way_open(const struct vgic_cpu *c)
+{
+    return c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0;
+}
+
+static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
+{
+    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
+    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
+        c->hcr = hcr;
+        arch_ich_hcr_write(hcr);
+    }
+}
+
+/* Of what is new and deliverable, does any have to get into a list register before NPIE? G2 */
+static bool urgent(const struct vgic_cpu *c, uint32_t fresh)
+{
+    while (fresh != 0) {
+        unsigned i = bit_take(&fresh);
+        unsigned group = (c->priv.group >> i & 1) != 0 ? DIST_GROUP1 : DIST_GROUP0;
+        if (c->priv.priority[i] < c->worst || c->overflow != group) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void vgic_update_private(struct vcpu *v, uint32_t mask)
 {
     struct vgic_cpu *c = &v->vgic;
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
 
     if ((c->priv.resident & mask) != 0) {
         vgic_request_fold(v);
+    } else if (fresh != 0 && (c->overflow == 0 || urgent(c, fresh))) {
+        vgic_notify(v);
+    }
+}
+
+/*
+ * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
+ * short way is open and no WORK_VGIC is due.
+ */
+void vgic_added_private(struct vcpu *v, unsigned intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
+    bool here = vgic_is_here(v) && short_way_open(c);
+
+    if ((c->priv.resident & bit) != 0) {
+        if (here) {
+            retire(v, false);
+        }
+        if (!here || (c->priv.resident & bit) != 0) {
+            vgic_notify(v);
+            return;
+        }
+    }
+    if ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) == 0 ||
+        (c->overflow != 0 && !urgent(c, bit))) {
         return;
     }
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
-    bool urgent = fresh != 0 && c->overflow == 0;
-    while (!urgent && fresh != 0) {
-        unsigned i = bit_take(&fresh);
-        unsigned group = (c->priv.group >> i & 1) != 0 ? DIST_GROUP1 : DIST_GROUP0;
-        urgent =
-            c->priv.priority[i] < c->worst || c->overflow != group; /* else NPIE brings it in: G2 */
+    if (here && c->lr_used == c->lr_all) {
+        retire(v, false);
     }
-    if (urgent) {
+    if (here && c->lr_used != c->lr_all) {
+        load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
+    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
         vgic_notify(v);
     }
 }
@@ -129,6 +185,12 @@ static struct vgic_bank *bank_of(struct vcpu *v, uint32_t intid)
     return intid < VGIC_PRIVATE ? &v->vgic.priv : &v->domain->vgic.spi[intid / 32 - 1].bank;
 }
 
+/* The physical interrupt that a linked one stands for. */
+static uint32_t physical_of(const struct vgic *g, uint32_t intid)
+{
+    return intid < VGIC_PRIVATE ? intid : g->spi[intid / 32 - 1].pintid[intid % 32];
+}
+
 /* An SPI came back from a list register: what is left of it is somebody's, maybe not ours any more.
  */
 static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
@@ -142,6 +204,15 @@ static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
         vgic_update_spis(v->domain, word, bit);
     }
     vgic_settle_spis(v->domain, word);
+}
+
+/* G4 for linked ones that are pending in memory. A no-op in hardware if the device has fired. */
+static void claim(struct vcpu *v, struct vgic_bank *b, uint32_t intid, uint32_t bit)
+{
+    if (bit != 0) {
+        b->phys |= bit;
+        arch_irq_set_active(physical_of(&v->domain->vgic, intid), true);
+    }
 }
 
 /* `lr` is what list register `n` holds now; its state is zero if the interrupt is over. */
@@ -169,8 +240,10 @@ static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
         if (!pending && intid < VGIC_PRIVATE) {
             b->line &= ~bit; /* taken: the physical one fires again if its line is still high */
         }
-        if (!pending && !active && (b->latch & bit) == 0) {
-            b->phys &= ~bit; /* the guest's deactivation ended it, and it has not fired again */
+        if (!pending && !active) { /* the guest's deactivation ended the physical one, too ... */
+            b->phys &= ~bit;
+            claim(v, b, intid,
+                  b->latch & bit); /* ... but another is pending: of the device, or ISPENDR's */
         }
     }
     b->resident &= ~bit;
@@ -181,39 +254,51 @@ static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
     }
 }
 
-/* The guest ended interrupts that had no list register: by the order of priorities, the most urgent
- * ones. */
+/* INTID of the most urgent active interrupt of `v` that is in memory; 0x400: none. */
+static uint32_t most_urgent_active(struct vcpu *v, bool spis)
+{
+    uint32_t intid = 0x400, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active,
+             first = 0;
+    const struct vgic_bank *b = &v->vgic.priv;
+    unsigned best = 0x100;
+
+    for (;;) {
+        while (m != 0) {
+            unsigned i = bit_take(&m);
+            if (b->priority[i] < best) {
+                best = b->priority[i];
+                intid = first + i;
+            }
+        }
+        if (words == 0) {
+            return intid;
+        }
+        unsigned word = bit_take(&words);
+        const struct vgic_spi_bank *s = &v->domain->vgic.spi[word];
+        b = &s->bank;
+        first = VGIC_PRIVATE + word * 32;
+        for (uint32_t all = b->active; all != 0;) {
+            unsigned i = bit_take(&all);
+            m |= s->holder[i] == v->id ? 1u << i : 0;
+        }
+    }
+}
+
+/*
+ * The guest ended `count` interrupts that had no list register. Which ones, hardware does not say; by
+ * the order of priorities they are the most urgent ones.
+ */
 static void fold_eoi_count(struct vcpu *v, unsigned count, bool spis)
 {
-    struct vgic *g = &v->domain->vgic;
-
     while (count-- > 0) {
-        struct vgic_bank *best = NULL;
-        uint32_t best_bit = 0, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active;
-        unsigned best_priority = 0x100;
-        for (struct vgic_bank *b = &v->vgic.priv;;) {
-            while (m != 0) {
-                unsigned i = bit_take(&m);
-                if (b->priority[i] < best_priority) {
-                    best = b;
-                    best_bit = 1u << i;
-                    best_priority = b->priority[i];
-                }
-            }
-            if (words == 0) {
-                break;
-            }
-            struct vgic_spi_bank *s = &g->spi[bit_take(&words)];
-            b = &s->bank;
-            for (uint32_t all = b->active; all != 0;) {
-                unsigned i = bit_take(&all);
-                m |= s->holder[i] == v->id ? 1u << i : 0;
-            }
-        }
-        if (!best) {
+        uint32_t intid = most_urgent_active(v, spis), bit = 1u << intid % 32;
+        if (intid == 0x400) {
             return;
         }
-        best->active &= ~best_bit;
+        bank_of(v, intid)->active &= ~bit;
+        if (intid >= VGIC_PRIVATE) {
+            fold_spi(v, intid, bit);
+        }
     }
 }
 
@@ -245,7 +330,10 @@ static void fold_all(struct vcpu *v, bool spis)
     vgic_settle_private(v);
 }
 
-/* Interrupts chosen for the list registers, most urgent first. */
+/*
+ * Interrupts chosen for the list registers: active ones first, because the end of one that is not there
+ * only counts (fold_eoi_count()), then pending ones, each by urgency.
+ */
 struct pick {
     unsigned room, count;
     unsigned pending_count, active_count; /* all there were, chosen or not */
@@ -253,10 +341,10 @@ struct pick {
     uint32_t key[VGIC_LR_MAX];
 };
 #define NO_KEY (~0u)
-#define KEY_PENDING (1u << 10)
+#define KEY_PENDING (1u << 31)
 #define KEY_GROUP1 (1u << 11)
 #define KEY_INTID(k) ((k)&0x3ffu)
-#define KEY_PRIORITY(k) ((k) >> 16)
+#define KEY_PRIORITY(k) ((k) >> 16 & 0xff)
 
 static void pick_one(struct pick *p, uint32_t key)
 {
@@ -314,13 +402,6 @@ static void pick_spis(struct pick *p, struct vcpu *v)
     }
 }
 
-static uint64_t load_linked(const struct vgic *g, uint32_t intid)
-{
-    uint64_t physical = intid < VGIC_PRIVATE ? intid : g->spi[intid / 32 - 1].pintid[intid % 32];
-
-    return LR_HW | physical << LR_PINTID_SHIFT;
-}
-
 /*
  * Move one interrupt into list register `n`. A trap at its end (LR_EOI) is asked for only if more
  * of the same waits then: a line that is high, another sender's SGI, a latch that has to go
@@ -334,7 +415,9 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
     uint32_t bit = 1u << intid % 32;
     bool active = (b->active & bit) != 0, linked = (b->hw & bit) != 0;
     bool ours = intid < VGIC_PRIVATE || g->spi[intid / 32 - 1].target[intid % 32] == v->id;
-    bool both = ours && !linked && (intid >= 16 || g->version == 3); /* may be pending and active */
+    /* May be pending and active: it goes from active to pending without us. */
+    bool both = ours && !linked && (intid >= 16 || g->version == 3) &&
+                (b->enabled & group_mask(g->ctlr, b) & bit) != 0;
     bool latched = (b->latch & bit) != 0 && (!active || both);
     bool pending = !active || latched;
     uint64_t lr = intid | (uint64_t)b->priority[intid % 32] << LR_PRIORITY_SHIFT |
@@ -354,7 +437,7 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
         lr |= (uint64_t)source << LR_SOURCE_SHIFT;
     }
     if (linked) {
-        lr |= load_linked(g, intid);
+        lr |= LR_HW | (uint64_t)physical_of(g, intid) << LR_PINTID_SHIFT;
     } else if (eoi || ((b->latch | (b->line & ~b->edge)) & bit) != 0) {
         lr |= LR_EOI;
     }
@@ -375,52 +458,49 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
 /*
  * G2 when not all fit: the least urgent active one gives way, so that at least one pending one of
  * each group is in. Returns true if both groups wait: a guest can then have one of them turned off
- * at its CPU interface, NPIE would not tell, and each end must trap instead.
+ * at its CPU interface, NPIE would not tell, and each end must trap instead. (A guest that does so and
+ * also drops priorities without deactivating waits for the next trap of any kind; only it notices.)
  */
 static bool pick_balance(struct pick *p)
 {
-    bool have[2] = {false, false};
-    unsigned last = p->count;
+    unsigned have[2] = {0, 0}, last = p->count;
 
     for (unsigned i = 0; i < p->count; i++) {
         if ((p->key[i] & KEY_PENDING) != 0) {
-            have[(p->key[i] & KEY_GROUP1) != 0] = true;
+            have[(p->key[i] & KEY_GROUP1) != 0]++;
         }
     }
     for (unsigned group = 0; group < 2; group++) {
-        if (p->best[group] != NO_KEY && !have[group] && last > 0) {
-            p->key[--last] = p->best[group];
+        if (p->best[group] != NO_KEY && have[group] == 0 && last > 0) {
+            bool needed = (p->key[last - 1] & KEY_PENDING) != 0 && have[!group] == 1;
+            last -= needed && last > 1 ? 2 : 1;
+            p->key[last] = p->best[group];
+            have[group] = 1;
         }
     }
     return p->best[0] != NO_KEY && p->best[1] != NO_KEY;
-}
-
-static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
-{
-    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
-    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
-        c->hcr = hcr;
-        arch_ich_hcr_write(hcr);
-    }
 }
 
 /* The long way: `stale` are list registers whose contents were folded and must not stay. */
 static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
-    struct pick p = {.room = arch_lr_count(), .best = {NO_KEY, NO_KEY}};
+    struct pick p __attribute__((uninitialized)); /* all that is read is written first */
     uint32_t hcr = HCR_EN;
     unsigned chosen_pending = 0;
     bool mixed = false;
 
+    p.room = (unsigned)__builtin_ctz(c->lr_all + 1u);
+    p.count = p.pending_count = p.active_count = 0;
+    p.best[0] = p.best[1] = NO_KEY;
     pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
     if (spis) {
         pick_spis(&p, v);
     }
     c->overflow = 0;
+    c->worst = 0;
     if (p.pending_count + p.active_count > p.count) {
         mixed = pick_balance(&p);
-        c->worst = 0;
     }
     for (unsigned n = 0; n < p.count; n++) {
         bool pending = (p.key[n] & KEY_PENDING) != 0;
@@ -445,32 +525,138 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
     hcr_set(c, hcr);
 }
 
-/* The short way: only private additions, and room for them all. False: nothing was done. */
-static bool refill_added(struct vcpu *v)
+/* An interrupt is over: what fold_one() does for an empty list register, without the rest. */
+static void retire_one(struct vcpu *v, unsigned n)
+{
+    struct vgic_bank *b = &v->vgic.priv;
+    uint32_t intid = v->vgic.lr_intid[n], bit = 1u << intid % 32;
+
+    if (unlikely(intid >= VGIC_PRIVATE || ((b->squash_pending | b->squash_active) & bit) != 0)) {
+        fold_one(v, n, 0);
+        return;
+    }
+    b->resident &= ~bit;
+    if ((b->hw & bit) != 0) {
+        b->line &= ~bit;
+        b->phys &= ~bit;
+        claim(v, b, intid, b->latch & bit);
+    }
+}
+
+/* Recognise finished interrupts without reading list registers; SPIs only under the distributor's lock. */
+static void retire(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-    uint32_t free = (1u << arch_lr_count()) - 1;
+    uint32_t done = c->lr_used & (spis ? ~0u : ~(uint32_t)c->lr_spi);
 
-    if (c->lr_used != 0) {
-        uint32_t done = c->lr_used & (uint32_t)arch_lr_empty_mask();
-        c->lr_used &= (uint16_t)~done;
-        c->lr_spi &= (uint16_t)~done;
-        while (done != 0) {
-            fold_one(v, bit_take(&done), 0);
-        }
-        fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-        free &= ~(uint32_t)c->lr_used;
+    if (done == 0) {
+        return;
     }
-    for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
-        if (room == 0) {
-            return false;
+    done &= (uint32_t)arch_lr_empty_mask();
+    c->lr_used &= (uint16_t)~done;
+    c->lr_spi &= (uint16_t)~done;
+    while (done != 0) {
+        retire_one(v, bit_take(&done));
+    }
+}
+
+void vgic_retire_private(struct vcpu *v)
+{
+    retire(v, false);
+}
+
+/* load_one() for one that is pending, not active, and private: most are. */
+static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct vgic_bank *b = &c->priv;
+    uint32_t bit = 1u << intid, latched = b->latch & bit;
+    uint64_t lr = intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING;
+
+    if (unlikely(intid < 16 && v->domain->vgic.version == 2)) {
+        load_one(v, n, intid, false);
+        return;
+    }
+    lr |= (b->group & bit) != 0 ? LR_GROUP1 : 0;
+    if ((b->hw & bit) != 0) {
+        lr |= LR_HW | (uint64_t)intid << LR_PINTID_SHIFT;
+    } else if ((b->line & ~b->edge & bit) != 0) {
+        lr |= LR_EOI;
+    }
+    if (c->lr_used == 0 || b->priority[intid] > c->worst) {
+        c->worst = b->priority[intid];
+    }
+    b->latch ^= latched;
+    b->lr_latch = (b->lr_latch & ~bit) | latched;
+    b->lr_pending |= bit;
+    b->lr_active &= ~bit;
+    b->resident |= bit;
+    c->lr_intid[n] = (uint16_t)intid;
+    c->lr_used |= (uint16_t)(1u << n);
+    arch_lr_write(n, lr);
+}
+
+/* Of `set`, not empty, those with the best priority there is. */
+static uint32_t most_urgent(const struct vgic_bank *b, uint32_t set, uint8_t *priority)
+{
+    uint32_t best = 0;
+
+    *priority = 0xff;
+    while (set != 0) {
+        unsigned i = bit_take(&set);
+        if (b->priority[i] < *priority) {
+            *priority = b->priority[i];
+            best = 0;
         }
-        room &= room - 1;
+        best |= b->priority[i] == *priority ? 1u << i : 0;
+    }
+    return best;
+}
+
+/*
+ * What does not fit waits for NPIE. True if that is sound without sorting: none of it (of which
+ * `priority` is the best) is more urgent than any that is in, and all are of one group and private.
+ */
+static bool overflow_begin(struct vgic_cpu *c, uint8_t priority)
+{
+    uint32_t enabled = c->priv.enabled, group1 = enabled & c->priv.group;
+
+    if (priority < c->worst || c->lr_spi != 0 || (group1 != 0 && group1 != enabled)) {
+        return false;
+    }
+    c->overflow = group1 != 0 ? DIST_GROUP1 : DIST_GROUP0;
+    hcr_set(c, HCR_EN | HCR_NPIE);
+    return true;
+}
+
+/*
+ * The short way: only private additions. False: take the long way, because they cannot simply wait,
+ * or because one came again that is still in a list register, where it may have to become pending
+ * beside active.
+ */
+static bool refill_added(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint8_t priority;
+
+    retire(v, spis);
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
+    uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
+        return false; /* second case: all are active, and one has to give way, or NPIE storms */
     }
     while (fresh != 0) {
-        load_one(v, bit_take(&free), bit_take(&fresh), false);
+        uint32_t best = most_urgent(&c->priv, fresh, &priority);
+        fresh &= ~best;
+        while (best != 0 && free != 0) {
+            load_fresh(v, bit_take(&free), bit_take(&best));
+        }
+        if (best != 0) {
+            return overflow_begin(c, priority);
+        }
     }
+    c->overflow = 0;
+    hcr_set(c, HCR_EN);
     return true;
 }
 
@@ -478,7 +664,8 @@ static void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    if (c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0 && refill_added(v)) {
+    bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
+    if (added && c->overflow != (DIST_GROUP0 | DIST_GROUP1) && refill_added(v, spis)) {
         return;
     }
     uint32_t stale = c->lr_used;
@@ -538,9 +725,12 @@ void vgic_sync(struct vcpu *v)
     __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
 }
 
+/* NPIE alone means that nothing pending is in: what waits may simply follow. */
 void vgic_maintenance(struct vcpu *v)
 {
-    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    if (arch_ich_misr_read() != MISR_NP) {
+        __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    }
     vgic_flush(v);
 }
 
@@ -577,6 +767,7 @@ void vgic_restore(struct vcpu *v)
 
     lock(&c->lock);
     c->loaded = true;
+    c->lr_all = (uint16_t)((1u << arch_lr_count()) - 1);
     arch_vif_load(&c->vif);
     hcr_set(c, HCR_EN);
     c->priv.phys = c->priv.hw & (c->priv.line | c->priv.active);

@@ -4,6 +4,7 @@ Board: QEMU's virt board. Domain: one guest. boot(): run them, get a Transcript.
 Used by tests/guest/run.py, bench/ and whoever else boots guests.
 """
 import contextlib
+import functools
 import os
 import re
 import selectors
@@ -12,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IMAGES = os.path.join(TOP, "build/arm64/tests/guest")
@@ -87,6 +91,7 @@ class Domain:
                 f"{self.extra}\n{text}}};\n"), files, address
 
 
+@functools.lru_cache(maxsize=None)
 def hypervisor_path(name):
     """`bulkhead`, `xen` or a path, as the path of an image."""
     if name == "bulkhead":
@@ -148,13 +153,14 @@ class Nudge:
         try:
             if not self.socket:
                 self.socket = socket.socket(socket.AF_UNIX)
+                self.socket.settimeout(1)
                 self.socket.connect(self.path)
                 self.socket.sendall(b'{"execute":"qmp_capabilities"}')
             self.socket.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 while self.socket.recv(65536):
                     pass
-            self.socket.setblocking(True)
+            self.socket.settimeout(1)
             self.socket.sendall(b'{"execute":"stop"}{"execute":"cont"}')
         except OSError:
             self.close()
@@ -216,7 +222,8 @@ def boot(on, domains, board=None, timeout=60, wait_for=None, xen_args="", plugin
         words += nudge.arguments() if nudge else []
         began = time.monotonic()
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
+                                   stderr=subprocess.STDOUT,
+        preexec_fn=dies_with_parent)
         try:
             transcript.ended = follow(process, transcript, waiting, began + timeout, quiet, watch,
                                       nudge)

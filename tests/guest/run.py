@@ -2,6 +2,8 @@
 """Boot test guests on a hypervisor and judge what they print.
 
   run.py [--on bulkhead|xen|bare|PATH]... [options] GUEST...
+  run.py --conform [--on ...]     what a guest may rely on, compared with the bare board
+  run.py --hostile [--on ...]     each hostile guest beside a neighbour that must not notice
 
 A GUEST is NAME[:key=value,...]: `smoke`, `smoke:vcpus=2,memory=64`. Several
 guests given with `+` between them (`sweep+neighbour`) share one board. On
@@ -10,6 +12,7 @@ oracle for "as hardware does".
 """
 import argparse
 import os
+import re
 
 from board import Board, Domain, boot
 
@@ -38,6 +41,74 @@ def tap_of(transcript, domains, label, known=()):
     return count
 
 
+# Conform guests: name, guest options, host CPUs, GICs, whether the bare board is the oracle.
+CONFORM = (("smoke", "vcpus=2", 2, (3, 2), True),
+           ("timer", "vcpus=1", 1, (3, 2), True),
+           ("psci", "vcpus=2", 2, (3,), False),  # the bare board has no SMCCC: other plan
+           ("gic", "vcpus=2", 2, (3, 2), True),
+           ("uart", "vcpus=1", 1, (3,), True),
+           ("ids", "vcpus=2", 2, (3,), True),
+           ("debug", "vcpus=1", 1, (3,), True),
+           ("fp", "vcpus=2", 1, (3,), False),
+           ("tree", "vcpus=2,bootargs=probe=0x77 cpus=2", 2, (3, 2), False))
+
+
+def conform(on, options):
+    """Each conform guest, its transcript beside the bare board's; returns the number of results."""
+    count = 0
+    for name, words, cpus, gics, oracle in CONFORM:
+        if options.guest and name not in options.guest:
+            continue
+        for gic in gics:
+            board = Board(gic, cpus, 2048, options.cpu)
+            domain = Domain.parse(f"{name}:{words}")
+            label = f"{os.path.basename(on)} GICv{gic}"
+            transcript = boot(on, [domain], board, options.timeout, quiet=not options.verbose)
+            count += tap_of(transcript, [domain], label)
+            if not oracle or on == "bare":
+                continue
+            bare = boot("bare", [domain], board, options.timeout)
+            mine, theirs = transcript.results(name), bare.results(name)
+            same = mine == theirs and bool(mine)
+            print(f"{'ok' if same else 'not ok'} - {label} {name}: the bare board's transcript")
+            for got, want in zip(mine, theirs):
+                if got != want:
+                    print(f"#   here: {got}  there: {want}")
+            count += 1
+    return count
+
+
+# Each hostile guest, how it is started, and the results it owes.
+HOSTILE = ("sweep:bootargs=part=%d", "classes", "gicfuzz", "calls", "hyperfuzz", "storm",
+           "tables", "aborts", "aarch32", "hunger")
+FAIR_SHARE = 475  # thousandths of the one CPU that two guests of equal weight share, less 5 %
+
+
+def hostile(on, board, options):
+    """Each hostile guest beside the neighbour, on one CPU; returns the number of results."""
+    count, part = 0, 1 if options.full else 8
+    board = Board(options.gic, 1, board.memory, board.cpu, board.icount)
+    for text in options.guest or HOSTILE:
+        guest = Domain.parse(text % part if "%d" in text else text)
+        guest.bootargs = f"{guest.bootargs} seed={options.seed}".strip()
+        slices = 100 if options.full else 15
+        neighbour = Domain("neighbour", bootargs=f"slices={slices}")
+        transcript = boot(on, [guest, neighbour], board, options.timeout,
+                          xen_args=options.xen_args, quiet=not options.verbose)
+        label = f"{os.path.basename(on)} seed {options.seed}"
+        count += tap_of(transcript, [guest, neighbour], label)
+        share = [m for line in transcript.lines["neighbour"]
+                 if (m := re.match(r"share (\d+) window (\d+) smallest (\d+) late (\d+)", line))]
+        fair = bool(share) and int(share[0][2]) >= FAIR_SHARE
+        told = f"share {share[0][1]}, in the worst 200 ms {share[0][2]}, in the worst 20 ms " \
+               f"{share[0][3]}, timer late by at most {share[0][4]} us" if share \
+            else "the neighbour did not finish"
+        print(f"{'ok' if fair else 'not ok'} - {label} {guest.name}: the neighbour keeps its share")
+        print(f"#   {guest.name}: {told}; {transcript.seconds:.0f} s")
+        count += 1
+    return count
+
+
 def main():
     """Run what the command line names; TAP on stdout."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -51,11 +122,24 @@ def main():
     parser.add_argument("--timeout", type=int, default=120, help="seconds (default 120)")
     parser.add_argument("--xen-args", default="", help="further words of xen,xen-bootargs")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the console")
-    parser.add_argument("guest", nargs="+")
+    parser.add_argument("--hostile", action="store_true",
+                        help="each GUEST (default: all hostile ones) beside the neighbour, "
+                             "whose share of the one CPU is judged")
+    parser.add_argument("--conform", action="store_true",
+                        help="the conform guests (or those named) as their makers meant them")
+    parser.add_argument("--full", action="store_true", help="with --hostile: the long version")
+    parser.add_argument("--seed", type=int, default=1, help="of the hostile guests")
+    parser.add_argument("guest", nargs="*")
     options = parser.parse_args()
     board = Board(options.gic, options.cpus, options.memory, options.cpu, not options.no_icount)
     count = 0
     for on in options.on or ["bulkhead"]:
+        if options.hostile:
+            count += hostile(on, board, options)
+            continue
+        if options.conform:
+            count += conform(on, options)
+            continue
         for group in options.guest:
             domains = [Domain.parse(text) for text in group.split("+")]
             transcript = boot(on, domains, board, options.timeout, xen_args=options.xen_args,

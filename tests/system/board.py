@@ -22,6 +22,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(TOP, "tools"))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+from child import dies_with_parent  # noqa: E402  (tests/lib/child.py)
 import debian  # noqa: E402
 import initramfs  # noqa: E402
 
@@ -35,6 +37,10 @@ TROUBLE = re.compile(r"(Kernel panic|Oops|BUG:|Unable to handle|Internal error: 
                      r"rcu: INFO: .*stall|assertion|CHECK failed|Unexpected Trap)", re.I)
 
 
+# The hypervisor's own end: waiting for more is in vain.
+FATAL = re.compile(r"Bulkhead stopped on CPU|Panic on CPU")
+
+
 class Failed(Exception):
     """A test's expectation that was not met."""
 
@@ -43,7 +49,7 @@ class Guest:
     """One domain of a test, as its domain file will say."""
 
     def __init__(self, name, kernel="arm64", vcpus=1, memory=192, run=(), then="", extra="",
-                 programs=(), uart=True, **keys):
+                 programs=(), modules=(), uart=True, **keys):
         self.name = name
         self.kernel = kernel
         self.vcpus = vcpus
@@ -52,6 +58,7 @@ class Guest:
         self.then = then
         self.extra = extra
         self.programs = tuple(programs)
+        self.modules = tuple(modules)
         self.uart = uart
         self.keys = keys
 
@@ -61,6 +68,10 @@ class Guest:
                  "--file", os.path.join(HERE, "guest") + "=/tests"]
         for program in self.programs:
             words += ["--program", program]
+        if self.modules:
+            words += ["--kernel", self.kernel]
+        for module in self.modules:
+            words += ["--module", module]
         return initramfs.make(initramfs.parser().parse_args(words))
 
     def command_line(self):
@@ -97,17 +108,26 @@ class BulkheadMarks:
         self.mark = re.compile(r"^\((" + "|".join(map(re.escape, self.names)) + r")\) ?(.*)$")
         self.focused = self.names[0] if self.names else None
 
+    @staticmethod
+    def clean(text):
+        """Without what is erased to be drawn again below (after ESC [2K), and what is shown
+        again (dimmed, from ESC [2m to ESC [22m); and the end that is not yet complete."""
+        text = re.sub(r"\x1b\[2m.*?\x1b\[22m", "", text, flags=re.DOTALL)
+        whole, dim, rest = text.partition("\x1b[2m")
+        return re.sub(r"[^\n]*\x1b\[2K", "", whole), dim + rest
+
     def split(self, line):
         """(domain or None, text) of one line."""
+        moved = re.match(r"^--- (?:(\S+)|the hypervisor.*) has keyboard and screen", line)
+        if moved:
+            self.focused = moved[1]
+            return None, line
         match = self.mark.match(line)
         return (match[1], match[2]) if match else (self.focused, line)
 
     def keys_to(self, name):
-        """What to type so that `name` (None: the hypervisor) has the keyboard."""
-        ring = self.names + [None]
-        steps = (ring.index(name) - ring.index(self.focused)) % len(ring)
-        self.focused = name
-        return b"\x14" * steps
+        """What to type to come nearer to `name` (None: the hypervisor)."""
+        return b"" if name == self.focused else b"\x14"
 
 
 class XenMarks:
@@ -116,6 +136,11 @@ class XenMarks:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.focused = None
+
+    @staticmethod
+    def clean(text):
+        """Xen's console shows nothing twice."""
+        return text, ""
 
     def split(self, line):
         """(domain or None, text) of one line."""
@@ -140,7 +165,7 @@ class Board:
     """QEMU running `guests` on `hypervisor`; see the module's description."""
 
     def __init__(self, name, guests, cpus=2, memory=4096, gic=3, hypervisor=None, bootargs=None,
-                 cpu="cortex-a72", firmware=None, extra=()):
+                 cpu="cortex-a72", firmware=None, disk_mib=0):
         self.name = name
         self.guests = guests
         chosen = hypervisor or os.environ.get("BULKHEAD_HYPERVISOR") or OURS
@@ -153,16 +178,18 @@ class Board:
         self.firmware = firmware
         self.bare = ["-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu,
                      "-smp", str(cpus), "-m", str(memory), "-nographic", "-nic", "none"]
-        self.extra = list(extra)
+        self.disk_mib = disk_mib
         self.marks = (XenMarks if self.is_xen else BulkheadMarks)(guests)
         self.lines = []     # (seconds since start, domain or None, text)
         self.partial = ""   # the line that has not ended yet
+        self.held = ""      # what cannot be judged before more arrives
         self.read_to = {}   # domain -> index into lines up to which expect() has looked
         self.process = None
         self.log = None
         self.folder = None
         self.began = 0.0
         self.ended = False
+        self.fatal = None   # the hypervisor's last words
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="bulkhead-test-")
@@ -173,24 +200,33 @@ class Board:
                 file.write(guest.text())
         os.makedirs(LOGS, exist_ok=True)
         self.log = open(os.path.join(LOGS, self.name + ".log"), "wb")
-        command = self._command(files)
+        command = self._command(files, self._disk() if self.disk_mib else [])
         self.process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=dies_with_parent)
         self.began = time.monotonic()
         return self
 
-    def _command(self, files):
+    def _disk(self):
+        """A disk of QEMU's on the board's first virtio-mmio bus."""
+        path = os.path.join(self.folder, "disk.img")
+        with open(path, "wb") as file:
+            file.truncate(self.disk_mib << 20)
+        return ["-drive", f"file={path},if=none,id=disk,format=raw", "-global",
+                "virtio-mmio.force-legacy=off", "-device",
+                "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
+
+    def _command(self, files, extra):
         """What to start: the host tool's `run`, or firmware with what its `build` wrote."""
         if not self.firmware:
             command = [TOOL, "run", "--quiet", "--hypervisor", self.hypervisor] + self.options
-            return command + files + (["--"] + self.extra if self.extra else [])
+            return command + files + (["--"] + extra if extra else [])
         disk = os.path.join(self.folder, "disk")
         subprocess.run([TOOL, "build", "--hypervisor", self.hypervisor, "-o", disk] + self.options
                        + files, check=True, cwd=TOP, stdout=self.log, stderr=self.log)
         return ["qemu-system-aarch64"] + self.bare + [
             "-bios", self.firmware, "-drive", f"file=fat:rw:{disk},if=none,id=boot,format=raw",
-            "-device", "virtio-blk-device,drive=boot"] + self.extra
+            "-device", "virtio-blk-device,drive=boot"] + extra
 
     def __exit__(self, *_):
         if self.process.poll() is None:
@@ -220,10 +256,13 @@ class Board:
             return False
         self.log.write(data)
         self.log.flush()
-        text = self.partial + data.decode("utf-8", "replace").replace("\r", "")
-        *whole, self.partial = text.split("\n")
+        text, self.held = self.marks.clean(self.partial + self.held
+                                           + data.decode("utf-8", "replace"))
+        *whole, self.partial = text.replace("\r", "").split("\n")
         for line in whole:
             self.lines.append((self.elapsed(), *self.marks.split(line)))
+            if FATAL.search(line):
+                self.fatal = f"the hypervisor stopped ({line.strip()})"
         return True
 
     def _look(self, domain, pattern):
@@ -249,8 +288,9 @@ class Board:
             if match:
                 return match
             left = deadline - time.monotonic()
-            if self.ended or left <= 0:
-                why = "QEMU ended" if self.ended else f"not within {timeout * SLOW:.0f} s"
+            if self.ended or self.fatal or left <= 0:
+                why = "QEMU ended" if self.ended else self.fatal \
+                    or f"not within {timeout * SLOW:.0f} s"
                 raise Failed(f"{domain or 'the hypervisor'} did not print {pattern!r}: {why}\n"
                              + self.tail(domain))
             self._pump(min(left, 5))
@@ -265,6 +305,8 @@ class Board:
             # What has been said so far belongs to whoever had the keyboard.
             self.lines.append((self.elapsed(), *self.marks.split(self.partial)))
             self.partial = ""
+        if not self.is_xen:
+            self._move_to(domain)
         data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
         step = 8 if self.is_xen else len(data)
         for begin in range(0, len(data), step):
@@ -272,6 +314,18 @@ class Board:
             self.process.stdin.flush()
             if self.is_xen:
                 self.drain(0.2)
+
+    def _move_to(self, domain):
+        """Ctrl-T until Bulkhead says that `domain` has the keyboard."""
+        for _ in range(len(self.guests) + 1):
+            before, deadline = self.marks.focused, time.monotonic() + 10 * SLOW
+            if before == domain:
+                return
+            self.process.stdin.write(self.marks.keys_to(domain))
+            self.process.stdin.flush()
+            while self.marks.focused == before and time.monotonic() < deadline:
+                self._pump(1)
+        raise Failed(f"Ctrl-T does not lead to {domain or 'the hypervisor'}\n{self.tail(domain)}")
 
     def drain(self, seconds):
         """Read for so long, whatever comes."""

@@ -143,6 +143,12 @@ void host_put_zimage(uint64_t at, uint64_t module_size)
 void host_boot(unsigned cpu_count_wanted, unsigned gic_version)
 {
     fake_boot(cpu_count_wanted, 1ull << 30);
+    struct frame_range ram = {mpa(FAKE_RAM_BASE), mpa(fake_ram_end())};
+    struct frame_range kept[] = {{mpa(0x50000000), mpa(0x53000000)},
+                                 {mpa(0x60000000), mpa(0x78000000)}};
+    if (frame_init(&ram, 1, kept, ARRAY_LEN(kept)) != 0) {
+        abort();
+    }
     gic_host = (struct gic_host){.version = gic_version,
                                  .dist = {mpa(0x8000000), 0x10000},
                                  .redist = {{mpa(0x80a0000), 0xf60000}},

@@ -21,6 +21,8 @@
 
 #define FAILS(call) FAKE_EXPECT_ASSERT(assert_int_equal(call, 0))
 
+#define ALL_TYPES ((1u << P2M_TYPE_COUNT) - 1)
+
 static struct domain *d;
 static struct frame_stats at_start;
 
@@ -189,6 +191,23 @@ static void test_merge_when_a_table_fills_up(void **state)
     frame_put(mfn(m.v + 511));
 }
 
+/* Taking a grant back must not need memory: R2 in grant-map.c rests on it. */
+static void test_grants_never_merge(void **state)
+{
+    struct p2m_entry e;
+    for (uint64_t i = 0; i < M2; i++) {
+        map(M2 + i, mfn(M2 + i), 1, P2M_GRANT_RW);
+    }
+    assert_maps(M2 + 5, mfn(M2 + 5), P2M_GRANT_RW, 0);
+    d->hyp_frames_max = d->hyp_frames;
+    for (uint64_t i = 0; i < M2; i++) {
+        assert_int_equal(p2m_take(d, gfn(M2 + i), P2M_TYPES_RAM, &e), -XEN_EACCES);
+        assert_int_equal(p2m_take(d, gfn(M2 + i), P2M_TYPES_GRANT, &e), 0);
+    }
+    p2m_flush(d);
+    d->hyp_frames_max = ~0ull;
+}
+
 static void test_merge_to_a_gigabyte(void **state)
 {
     map(0, mfn(G1), G1, P2M_MMIO);
@@ -232,11 +251,11 @@ static void test_batch_takes_one_invalidation(void **state)
     map(100, m, 32, P2M_RAM);
     fake_flush_count = 0;
     for (uint64_t i = 0; i < 32; i++) {
-        assert_int_equal(p2m_take(d, gfn(100 + i), &e), 0);
+        assert_int_equal(p2m_take(d, gfn(100 + i), ~0u, &e), 0);
         assert_int_equal(e.mfn.v, m.v + i);
         assert_int_equal(e.type, P2M_RAM);
     }
-    assert_int_equal(p2m_take(d, gfn(100), &e), -XEN_ENOENT);
+    assert_int_equal(p2m_take(d, gfn(100), ~0u, &e), -XEN_ENOENT);
     assert_int_equal(fake_flush_count, 0);
     assert_true(fake_tlb_reaches(d, m, 32));
     p2m_flush(d);
@@ -254,7 +273,7 @@ static void test_map_pays_what_is_owed(void **state)
     map(100, device, 4, P2M_MMIO);
     fake_flush_count = 0;
     for (uint64_t g = 100; g < 104; g++) {
-        assert_int_equal(p2m_take(d, gfn(g), &e), 0);
+        assert_int_equal(p2m_take(d, gfn(g), ~0u, &e), 0);
     }
     map(400, device, 1, P2M_MMIO_C); /* same table, which was emptied: its pages are owed too */
     assert_int_equal(fake_flush_count, 1);
@@ -268,7 +287,7 @@ static void test_take_splits_blocks(void **state)
     struct p2m_entry e;
     mfn_t m = memory(9);
     map(M2, m, M2, P2M_RAM);
-    assert_int_equal(p2m_take(d, gfn(M2 + 7), &e), 0);
+    assert_int_equal(p2m_take(d, gfn(M2 + 7), ~0u, &e), 0);
     assert_int_equal(e.mfn.v, m.v + 7);
     assert_int_equal(e.order, 0);
     p2m_flush(d);
@@ -284,12 +303,12 @@ static void test_lent_memory_cannot_be_given_up(void **state)
     map(M2, m, M2, P2M_RAM);
     assert_int_equal(p2m_get_frame(d, gfn(M2 + 3), true, &held), 0);
     assert_int_equal(held.v, m.v + 3);
-    assert_int_equal(p2m_take(d, gfn(M2 + 3), &e), -XEN_EBUSY);
-    assert_int_equal(p2m_take(d, gfn(M2 + 4), &e), 0);
+    assert_int_equal(p2m_take(d, gfn(M2 + 3), ~0u, &e), -XEN_EBUSY);
+    assert_int_equal(p2m_take(d, gfn(M2 + 4), ~0u, &e), 0);
     p2m_flush(d);
     frame_put(e.mfn);
     frame_put(held);
-    assert_int_equal(p2m_take(d, gfn(M2 + 3), &e), 0);
+    assert_int_equal(p2m_take(d, gfn(M2 + 3), ~0u, &e), 0);
     p2m_flush(d);
     frame_put(e.mfn);
     assert_int_equal(frame_owned_count(1), 510);
@@ -334,7 +353,7 @@ static void test_out_of_table_pages(void **state)
     d->hyp_frames_max = d->hyp_frames;
     struct p2m_entry e;
     assert_int_equal(p2m_unmap(d, gfn(5), 1), -XEN_ENOMEM);
-    assert_int_equal(p2m_take(d, gfn(5), &e), -XEN_ENOMEM);
+    assert_int_equal(p2m_take(d, gfn(5), ~0u, &e), -XEN_ENOMEM);
     d->hyp_frames_max++;
     assert_int_equal(p2m_unmap(d, gfn(5), 1), -XEN_ENOMEM);
     fake_tlb_check(d);
@@ -361,7 +380,8 @@ static void test_no_root(void **state)
     e->hyp_frames_max = 1;
     assert_int_equal(p2m_init(e), -XEN_ENOMEM);
     assert_int_equal(p2m_map(e, gfn(0), device, 1, P2M_MMIO), -XEN_EINVAL);
-    assert_int_equal(p2m_unmap(e, gfn(0), 1), 0);
+    assert_int_equal(p2m_unmap(e, gfn(0), 1), -XEN_EINVAL);
+    assert_int_equal(p2m_take(e, gfn(0), ALL_TYPES, &entry), -XEN_ENOENT);
     assert_int_equal(p2m_set_type(e, gfn(0), 1, P2M_RAM), -XEN_EINVAL);
     assert_false(p2m_lookup(e, gfn(0), &entry));
     p2m_walk(e, gfn(0), NULL, NULL);
@@ -637,6 +657,7 @@ int main(void)
         TEST(test_unmap_splits_and_prunes),
         TEST(test_unmap_across_blocks),
         TEST(test_merge_when_a_table_fills_up),
+        TEST(test_grants_never_merge),
         TEST(test_merge_to_a_gigabyte),
         TEST(test_rights),
         TEST(test_batch_takes_one_invalidation),

@@ -40,7 +40,6 @@ void cpu_init_el2(void);
 uint32_t smp_start(const void *fdt);
 int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c);
 int host_psci_probe(const void *fdt);
-noreturn_fn void host_power(bool reset);
 
 /* vcpu.c */
 void vcpu_load(struct vcpu *v);

@@ -196,5 +196,6 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     }
     seed_random(fdt);
     start_domains(fdt);
+    console_ready();
     call_on_stack(boot_finish, c->stack_top);
 }

@@ -255,5 +255,5 @@ el2_unexpected:
 
     .section .bss
     .balign 4096
-    .space  8192
+    .space  4096
 emergency_stack_end:

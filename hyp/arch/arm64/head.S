@@ -125,6 +125,6 @@ enable_mmu:
     .section .bss
     .balign 4096
 boot_stack:
-    .space  16384
+    .space  8192
     .globl boot_stack_end
 boot_stack_end:

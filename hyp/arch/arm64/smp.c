@@ -71,7 +71,7 @@ noreturn_fn void arch_park(void)
     }
 }
 
-noreturn_fn void host_power(bool reset)
+noreturn_fn void arch_power(bool reset)
 {
     host_psci(reset ? PSCI_SYSTEM_RESET : PSCI_SYSTEM_OFF, 0, 0, 0);
     arch_park();

@@ -13,6 +13,7 @@
 #include <hyp/assert.h>
 #include <hyp/frame.h>
 #include <hyp/hypercall.h>
+#include <hyp/xen.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/mmio.h>
@@ -53,6 +54,21 @@ static uint64_t sign_extend(uint64_t value, unsigned size)
     unsigned shift = 64 - 8 * size;
 
     return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/*
+ * Was it only that another CPU changes the tables right now? An entry that is split or merged is broken for
+ * a moment (hyp/p2m.h, P1); by the time we have its lock it is whole again, and the access may be repeated.
+ */
+static bool passing_fault(struct vcpu *v, uint64_t esr)
+{
+    bool fetch = esr >> ESR_EC_SHIFT == EC_IABT_LOW;
+    bool walk = esr & (1u << 7); /* S1PTW */
+    bool translation = (esr & 0x3c) == 0x04, permission = (esr & 0x3c) == 0x0c;
+    gpa_t at;
+
+    return (translation || permission) && fault_address(esr, &at) &&
+           p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
 /* Source: DDI 0487I.a D17.2.37, ISS encoding for an exception from a data abort. */
@@ -166,6 +182,9 @@ void trap_sync(struct vcpu *v, uint64_t esr)
         inject_undefined(v);
         return;
     case TRAP_ABORT:
+        if (passing_fault(v, esr)) {
+            return;
+        }
         inject_abort(v, esr >> ESR_EC_SHIFT == EC_IABT_LOW, sysreg_read(far_el2));
         return;
     }
@@ -203,6 +222,7 @@ static void switch_to(struct cpu *c, struct vcpu *next)
         vcpu_unload(c->loaded);
     }
     vcpu_load(next);
+    xen_runstate_update(next);
 }
 
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */

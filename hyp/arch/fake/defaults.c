@@ -11,6 +11,7 @@
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
+#include <hyp/xen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +388,22 @@ WEAK uint64_t ns_to_ticks(uint64_t ns)
 WEAK uint64_t ticks_to_ns(uint64_t ticks)
 {
     return ticks * 16;
+}
+
+/* PV consoles: nobody has one. */
+
+WEAK bool xen_console_used(const struct domain *d)
+{
+    return false;
+}
+
+WEAK size_t xen_console_input(struct domain *d, const char *text, size_t length)
+{
+    return 0;
+}
+
+WEAK void xen_console_output_ready(struct domain *d)
+{
 }
 
 /* Memory: pages of the host, and guest memory that is flat. */

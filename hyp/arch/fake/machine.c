@@ -26,8 +26,14 @@ static struct {
 } mmio[16];
 static unsigned mmio_count;
 
+#define SMALL_ARENA (1ull << 16)
+
 static void arena_create(uint64_t bytes)
 {
+    if (fake_arena != NULL && bytes == arena_bytes && bytes <= SMALL_ARENA) {
+        memset(fake_arena, 0, bytes); /* quicker than asking the host for a new one */
+        return;
+    }
     if (fake_arena != NULL) {
         munmap(fake_arena, arena_bytes);
         fake_arena = NULL;
@@ -50,11 +56,13 @@ extern __typeof__(frame_init) frame_init __attribute__((weak));
 void fake_boot(unsigned count, uint64_t ram_bytes)
 {
     fake_domain_free_all();
-    memset(cpu_store, 0, sizeof(cpu_store));
-    memset(fake_hw, 0, sizeof(fake_hw));
+    unsigned used = count > cpu_count ? count : cpu_count;
+    memset(cpu_store, 0, used * sizeof(cpu_store[0]));
+    memset(fake_hw, 0, used * sizeof(fake_hw[0]));
     memset(fake_irq_active, 0, sizeof(fake_irq_active));
     memset(fake_irq_enabled, 0, sizeof(fake_irq_enabled));
-    memset(&fake_calls, 0, sizeof(fake_calls));
+    memset(&fake_calls, 0, offsetof(struct fake_calls, log));
+    fake_calls.log[0] = 0;
     fake_cleaned_bytes = fake_synced_bytes = fake_zeroed_bytes = 0;
     fake_assert_jump = NULL;
     fake_lr_count = FAKE_LR_COUNT_DEFAULT;
@@ -126,6 +134,12 @@ void arch_zero_pages(void *va, uint64_t size_bytes)
     if (!zero_watch_only) {
         memset(va, 0, size_bytes);
     }
+}
+
+void arch_scrub_pages(void *va, uint64_t size_bytes)
+{
+    arch_zero_pages(va, size_bytes);
+    arch_clean_to_poc(va, size_bytes);
 }
 
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes)

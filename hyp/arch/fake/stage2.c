@@ -334,3 +334,9 @@ bool fake_guest_translate(struct domain *d, gpa_t at, bool write, mpa_t *out)
     }
     return false;
 }
+
+/* The model has no stage 1: a guest's virtual addresses are its physical ones. */
+bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
+{
+    return fake_guest_translate(v->domain, gpa(va), write, out);
+}

@@ -81,6 +81,8 @@ void arch_s2_flush_all(struct domain *d);
 
 /* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
 void arch_zero_pages(void *va, uint64_t size_bytes);
+/* The same, and clean it to memory, where somebody with his caches off would look. */
+void arch_scrub_pages(void *va, uint64_t size_bytes);
 
 /* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
 void arch_clean_to_poc(const void *va, size_t size_bytes);
@@ -113,5 +115,8 @@ bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out);
 /* The registers as they are now, for a crash record; `v` may be loaded here or nowhere. */
 struct crash_record;
 void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to);
+
+/* Switch the machine off, or start it anew. */
+noreturn_fn void arch_power(bool reset);
 
 #endif

@@ -86,6 +86,9 @@ void config_keep_ranges(const void *host_fdt,
  */
 int config_parse(const void *host_fdt, const struct domain_config **out);
 
+/* What config_parse() found: the domains that can be started. */
+int config_all(const struct domain_config **out);
+
 /* What the configuration asks of the interrupt controller, for vgic_domain_init(). */
 void config_vgic(const struct domain_config *c, struct vgic_config *out);
 

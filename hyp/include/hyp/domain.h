@@ -90,6 +90,7 @@ struct domain {
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
+    struct console *console;       /* hyp/console.h; NULL before and after its life */
     uint64_t max_frames;           /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;           /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max;       /* [const] */
@@ -114,8 +115,10 @@ struct domain {
  * Returns 0 and *out with one reference, the table's; -XEN_ENOMEM, -XEN_EEXIST (number or name taken), ...
  */
 must_check int domain_create(const struct domain_config *config, struct domain **out);
-/* Build its memory from the configuration and let vCPU 0 go. */
+/* Build its memory from the configuration and let vCPU 0 go. At boot: it may take long. */
 must_check int domain_start(struct domain *d);
+/* Make a domain that was destroyed again; its worker builds and starts it. Errors of domain_create(). */
+must_check int domain_launch(const struct domain_config *config);
 
 /* Borrowed for the duration of a call; NULL if there is none. Counted: domain_put() it. */
 struct domain *domain_get(domid_t id);

@@ -62,11 +62,15 @@ void frame_add_range(mpa_t start, mpa_t end, bool dirty);
 /* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is free; then nothing is kept. */
 must_check int frame_fix_range(mpa_t start, mpa_t end);
 
+/* Is it RAM, in the direct map? Any value may be asked. No lock. */
+bool frame_is_ram(mfn_t m);
+
 struct frame_info {
     enum frame_state state;
     domid_t owner;
     uint32_t refs;
     bool dirty; /* FREE and FIXED: has to be scrubbed */
+    bool fixed; /* FIXED, or OWNED and will be FIXED again */
 };
 /* A snapshot for checks and dumps. False if `m` is no RAM that we know. Any value may be asked. */
 bool frame_info(mfn_t m, struct frame_info *out);

@@ -15,9 +15,11 @@
 enum lock_rank {
     RANK_DOMLIST = 1, /* the table of domains */
     RANK_DOMAIN,      /* one domain's life cycle */
+    RANK_XEN_CONSOLE, /* the hypervisor's end of one PV console; below it the console takes its own */
     RANK_EVTCHN,      /* one domain's event channel table */
     RANK_GRANT,       /* one domain's grant table */
     RANK_P2M,         /* one domain's stage-2 tables */
+    RANK_EVTCHN_FIFO, /* one domain's FIFO event queues */
     RANK_VDEV,        /* an emulated device, e.g. a vUART */
     RANK_VGIC_DIST,   /* one domain's distributor */
     RANK_VGIC_CPU,    /* one vCPU's interrupt state */
@@ -29,7 +31,8 @@ enum lock_rank {
     RANK_VMID,        /* VMID numbers and generations */
     RANK_FRAME,       /* the frame allocator */
     RANK_RANDOM,      /* the generator of seeds */
-    RANK_CONSOLE,     /* log and serial line */
+    RANK_LOG,         /* the ring of lines */
+    RANK_CONSOLE,     /* screen, keyboard and serial line */
 };
 
 #if defined(__clang__)

@@ -20,10 +20,10 @@ void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
 
 /*
  * Where each finished line goes besides the ring; called under the log's lock
- * (RANK_CONSOLE), so it must not log. What was logged before is replayed. The
+ * (RANK_LOG), so it must not log. `replay`: first what was logged before. The
  * hypervisor's console is the sink; unit tests may leave it out.
  */
-void log_set_sink(void (*sink)(const char *line, size_t length));
+void log_set_sink(void (*sink)(const char *line, size_t length), bool replay);
 
 /*
  * The machine is about to stop: no more locks, which the failing CPU may hold

@@ -82,6 +82,7 @@ static inline bool p2m_is_mmio(enum p2m_type t)
 struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
+    uint64_t gfn_limit;    /* [const] one past the highest gfn there can be; 0 without a root */
     uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;         /* [lock] one past the highest gfn ever mapped */
@@ -89,8 +90,8 @@ struct p2m {
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
     uint32_t spare_count;  /* [lock] empty table pages kept for the next map */
-    void *spare;           /* [lock] linked by frame_words()[1] */
-    void *retired;         /* [lock] tables unlinked, to be freed after the invalidation; likewise */
+    void *spare;           /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
+    void *retired;         /* [lock] more of them, to be freed after the invalidation; likewise */
     uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB entry taken out and being emptied; 0: none */
     uint32_t dying_slot;   /* [lock] how far */
     uint32_t root_slot;    /* [lock] root entries below are empty */
@@ -124,11 +125,14 @@ struct p2m_entry {
 
 /*
  * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
+ * The frame's reference must not be dropped before that. `types` has a bit for each enum p2m_type that the
+ * caller may take: -XEN_EACCES if another one is there. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
  * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
  * -XEN_ENOMEM as above.
  */
-must_check int p2m_take(struct domain *d, gfn_t g, struct p2m_entry *out);
+must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
+#define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN)
+#define P2M_TYPES_GRANT (1u << P2M_GRANT_RW | 1u << P2M_GRANT_RO)
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);
 

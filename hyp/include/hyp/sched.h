@@ -110,6 +110,16 @@ struct sched_times {
 };
 /* What `v` is doing and has done so far. A paused vCPU counts as blocked. */
 void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out);
+struct sched_cpu_info {
+    domid_t domain; /* whose vCPU runs, DOMID_INVALID: idle */
+    uint32_t vcpu;
+    bool dedicated;
+    uint32_t waiting, assigned; /* vCPUs */
+    uint64_t busy_ticks;        /* some vCPU was running */
+    uint64_t switch_count;
+};
+/* What CPU `c` is doing. For the console. */
+void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_info *out);
 /* Time `v` has run so far, the running stretch included. */
 uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks);
 
@@ -135,7 +145,8 @@ struct sched_cpu {
     uint32_t assigned_count;   /* [lock] vCPUs whose home this is */
     uint32_t yielding;         /* [cpu] the running vCPU wants others to go first */
     uint32_t resched;          /* [atomic] set when sched_choose should run again on this CPU */
-    uint64_t switch_count;     /* [cpu] times that another vCPU was put on */
+    uint64_t busy_ticks;       /* [lock] */
+    uint64_t switch_count;     /* [lock] times that another vCPU was put on */
 };
 
 struct sched_vcpu {

@@ -16,12 +16,12 @@ static bool on_sync(struct frame *frame)
 {
     u64 ec = ESR_EC(frame->esr);
     hostile_class[ec]++;
-    if (ec == EC_IABT_SAME) {
+    if (frame->elr < (u64)_head || frame->elr >= (u64)_end) {
         frame->elr = frame->x[30];
     } else {
         frame->elr += 4;
     }
-    faults_with_far += frame->far == wanted;
+    faults_with_far += (ec == EC_IABT_SAME || ec == EC_DABT_SAME) && frame->far == wanted;
     return true;
 }
 

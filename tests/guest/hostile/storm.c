@@ -57,10 +57,12 @@ static void storm(void *arg)
             }
             break;
         case 6:
+            irq_off(); /* else the handler may turn the timer off just before we sleep */
             write_sysreg(cntv_ctl_el0, 1);
             write_sysreg(cntv_tval_el0, r >> 8 & 7);
             isb();
             wfi();
+            irq_on();
             write_sysreg(cntv_ctl_el0, 2);
             break;
         default:

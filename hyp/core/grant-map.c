@@ -1,0 +1,320 @@
+/*
+ * Mapping grants of others: maptrack, the list of what this domain has mapped,
+ * and the two operations on it.
+ *
+ *   FREE --map--> BUSY --stage 2 entry made--> MAPPED --unmap: entry taken out--> BUSY --TLB flushed--> FREE
+ *
+ * BUSY entries belong to the operation that made them so: two vCPUs that unmap
+ * one handle cannot both succeed. R2 and R3 are kept by the order of the steps.
+ */
+#include <hyp/grant.h>
+
+#include "xen-internal.h"
+
+#include <hyp/arch.h>
+#include <hyp/assert.h>
+
+/* Elements per call before the guest may take its interrupts (H1); also how many share one TLB invalidation. */
+#define BATCH 32u
+
+/* --- Handles; all [map lock] --- */
+
+static struct maptrack *track_of(const struct grant_domain *g, grant_handle_t handle)
+{
+    if (handle >= g->track_count) {
+        return NULL;
+    }
+    handle = array_index_clamp(handle, g->track_count);
+    return &g->track[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
+}
+
+static int track_grow(struct domain *d)
+{
+    struct grant_domain *g = d->grant;
+    if (g->track == NULL) {
+        g->track = frame_alloc_hyp(d, 0);
+    }
+    uint32_t page_at = g->track_count / MAPTRACK_PER_PAGE;
+    if (g->track == NULL || page_at == MAPTRACK_PAGES) {
+        return -XEN_ENOSPC;
+    }
+    struct maptrack *page = frame_alloc_hyp(d, 0);
+    if (page == NULL) {
+        return -XEN_ENOMEM;
+    }
+    g->track[page_at] = page;
+    for (uint32_t i = MAPTRACK_PER_PAGE; i-- > 0;) { /* so that low handles are handed out first */
+        page[i].gfn = g->track_free;
+        g->track_free = g->track_count + i + 1;
+    }
+    g->track_count += MAPTRACK_PER_PAGE;
+    return 0;
+}
+
+static struct maptrack *track_take(struct domain *d, grant_handle_t *handle)
+{
+    struct grant_domain *g = d->grant;
+    struct maptrack *m = NULL;
+    lock(&g->map_lock);
+    if (g->track_free != 0 || track_grow(d) == 0) {
+        *handle = g->track_free - 1;
+        m = track_of(g, *handle);
+        g->track_free = (uint32_t)m->gfn;
+        m->state = MAPTRACK_BUSY;
+        g->track_used++;
+    }
+    unlock(&g->map_lock);
+    return m;
+}
+
+static void track_free(struct grant_domain *g, struct maptrack *m, grant_handle_t handle)
+{
+    m->state = MAPTRACK_FREE;
+    m->table = NULL;
+    m->gfn = g->track_free;
+    g->track_free = handle + 1;
+    g->track_used--;
+}
+
+/* --- Map --- */
+
+/* Who grants: the same one as for the element before, nearly always. `*last` is counted. By its number:
+ * the interface has no DOMID_SELF here. */
+static struct domain *granter(domid_t id, struct domain **last)
+{
+    if (*last == NULL || (*last)->id != id) {
+        if (*last != NULL) {
+            domain_put(*last);
+        }
+        *last = domain_get(id);
+    }
+    return *last;
+}
+
+static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op, const struct grant_use *use,
+                      grant_handle_t *handle)
+{
+    bool readonly = op->flags & GNTMAP_readonly;
+    struct maptrack *m = track_take(d, handle);
+    if (m == NULL) {
+        return GNTST_no_device_space;
+    }
+    m->table = use->table;
+    m->ref = use->ref;
+    m->readonly = readonly;
+    m->mfn = use->mfn.v;
+    m->gfn = op->host_addr >> FRAME_SHIFT;
+    if (physmap_replace(d, gfn(m->gfn), use->mfn, readonly ? P2M_GRANT_RO : P2M_GRANT_RW) != 0) {
+        lock(&d->grant->map_lock);
+        track_free(d->grant, m, *handle);
+        unlock(&d->grant->map_lock);
+        return GNTST_general_error;
+    }
+    /* BUSY is ours alone; who finds MAPPED finds all of it. */
+    __atomic_store_n(&m->state, MAPTRACK_MAPPED, __ATOMIC_RELEASE);
+    return GNTST_okay;
+}
+
+static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct domain **last)
+{
+    bool readonly = op->flags & GNTMAP_readonly;
+    if ((op->flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0) {
+        return GNTST_bad_gntref;
+    }
+    if ((op->flags & (GNTMAP_device_map | GNTMAP_application_map | GNTMAP_contains_pte)) != 0 ||
+        (op->host_addr & FRAME_MASK) != 0) {
+        return GNTST_general_error; /* meaningful where guests have page tables of machine frames */
+    }
+    struct domain *from = granter(op->dom, last);
+    if (from == NULL) {
+        return GNTST_bad_domain;
+    }
+    struct grant_use use;
+    int status = grant_pin(from, op->ref, d->id, readonly, true, &use);
+    if (status != GNTST_okay) {
+        return status;
+    }
+    grant_handle_t handle;
+    status = map_pinned(d, op, &use, &handle);
+    if (status != GNTST_okay) {
+        grant_unpin(use.table, use.ref, readonly, true);
+        return status;
+    }
+    op->handle = handle;
+    op->dev_bus_addr = mfn_mpa(use.mfn).v; /* for devices without an IOMMU */
+    return GNTST_okay;
+}
+
+/* Elements that are copied in and out at once. */
+#define CHUNK 8u
+
+static unsigned chunk_of(uint64_t left)
+{
+    return left < CHUNK ? (unsigned)left : CHUNK;
+}
+
+int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
+{
+    struct gnttab_map_grant_ref op[CHUNK] NOT_ZEROED;
+    struct domain *last = NULL;
+    int64_t result = 0;
+    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
+        unsigned count = chunk_of(arg[2]);
+        if (done == BATCH) {
+            result = -XEN_ERESTART;
+        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
+            result = -XEN_EFAULT;
+        } else {
+            for (unsigned i = 0; i < count; i++) {
+                op[i].status = (int16_t)map_one(v->domain, &op[i], &last);
+            }
+            /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
+            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
+            arg[1] += count * sizeof(op[0]);
+            arg[2] -= count;
+        }
+    }
+    if (last != NULL) {
+        domain_put(last);
+    }
+    return result;
+}
+
+/* --- Unmap --- */
+
+struct taken {
+    struct maptrack *track;
+    grant_handle_t handle;
+};
+
+/* Take the entry of a handle out of stage 2; the TLB is flushed later, and then release() finishes. */
+static int take_out(struct domain *d, const struct gnttab_unmap_grant_ref *op, struct taken *out)
+{
+    struct grant_domain *g = d->grant;
+    int status = GNTST_okay;
+    lock(&g->map_lock);
+    struct maptrack *m = track_of(g, op->handle);
+    if (m == NULL || m->state != MAPTRACK_MAPPED) {
+        status = GNTST_bad_handle;
+    } else if (op->host_addr >> FRAME_SHIFT != m->gfn) {
+        status = GNTST_general_error;
+    } else {
+        m->state = MAPTRACK_BUSY;
+    }
+    unlock(&g->map_lock);
+    if (status == GNTST_okay) {
+        struct p2m_entry e;
+        CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: it is there, alone in its entry */
+        *out = (struct taken){m, op->handle};
+    }
+    return status;
+}
+
+/* One invalidation for all, then the frames may go (R3). */
+static void release(struct domain *d, const struct taken *taken, unsigned count)
+{
+    if (count == 0) {
+        return;
+    }
+    p2m_flush(d);
+    for (unsigned i = 0; i < count; i++) {
+        struct maptrack *m = taken[i].track;
+        grant_unpin(m->table, m->ref, m->readonly, true);
+    }
+    lock(&d->grant->map_lock);
+    for (unsigned i = 0; i < count; i++) {
+        track_free(d->grant, taken[i].track, taken[i].handle);
+    }
+    unlock(&d->grant->map_lock);
+}
+
+int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg)
+{
+    struct gnttab_unmap_grant_ref op[CHUNK] NOT_ZEROED;
+    struct taken taken[BATCH] NOT_ZEROED;
+    unsigned taken_count = 0;
+    int64_t result = 0;
+    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
+        unsigned count = chunk_of(arg[2]);
+        if (done == BATCH) {
+            result = -XEN_ERESTART;
+        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
+            result = -XEN_EFAULT;
+        } else {
+            for (unsigned i = 0; i < count; i++) {
+                op[i].status = (int16_t)take_out(v->domain, &op[i], &taken[taken_count]);
+                taken_count += op[i].status == GNTST_okay;
+            }
+            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
+            arg[1] += count * sizeof(op[0]);
+            arg[2] -= count;
+        }
+    }
+    release(v->domain, taken, taken_count);
+    return result;
+}
+
+/* --- Looking for a frame --- */
+
+/* The list is searched piece by piece (H1); where it stopped is kept in the vCPU, for this very frame. */
+int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length)
+{
+    struct grant_domain *g = v->domain->grant;
+    struct evtchn_vcpu *x = v->evtchn;
+    if (x->resume_key != frame.v) {
+        x->resume_key = frame.v;
+        x->resume_at = 0;
+    }
+    int64_t result = -XEN_EPERM;
+    lock(&g->map_lock);
+    uint32_t end = x->resume_at + 1024 < g->track_count ? x->resume_at + 1024 : g->track_count;
+    for (uint32_t i = x->resume_at; i < end && result != 0; i++) {
+        const struct maptrack *m = track_of(g, i);
+        if (m->state == MAPTRACK_MAPPED && m->mfn == frame.v) {
+            arch_clean_to_poc((const char *)mfn_to_va(frame) + offset, length);
+            result = 0;
+        }
+    }
+    x->resume_at = end;
+    if (result != 0 && end < g->track_count) {
+        result = -XEN_ERESTART;
+    } else {
+        x->resume_key = ~0ull;
+    }
+    unlock(&g->map_lock);
+    return result;
+}
+
+/* --- Life --- */
+
+int grant_domain_stop(struct domain *d)
+{
+    struct grant_domain *g = d->grant;
+    struct taken taken[BATCH] NOT_ZEROED;
+    unsigned count = 0;
+    while (g->stop_at < g->track_count && count < BATCH) {
+        grant_handle_t handle = g->stop_at++;
+        struct maptrack *m = track_of(g, handle);
+        struct p2m_entry e;
+        if (m->state == MAPTRACK_MAPPED) {
+            CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0);
+            m->state = MAPTRACK_BUSY;
+            taken[count++] = (struct taken){m, handle};
+        }
+    }
+    release(d, taken, count);
+    if (g->stop_at < g->track_count) {
+        return -XEN_ERESTART;
+    }
+    CHECK(g->track_used == 0); /* no vCPU runs: nobody is in the middle of an operation */
+    for (uint32_t i = 0; i < g->track_count / MAPTRACK_PER_PAGE; i++) {
+        frame_free_hyp(d, g->track[i], 0);
+    }
+    if (g->track != NULL) {
+        frame_free_hyp(d, g->track, 0);
+    }
+    g->track = NULL;
+    g->track_count = g->track_free = g->stop_at = 0;
+    grant_table_detach(d);
+    return 0;
+}

@@ -1,0 +1,142 @@
+/*
+ * The hypervisor's end of a domain's PV console, and console_io.
+ *
+ *   guest: out[] --out_prod--> event --> drain() --> console switch
+ *   typed: xen_console_input() --> in[] --in_prod--> event --> guest
+ *
+ * The ring is in the guest's page: indices are copied once, and a producer
+ * that is out of step is taken at its word modulo the ring's size, so that at
+ * worst the guest prints what it did not mean to.
+ *
+ * Source: public/io/console.h; public/xen.h, CONSOLEIO_*.
+ */
+#include "xen-internal.h"
+
+#include <hyp/arch.h>
+#include <hyp/console.h>
+#include <hyp/evtchn.h>
+#include <hyp/xen.h>
+
+#define IN_SIZE sizeof(((struct xencons_interface *)0)->in)
+#define OUT_SIZE sizeof(((struct xencons_interface *)0)->out)
+
+/* [console lock] Show what the guest has put into its ring. True if room was made. */
+static bool drain(struct domain *d)
+{
+    struct xencons_interface *ring = d->xen->console;
+    uint32_t prod = __atomic_load_n(&ring->out_prod, __ATOMIC_ACQUIRE);
+    uint32_t cons = ring->out_cons, first = cons;
+    if (prod - cons > OUT_SIZE) {
+        cons = prod - OUT_SIZE; /* out of step */
+    }
+    for (bool room = true; cons != prod && room;) {
+        uint8_t text[64];
+        uint32_t count = 0;
+        while (count < sizeof(text) && cons + count != prod) {
+            text[count] = (uint8_t)ring->out[(cons + count) % OUT_SIZE];
+            count++;
+        }
+        uint32_t taken = (uint32_t)console_domain_output(d, text, count);
+        cons += taken;
+        room = taken == count;
+    }
+    if (cons != first) {
+        __atomic_store_n(&d->xen->console_used, true, __ATOMIC_RELAXED);
+        /* The characters are read before the room is given back. */
+        __atomic_store_n(&ring->out_cons, cons, __ATOMIC_RELEASE);
+    }
+    return cons != first;
+}
+
+static void console_event(struct vcpu *v)
+{
+    xen_console_output_ready(v->domain);
+}
+
+void xen_console_output_ready(struct domain *d)
+{
+    struct xen_domain *x = d->xen;
+    if (x == NULL || x->console == NULL) {
+        return;
+    }
+    lock(&x->console_lock);
+    bool more_room = drain(d);
+    unlock(&x->console_lock);
+    if (more_room) {
+        evtchn_notify(d, x->console_port);
+    }
+}
+
+size_t xen_console_input(struct domain *d, const char *text, size_t length)
+{
+    struct xen_domain *x = d->xen;
+    if (x == NULL || x->console == NULL || !xen_console_used(d)) {
+        return 0;
+    }
+    struct xencons_interface *ring = x->console;
+    lock(&x->console_lock);
+    uint32_t cons = __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE), prod = x->console_in_prod;
+    size_t done = 0;
+    while (done < length && prod - cons < IN_SIZE) {
+        ring->in[prod % IN_SIZE] = text[done];
+        prod++;
+        done++;
+    }
+    x->console_in_prod = prod;
+    __atomic_store_n(&ring->in_prod, prod, __ATOMIC_RELEASE);
+    unlock(&x->console_lock);
+    if (done > 0) {
+        evtchn_notify(d, x->console_port);
+    }
+    return done;
+}
+
+bool xen_console_used(const struct domain *d)
+{
+    return d->xen != NULL && __atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED);
+}
+
+int xen_console_create(struct domain *d)
+{
+    struct xen_domain *x = d->xen;
+    x->console_in_prod = 0;
+    x->console_used = false;
+    return evtchn_open_xen(d, console_event, &x->console_port);
+}
+
+/* --- console_io: arg[0] command, arg[1] length, arg[2] bytes --- */
+
+/* A domain writes to its own console, whether or not it has a serial line there. */
+static int64_t io_write(struct vcpu *v, uint64_t *arg)
+{
+    uint8_t text[64];
+    for (unsigned budget = 8; arg[1] > 0; budget--) {
+        size_t part = arg[1] < sizeof(text) ? arg[1] : sizeof(text);
+        if (budget == 0) {
+            return -XEN_ERESTART;
+        }
+        if (guest_va_read(v, text, arg[2], part) != 0) {
+            return -XEN_EFAULT;
+        }
+        size_t shown = console_domain_output(v->domain, text, part);
+        arg[1] -= shown;
+        arg[2] += shown;
+        if (shown < part) {
+            return -XEN_ERESTART; /* the console is full: the guest waits for itself only */
+        }
+    }
+    return 0;
+}
+
+int64_t console_io(struct vcpu *v, uint64_t *arg)
+{
+    arg[1] = (uint32_t)arg[1];
+    switch ((uint32_t)arg[0]) {
+    case CONSOLEIO_write:
+        return (int32_t)arg[1] < 0 ? -XEN_EINVAL : io_write(v, arg);
+    case CONSOLEIO_read:
+        return 0; /* typed characters go to the PV console or the serial line */
+    default:
+        return -XEN_ENOSYS;
+    }
+}

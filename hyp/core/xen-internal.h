@@ -1,0 +1,281 @@
+/*
+ * State behind the Xen interface of one domain, shared by hypercall*.c,
+ * evtchn*.c, grant*.c, memory-op.c and xen-domain.c only.
+ *
+ * One allocation of the domain's allowance holds struct xen_domain, event and
+ * grant anchors and the vCPUs' parts; tables grow page by page besides it.
+ */
+#ifndef CORE_XEN_INTERNAL_H
+#define CORE_XEN_INTERNAL_H
+
+#include <hyp/domain.h>
+#include <hyp/frame.h>
+#include <hyp/guest-va.h>
+#include <hyp/lock.h>
+#include <hyp/timer.h>
+#include <xen/errno.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+#include <xen/hvm.h>
+#include <xen/ring.h>
+#include <xen/vcpu.h>
+#include <xen/xen.h>
+
+/* Arrays whose count says what is valid: zeroing them would be half the cost of a small call. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define NOT_ZEROED __attribute__((uninitialized))
+#else
+#define NOT_ZEROED
+#endif
+
+/* A guest's index, known to be below `count`, also when speculation thinks otherwise. */
+static inline uint32_t array_index_clamp(uint32_t index, uint32_t count)
+{
+    uint64_t outside = (uint64_t)((int64_t)((uint64_t)index - count) >> 63); /* all ones if inside */
+    return index & (uint32_t)outside;
+}
+
+/* Keep a domain that is known to be there now (D1): pairs with domain_put(). */
+static inline struct domain *domain_hold(struct domain *d)
+{
+    __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+    return d;
+}
+
+/*
+ * The domain a call is about: DOMID_SELF, the caller's own number, or another
+ * one if the caller may control that. Counted. -XEN_ESRCH, -XEN_EPERM.
+ */
+must_check int xen_target(struct vcpu *v, domid_t id, struct domain **out);
+
+/* --- Event channels (evtchn.c) --- */
+
+enum evtchn_state {
+    EVTCHN_FREE,
+    EVTCHN_UNBOUND,     /* waits for `remote_id` */
+    EVTCHN_INTERDOMAIN, /* E1 */
+    EVTCHN_VIRQ,
+    EVTCHN_IPI,
+    EVTCHN_XEN, /* the other end is the hypervisor */
+};
+
+struct evtchn { /* 32 bytes: a power of two, so that finding one is shifts */
+    uint8_t state;         /* enum evtchn_state */
+    uint8_t priority;      /* FIFO */
+    uint8_t fifo_priority; /* [fifo lock] queue it was linked to last */
+    uint8_t fifo_pending;  /* [fifo lock] raised before its event word existed */
+    uint16_t vcpu;         /* [atomic] who is told */
+    uint16_t fifo_vcpu;    /* [fifo lock] */
+    uint32_t remote_port;  /* INTERDOMAIN */
+    domid_t remote_id;     /* UNBOUND, INTERDOMAIN */
+    uint16_t virq;         /* VIRQ */
+    union {
+        struct domain *remote;           /* INTERDOMAIN: alive as long as this is (E1) */
+        void (*notify)(struct vcpu *v); /* XEN */
+    };
+} __attribute__((aligned(32)));
+
+#define EVTCHN_BUCKET (FRAME_SIZE / sizeof(struct evtchn))
+#define EVTCHN_BUCKETS (FRAME_SIZE / sizeof(void *))
+/* Ports a guest may have, 0 not counted; as Xen's dom0less domains. */
+#define EVTCHN_PORTS_DEFAULT 1024u
+#define FIFO_WORDS (FRAME_SIZE / sizeof(uint32_t))
+#define FIFO_PAGES (EVTCHN_FIFO_NR_CHANNELS / FIFO_WORDS)
+
+struct evtchn_domain {
+    lock_t lock;
+    struct evtchn **bucket;   /* [lock] EVTCHN_BUCKETS pointers, filled in order */
+    uint32_t port_count;      /* [lock] ports that have a record */
+    uint32_t port_limit;      /* [const] */
+    uint32_t search_from;     /* [lock] no port below is free */
+    uint64_t polling;         /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
+    lock_t fifo_lock;         /* queues of all vCPUs: links, tails */
+    uint32_t **fifo_page;     /* [fifo lock] event words; NULL: two-level ABI */
+    uint32_t fifo_page_count; /* [fifo lock] */
+};
+
+struct evtchn_vcpu {
+    uint64_t ram_frame;     /* [cpu] the frame that an argument was found on last: it is RAM. 0: none */
+    struct vcpu_info *info; /* [const] once registered: shared page, or the guest's own */
+    struct vcpu_info no_info; /* until then */
+    uint32_t virq_port[NR_VIRQS]; /* [evtchn lock] 0: not bound */
+    uint32_t poll_port;     /* [atomic] the one port polled, 0: several or none */
+    struct evtchn_fifo_control_block *fifo; /* [fifo lock] */
+    uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
+    mfn_t info_frame, fifo_frame; /* referenced; MFN_NONE */
+    struct timer poll_timer;
+    struct timer shot_timer, period_timer; /* VCPUOP_set_*_timer */
+    uint64_t period_ticks;
+    struct vcpu *vcpu;      /* [const] back pointer */
+    /* Runstate area in the guest's memory: machine addresses of its bytes, maybe on two frames. */
+    mpa_t runstate_at[2];
+    uint32_t runstate_split; /* bytes on the first frame; 0: none registered */
+    uint32_t resume_at;      /* progress inside one element of a long call ... */
+    uint64_t resume_key;     /* ... and which element that is; another one starts at 0 */
+};
+
+/* Record of a port, or NULL; the caller holds the table's lock, or knows that the port stays. */
+static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t port)
+{
+    if (port >= e->port_count) {
+        return NULL;
+    }
+    port = array_index_clamp(port, e->port_count);
+    return &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+}
+
+/* Make an event pending and tell the vCPU or who polls. Needs E1's lock on either side. */
+void evtchn_raise(struct domain *d, struct evtchn *c, uint32_t port);
+/* Tell `v` that something is pending: upcall_pending, and the interrupt on its edge (E4). */
+void evtchn_upcall(struct vcpu *v);
+/* FIFO ABI (evtchn-fifo.c): raise; and the four operations that only it has. */
+bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port); /* true if it was not pending before */
+void fifo_unmask(struct domain *d, struct evtchn *c, uint32_t port);
+bool fifo_pending(struct domain *d, uint32_t port);
+bool fifo_busy(struct domain *d, uint32_t port); /* linked: the port cannot be used anew yet */
+void fifo_clear(struct domain *d, struct evtchn *c, uint32_t port);
+int64_t fifo_init_control(struct vcpu *v, struct evtchn_init_control *op);
+int64_t fifo_expand_array(struct vcpu *v, const struct evtchn_expand_array *op);
+void fifo_destroy(struct domain *d);
+must_check int evtchn_domain_create(struct domain *d);
+void evtchn_domain_destroy(struct domain *d);
+
+/* --- Grants (grant.c, grant-map.c, grant-copy.c) --- */
+
+struct grant_active { /* 32 bytes, likewise */
+    uint64_t mfn;      /* [grant lock] valid while there are pins */
+    uint32_t readers;  /* [grant lock] pins, mapping and copying alike */
+    uint32_t writers;
+    domid_t domid;     /* [grant lock] to whom */
+    uint16_t start, length; /* [grant lock] v2 sub-page grants: for copying only; else 0, FRAME_SIZE */
+} __attribute__((aligned(32)));
+
+#define GRANT_FRAMES_MAX 64u
+#define GRANT_V1_PER_FRAME (FRAME_SIZE / sizeof(struct grant_entry_v1))
+#define GRANT_V2_PER_FRAME (FRAME_SIZE / sizeof(union grant_entry_v2))
+#define GRANT_STATUS_PER_FRAME (FRAME_SIZE / sizeof(grant_status_t))
+#define GRANT_STATUS_MAX (GRANT_FRAMES_MAX * GRANT_V2_PER_FRAME / GRANT_STATUS_PER_FRAME)
+#define GRANT_ACTIVE_PER_PAGE (FRAME_SIZE / sizeof(struct grant_active))
+#define GRANT_ACTIVE_PAGES (GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE)
+_Static_assert(GRANT_ACTIVE_PAGES * GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME, "one for each");
+
+/* What a domain grants. All [grant lock] of its owner. */
+struct grant_table {
+    struct domain *owner;  /* counted once detached */
+    uint32_t mapped;       /* maptrack entries of others that name this table */
+    uint32_t pins;         /* all readers and writers of all entries */
+    bool detached;         /* the owner has left it: nothing new starts (R5) */
+    uint8_t version;       /* 1 or 2 */
+    uint32_t frame_count, status_count;
+    void *frame[GRANT_FRAMES_MAX];
+    void *status[GRANT_STATUS_MAX];
+    struct grant_active *active[GRANT_ACTIVE_PAGES]; /* made when first needed */
+};
+
+enum { MAPTRACK_FREE, MAPTRACK_BUSY, MAPTRACK_MAPPED };
+
+struct maptrack {
+    struct grant_table *table; /* whose grant; keeps it alive by its `mapped` */
+    uint64_t gfn;              /* where it is mapped; FREE: next free handle + 1 */
+    uint64_t mfn;              /* what is mapped */
+    uint32_t ref;
+    uint8_t state;             /* [map lock] */
+    uint8_t readonly;
+};
+
+#define MAPTRACK_PER_PAGE (FRAME_SIZE / sizeof(struct maptrack))
+#define MAPTRACK_PAGES (FRAME_SIZE / sizeof(void *))
+
+struct grant_domain {
+    lock_t lock;               /* this domain's grants */
+    struct grant_table *table; /* [lock] */
+    lock_t map_lock;           /* what this domain has mapped of others */
+    struct maptrack **track;   /* [map lock] MAPTRACK_PAGES pointers */
+    uint32_t track_count;      /* [map lock] handles that have a record */
+    uint32_t track_free;       /* [map lock] first free handle + 1, 0: none */
+    uint32_t track_used;       /* [map lock] */
+    uint32_t stop_at;          /* [map lock] progress of grant_domain_stop() */
+};
+
+/* A use of a grant: what grant_pin() gives and grant_unpin() takes back. */
+struct grant_use {
+    struct grant_table *table;
+    uint32_t ref;
+    mfn_t mfn;
+    uint16_t start, length; /* usable part of the page */
+};
+
+/*
+ * Pin entry `ref` of `granter` for `user`. GNTST_okay, or the reason; then nothing is held.
+ * Takes granter's grant lock, and below it its p2m and frame locks. `mapping` also counts the use in
+ * table->mapped. For mapping, sub-page grants are refused.
+ */
+must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly, bool mapping,
+                         struct grant_use *out);
+void grant_domain_init(struct domain *d);
+void grant_table_detach(struct domain *d);
+void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping);
+
+/* Clean bytes of a frame that `v`'s domain has mapped by a grant; -XEN_EPERM if it has not. */
+int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length);
+int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
+int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
+int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
+int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
+
+/* --- Memory (memory-op.c) --- */
+
+int64_t memory_op(struct vcpu *v, uint64_t *arg);
+/*
+ * Make `at` empty: own memory goes back to the allowance, a hypervisor's page
+ * is only unmapped, a foreign frame is let go. -XEN_ENOENT: it was empty; -XEN_EACCES: a grant or a
+ * device is there, and stays; -XEN_EBUSY: memory that others hold.
+ */
+must_check int physmap_clear(struct domain *d, gfn_t at);
+/* Map one frame where something may be. On error `at` is as it was, or empty. */
+must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
+
+/* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
+
+#define XEN_WATCHDOGS 2
+
+struct xen_watchdog {
+    struct timer timer;
+    struct domain *domain; /* [const] */
+    bool on;               /* [lock] */
+};
+
+struct xen_domain {
+    struct shared_info *shared;    /* [const] a FRAME_SHARED page */
+    lock_t lock;                   /* parameters, watchdogs, where vcpu_info and run states are */
+    uint64_t param[HVM_NR_PARAMS]; /* [lock] */
+    uint32_t vm_assist;            /* [atomic] bit n: VMASST_TYPE n on */
+    int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
+    uint32_t order;                /* [const] of the allocation that holds this */
+    struct xen_watchdog watchdog[XEN_WATCHDOGS];
+    lock_t console_lock;              /* the hypervisor's end of the ring */
+    struct xencons_interface *console; /* [console lock] NULL: none */
+    uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
+    uint32_t console_port;             /* [const] after start */
+    bool console_used;                 /* [atomic] */
+    mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
+};
+
+/* May `caller` control `target`? The one place that asks for rights. */
+bool xen_may_control(const struct domain *caller, const struct domain *target);
+
+int64_t sched_op(struct vcpu *v, uint64_t *arg);
+void sched_op_init(struct domain *d);
+void sched_op_stop(struct domain *d);
+int64_t vcpu_op(struct vcpu *v, uint64_t *arg);
+void vcpu_op_init(struct vcpu *v);
+void vcpu_op_stop(struct vcpu *v);
+int64_t xen_version(struct vcpu *v, uint64_t *arg);
+int64_t hvm_op(struct vcpu *v, uint64_t *arg);
+int64_t console_io(struct vcpu *v, uint64_t *arg);
+must_check int xen_console_create(struct domain *d);
+
+/* Take a reference to the domain's own RAM at `at`, for the hypervisor to write to. -XEN_EINVAL. */
+must_check int xen_own_frame(struct domain *d, gfn_t at, mfn_t *out);
+
+#endif

@@ -1,0 +1,850 @@
+/*
+ * The scheduler in virtual time on the model machine: CPUs that run guests
+ * which compute and sleep, driven event by event. What arch/arm64 does around
+ * sched_choose() - the exit path, the idle loop, saving registers, IPIs - is
+ * played here in a few lines, so that S1 to S5 can be checked after each step.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../hyp/core/sched-internal.h"
+#include <fake.h>
+#include <xen/errno.h>
+
+#define MS (FAKE_HZ / 1000)
+#define US (FAKE_HZ / 1000000)
+#define SECOND FAKE_HZ
+#define GUESTS_MAX 64
+
+/* A guest computes for `run` ticks, then sleeps for `sleep`; run NEVER: a hog. */
+struct guest {
+    struct vcpu *v;
+    uint64_t run, sleep;
+    uint64_t burst_left; /* ticks of computing until it sleeps */
+    uint64_t wake_at;    /* while asleep */
+    uint64_t woken_at;   /* waiting for its first tick since; NEVER: it had it */
+    uint64_t worst_latency;
+    uint64_t overlooked_since; /* waits although a CPU idles, 0: not so */
+    bool asleep;
+};
+
+static struct guest guests[GUESTS_MAX];
+static unsigned guest_count;
+static uint64_t run_since[MAX_CPUS];
+static uint64_t seed;
+
+static uint64_t any(uint64_t below)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (seed >> 33) % below;
+}
+
+static struct guest *guest_of(const struct vcpu *v)
+{
+    for (unsigned i = 0; i < guest_count; i++) {
+        if (guests[i].v == v) {
+            return &guests[i];
+        }
+    }
+    return NULL;
+}
+
+static void machine(unsigned cpu_total)
+{
+    fake_boot(cpu_total, 0);
+    fake_domain_free_all();
+    sched_online_mask = sched_idle_mask = sched_waiting_mask = sched_dedicated_mask = 0;
+    memset(guests, 0, sizeof(guests));
+    guest_count = 0;
+    for (unsigned i = 0; i < cpu_total; i++) {
+        struct cpu *c = fake_run_on(i);
+        timer_cpu_init(&c->timers);
+        sched_cpu_init(c);
+        sched_cpu_online(c);
+        c->sched.resched = 1; /* into the idle loop */
+    }
+}
+
+static struct domain *domain(unsigned vcpus)
+{
+    static domid_t next_id;
+    struct domain *d = fake_domain(++next_id, "guest", vcpus);
+
+    for (unsigned i = 0; i < vcpus; i++) {
+        d->vcpu[i]->sched = (struct sched_vcpu){0};
+        sched_vcpu_init(d->vcpu[i]);
+    }
+    return d;
+}
+
+static struct guest *guest(struct vcpu *v, uint64_t run, uint64_t sleep)
+{
+    struct guest *g = &guests[guest_count++];
+
+    *g = (struct guest){
+        .v = v, .run = run, .sleep = sleep, .burst_left = run, .woken_at = fake_counter_ticks};
+    return g;
+}
+
+static void set_share(struct domain *d, uint32_t weight, uint32_t cap)
+{
+    struct sched_params p = {.class = SCHED_SHARE, .weight = weight, .cap_percent = cap};
+    assert_int_equal(sched_set(d, &p), 0);
+}
+
+/* A domain of one vCPU that behaves so; not yet online. */
+static struct guest *simple(uint32_t weight, uint64_t run, uint64_t sleep)
+{
+    struct domain *d = domain(1);
+    set_share(d, weight, 0);
+    return guest(d->vcpu[0], run, sleep);
+}
+
+/* What runs on `c` has computed until now. */
+static void book_computing(struct cpu *c)
+{
+    struct guest *g = c->current ? guest_of(c->current) : NULL;
+
+    if (g && g->burst_left != TICKS_NEVER) {
+        uint64_t ran = fake_counter_ticks - run_since[c->id];
+        g->burst_left -= ran < g->burst_left ? ran : g->burst_left;
+    }
+    if (g && g->woken_at != TICKS_NEVER && fake_counter_ticks > run_since[c->id]) {
+        uint64_t latency = run_since[c->id] - g->woken_at;
+        g->worst_latency = latency > g->worst_latency ? latency : g->worst_latency;
+        g->woken_at = TICKS_NEVER;
+    }
+    run_since[c->id] = fake_counter_ticks;
+}
+
+static void save_loaded(struct cpu *c)
+{
+    struct vcpu *v = c->loaded;
+
+    c->loaded = NULL;
+    __atomic_store_n(&v->cpu, NULL, __ATOMIC_SEQ_CST);
+    sched_saved(v);
+}
+
+/* The exit path and the idle loop of one CPU, once around. */
+static void cpu_exit(struct cpu *c)
+{
+    fake_run_on(c->id);
+    book_computing(c);
+    uint32_t ipi = __atomic_exchange_n(&c->ipi, 0, __ATOMIC_SEQ_CST);
+    if (c->current) {
+        c->current->work &= ~(uint32_t)WORK_VGIC;
+    }
+    struct vcpu *next = sched_choose(c, fake_counter_ticks);
+    if (c->current && c->current != next) {
+        c->current->work &= ~(uint32_t)WORK_RESCHED;
+    }
+    c->current = next;
+    if (next) {
+        next->work = 0;
+        if (c->loaded != next) {
+            if (c->loaded) {
+                save_loaded(c);
+            }
+            assert_null(next->cpu);
+            next->cpu = c;
+            c->loaded = next;
+        }
+    }
+    if ((ipi & IPI_SAVE) && c->loaded && c->loaded != c->current) {
+        save_loaded(c);
+    }
+}
+
+static bool cpu_has_work(const struct cpu *c)
+{
+    return c->ipi || c->sched.resched || (c->current && c->current->work);
+}
+
+static unsigned on_lists(const struct vcpu *v)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct list *heads[] = {&cpus[i]->sched.queue, &cpus[i]->sched.rt_queue,
+                                      &cpus[i]->sched.throttled};
+        for (unsigned k = 0; k < 3; k++) {
+            struct vcpu *at;
+            list_for_each (at, heads[k], sched.link) {
+                count += at == v;
+            }
+        }
+    }
+    return count;
+}
+
+static void check_cpu(const struct cpu *c)
+{
+    const struct sched_cpu *s = &c->sched;
+    uint64_t load = s->running ? share_weight(s->running) : 0;
+    unsigned queued = 0;
+    struct vcpu *v;
+    const struct vcpu *before = NULL;
+
+    list_for_each (v, &s->queue, sched.link) {
+        assert_false(before && (int64_t)(before->sched.vtime - v->sched.vtime) > 0);
+        before = v;
+        load += share_weight(v);
+        queued++;
+        assert_ptr_equal(v->sched.home, c);
+    }
+    list_for_each (v, &s->rt_queue, sched.link) {
+        queued++;
+        assert_ptr_equal(v->sched.home, c);
+    }
+    assert_int_equal(s->queued_count, queued);
+    assert_int_equal(s->load_weight, load);
+    assert_ptr_equal(c->current, s->running);
+    if (!s->queued_count && !s->running) {
+        assert_true(sched_idle_mask & sched_bit(c));
+    }
+    assert_int_equal(!!(sched_waiting_mask & sched_bit(c)), !list_empty(&s->queue));
+    assert_int_equal(c->lock_depth, 0);
+}
+
+/* S1, S2, S5 and that nobody waits for longer than a slice while a CPU that it may use idles. */
+static void check_all(void)
+{
+    uint64_t idle = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        check_cpu(cpus[i]);
+        idle |= cpus[i]->sched.running ? 0 : 1ull << i;
+    }
+    for (unsigned i = 0; i < guest_count; i++) {
+        const struct vcpu *v = guests[i].v;
+        const struct sched_vcpu *s = &v->sched;
+        unsigned lists = on_lists(v);
+        bool overlooked = false;
+        assert_int_equal(lists, is_queued(v));
+        if (s->state == SCHED_RUNNING) {
+            assert_ptr_equal(s->home->sched.running, v);
+            assert_int_equal(lists, 0);
+            assert_true(is_eligible(v));
+            assert_true(is_allowed(v, s->home));
+        } else if (is_eligible(v)) {
+            assert_int_equal(s->state, SCHED_RUNNABLE);
+            assert_int_equal(lists, 1);
+            assert_true(is_allowed(v, s->home));
+            overlooked = !s->throttled && (idle & allowed_mask(v));
+        } else {
+            assert_int_equal(lists, 0);
+            assert_true(s->state == SCHED_BLOCKED || s->state == SCHED_OFFLINE);
+        }
+        guests[i].overlooked_since = overlooked && guests[i].overlooked_since
+                                         ? guests[i].overlooked_since
+                                     : overlooked ? fake_counter_ticks
+                                                  : 0;
+        assert_true(!overlooked || fake_counter_ticks - guests[i].overlooked_since < 8 * MS);
+        assert_true(!v->cpu || v->cpu == s->home);
+        assert_int_equal(s->on_saved, 0);
+    }
+}
+
+static void settle(void)
+{
+    for (unsigned rounds = 0;; rounds++) {
+        bool busy = false;
+        for (unsigned i = 0; i < cpu_count; i++) {
+            if (cpu_has_work(cpus[i])) {
+                busy = true;
+                cpu_exit(cpus[i]);
+            }
+        }
+        if (!busy) {
+            break;
+        }
+        assert_true(rounds < 100);
+    }
+    check_all();
+}
+
+static void wake(struct guest *g)
+{
+    g->asleep = false;
+    g->burst_left = g->run;
+    g->woken_at = fake_counter_ticks;
+    fake_run_on((unsigned)any(cpu_count));
+    __atomic_fetch_or(&g->v->work, WORK_VGIC, __ATOMIC_SEQ_CST);
+    sched_wake(g->v);
+}
+
+static void fall_asleep(struct cpu *c, struct guest *g)
+{
+    fake_run_on(c->id);
+    g->burst_left = g->run;
+    g->asleep = sched_block(g->v); /* false: a wake came meanwhile */
+    g->wake_at = fake_counter_ticks + g->sleep;
+}
+
+static uint64_t next_event(uint64_t end)
+{
+    uint64_t at = end;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct guest *g = cpus[i]->current ? guest_of(cpus[i]->current) : NULL;
+        uint64_t timer = fake_hw[i].timer_deadline_ticks;
+        at = timer < at ? timer : at;
+        if (g && g->burst_left != TICKS_NEVER && fake_counter_ticks + g->burst_left < at) {
+            at = fake_counter_ticks + g->burst_left;
+        }
+    }
+    for (unsigned i = 0; i < guest_count; i++) {
+        at = guests[i].asleep && guests[i].wake_at < at ? guests[i].wake_at : at;
+    }
+    return at > fake_counter_ticks ? at : fake_counter_ticks;
+}
+
+static void run_for(uint64_t ticks)
+{
+    uint64_t end = fake_counter_ticks + ticks;
+
+    settle();
+    while (fake_counter_ticks < end) {
+        fake_counter_ticks = next_event(end);
+        for (unsigned i = 0; i < cpu_count; i++) {
+            struct cpu *c = fake_run_on(i);
+            book_computing(c);
+            struct guest *g = c->current ? guest_of(c->current) : NULL;
+            if (g && g->burst_left == 0 && !g->asleep) {
+                fall_asleep(c, g);
+            }
+            if (fake_hw[i].timer_deadline_ticks <= fake_counter_ticks) {
+                timer_interrupt(c, fake_counter_ticks);
+            }
+        }
+        for (unsigned i = 0; i < guest_count; i++) {
+            if (guests[i].asleep && guests[i].wake_at <= fake_counter_ticks) {
+                wake(&guests[i]);
+            }
+        }
+        settle();
+    }
+    for (unsigned i = 0; i < cpu_count; i++) {
+        book_computing(cpus[i]);
+    }
+}
+
+static void online(struct guest *g)
+{
+    fake_run_on(0);
+    g->woken_at = fake_counter_ticks;
+    sched_set_online(g->v, true);
+    settle();
+}
+
+static uint64_t runtime(const struct guest *g)
+{
+    return sched_runtime_ticks(g->v, fake_counter_ticks);
+}
+
+/* Within `permille` of what is expected. */
+static void assert_near(uint64_t is, uint64_t expected, uint64_t permille)
+{
+    uint64_t off = is > expected ? is - expected : expected - is;
+
+    if (off * 1000 > expected * permille) {
+        print_error("%llu is not within %llu/1000 of %llu\n", (unsigned long long)is,
+                    (unsigned long long)permille, (unsigned long long)expected);
+        fail();
+    }
+}
+
+static void check_shares(const uint32_t *weights, unsigned count)
+{
+    uint64_t before[8], total = 0;
+
+    machine(1);
+    for (unsigned i = 0; i < count; i++) {
+        online(simple(weights[i], TICKS_NEVER, 0));
+        total += weights[i];
+    }
+    run_for(100 * MS); /* any second, not only the first */
+    for (unsigned i = 0; i < count; i++) {
+        before[i] = runtime(&guests[i]);
+    }
+    run_for(SECOND);
+    for (unsigned i = 0; i < count; i++) {
+        assert_near(runtime(&guests[i]) - before[i], SECOND * weights[i] / total, 30);
+    }
+}
+
+static void test_fair(void **state)
+{
+    check_shares((uint32_t[]){256, 256}, 2);
+    check_shares((uint32_t[]){512, 256}, 2);
+    check_shares((uint32_t[]){1024, 256}, 2);
+    check_shares((uint32_t[]){1024, 512, 256}, 3);
+    check_shares((uint32_t[]){256, 256, 256, 256, 256, 256, 256, 256}, 8);
+    check_shares((uint32_t[]){1000, 100, 300, 77}, 4);
+}
+
+/* A guest that sleeps a little after each burst must not get more than its share by that. */
+static void test_fair_to_hogs(void **state)
+{
+    const uint64_t bursts[] = {50 * US, 300 * US, 900 * US, 3 * MS, 7 * MS};
+
+    for (unsigned i = 0; i < ARRAY_LEN(bursts); i++) {
+        machine(1);
+        struct guest *hog = simple(256, TICKS_NEVER, 0);
+        struct guest *trickster = simple(256, bursts[i], 1 * US);
+        online(hog);
+        online(trickster);
+        run_for(SECOND);
+        assert_true(runtime(hog) > SECOND * 48 / 100);
+    }
+}
+
+/* Waking every 20 us, a guest may not make others pay for more than a switch each 200 us. */
+static void test_wake_flood(void **state)
+{
+    machine(1);
+    struct guest *hog = simple(256, TICKS_NEVER, 0);
+    struct guest *flood = simple(256, 1 * US, 20 * US);
+
+    online(hog);
+    online(flood);
+    run_for(SECOND);
+    assert_true(cpus[0]->sched.switch_count < 2 * SECOND / (200 * US));
+    assert_true(runtime(flood) > 0);
+}
+
+static void test_wake_latency(void **state)
+{
+    for (unsigned hogs = 1; hogs <= 6; hogs++) {
+        machine(1);
+        for (unsigned i = 0; i < hogs; i++) {
+            online(simple(256, TICKS_NEVER, 0));
+        }
+        struct guest *g = simple(256, 200 * US, 20 * MS);
+        online(g);
+        run_for(50 * MS);
+        g->worst_latency = 0;
+        run_for(2 * SECOND);
+        assert_true(g->worst_latency <= 2 * MS);
+    }
+}
+
+static void test_no_starvation(void **state)
+{
+    machine(1);
+    for (unsigned i = 0; i < 20; i++) {
+        online(simple(i == 0 ? 1 : i == 1 ? 65535 : 256, TICKS_NEVER, 0));
+    }
+    run_for(20 * SECOND);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(runtime(&guests[i]) > 0);
+    }
+}
+
+/* S4: alone on its CPU, neither switch nor timer. */
+static void test_no_tick(void **state)
+{
+    machine(1);
+    struct guest *g = simple(256, TICKS_NEVER, 0);
+    struct guest *other = simple(256, 1 * MS, 20 * MS);
+
+    online(g);
+    online(other);
+    run_for(200 * MS);
+    other->sleep = 100 * SECOND;
+    run_for(100 * MS);
+    uint32_t programs = fake_hw[0].timer_programs;
+    run_for(SECOND);
+    assert_int_equal(fake_hw[0].timer_programs, programs);
+    assert_true(fake_hw[0].timer_deadline_ticks == TICKS_NEVER);
+}
+
+static void test_cap(void **state)
+{
+    const uint32_t caps[] = {1, 10, 50, 100, 150};
+
+    for (unsigned i = 0; i < ARRAY_LEN(caps); i++) {
+        machine(4);
+        struct domain *d = domain(3);
+        set_share(d, 256, caps[i]);
+        for (unsigned k = 0; k < 3; k++) {
+            online(guest(d->vcpu[k], TICKS_NEVER, 0));
+        }
+        run_for(SECOND);
+        uint64_t sum = runtime(&guests[0]) + runtime(&guests[1]) + runtime(&guests[2]);
+        assert_near(sum, SECOND * caps[i] / 100, 30);
+    }
+    machine(1); /* with competition: cap 20 % of one hog, the rest is the other's */
+    struct guest *capped = simple(256, TICKS_NEVER, 0), *hog = simple(256, TICKS_NEVER, 0);
+    set_share(capped->v->domain, 256, 20);
+    online(capped);
+    online(hog);
+    run_for(SECOND);
+    assert_near(runtime(capped), SECOND / 5, 30);
+    assert_near(runtime(hog), SECOND * 4 / 5, 30);
+    set_share(capped->v->domain, 256, 0); /* and back */
+    run_for(SECOND);
+    assert_near(runtime(capped), SECOND / 5 + SECOND / 2, 30);
+}
+
+static struct guest *realtime(uint64_t budget, uint64_t period, uint64_t run, uint64_t sleep)
+{
+    struct domain *d = domain(1);
+    struct sched_params p = {
+        .class = SCHED_REALTIME, .budget_ticks = budget, .period_ticks = period};
+
+    assert_int_equal(sched_set(d, &p), 0);
+    return guest(d->vcpu[0], run, sleep);
+}
+
+/* Each gets its whole budget in each of its periods, whatever the others want; and no more. */
+static void test_deadlines(void **state)
+{
+    static const uint64_t set[][2] = {{1, 4}, {2, 10}, {6, 25}, {10, 100}, {1, 8}};
+    uint64_t before[ARRAY_LEN(set)];
+
+    machine(1);
+    for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
+        online(realtime(set[i][0] * MS, set[i][1] * MS, TICKS_NEVER, 0));
+    }
+    online(simple(65535, TICKS_NEVER, 0));
+    for (unsigned n = 0; n < 500; n++) {
+        for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
+            before[i] = runtime(&guests[i]);
+        }
+        run_for(200 * MS); /* a multiple of all periods */
+        for (unsigned i = 0; i < ARRAY_LEN(set); i++) {
+            uint64_t expected = 200 * MS * set[i][0] / set[i][1];
+            uint64_t got = runtime(&guests[i]) - before[i];
+            assert_true(got <= expected + set[i][0] * MS && got + set[i][0] * MS >= expected);
+        }
+    }
+    /* What is not promised, 12.5 %, is the share class's. */
+    assert_near(runtime(&guests[ARRAY_LEN(set)]), fake_counter_ticks * 85 / 1000, 40);
+}
+
+/* A real-time guest that sleeps between bursts within its budget is never late by more than its
+ * period. */
+static void test_realtime_latency(void **state)
+{
+    machine(1);
+    for (unsigned i = 0; i < 4; i++) {
+        online(simple(65535, TICKS_NEVER, 0));
+    }
+    struct guest *one = realtime(2 * MS, 10 * MS, 1 * MS, 9 * MS);
+    struct guest *two = realtime(3 * MS, 20 * MS, 2 * MS, 18 * MS);
+    online(one);
+    online(two);
+    run_for(5 * SECOND);
+    assert_true(one->worst_latency <= 3 * MS);
+    assert_true(two->worst_latency <= 3 * MS);
+    assert_true(runtime(one) > 5 * SECOND * 95 / 1000);
+}
+
+static void test_admission(void **state)
+{
+    machine(2);
+    struct domain *d = domain(4);
+    struct sched_params p = {
+        .class = SCHED_REALTIME, .budget_ticks = 6 * MS, .period_ticks = 10 * MS};
+
+    assert_int_equal(sched_set(d, &p), -XEN_ENOSPC); /* 4 x 60 % on 2 CPUs */
+    assert_int_equal(cpus[0]->sched.rt_reserved + cpus[1]->sched.rt_reserved, 0);
+    p.budget_ticks = 4 * MS;
+    assert_int_equal(sched_set(d, &p), 0);
+    p.budget_ticks = 6 * MS;
+    assert_int_equal(sched_set(d, &p), -XEN_ENOSPC); /* and the old promise stands */
+    assert_true(cpus[0]->sched.rt_reserved + cpus[1]->sched.rt_reserved > (1u << 20) * 3 / 2);
+    p.budget_ticks = 11 * MS;
+    assert_int_equal(sched_set(d, &p), -XEN_EINVAL);
+    p = (struct sched_params){.class = SCHED_SHARE};
+    assert_int_equal(sched_set(d, &p), -XEN_EINVAL);
+    p.weight = 70000;
+    assert_int_equal(sched_set(d, &p), -XEN_EINVAL);
+    assert_int_equal(sched_set_affinity(d->vcpu[0], 0), -XEN_EINVAL);
+    assert_int_equal(sched_set_affinity(d->vcpu[0], 1ull << 5), -XEN_EINVAL);
+    set_share(d, 256, 0);
+    assert_int_equal(cpus[0]->sched.rt_reserved + cpus[1]->sched.rt_reserved, 0);
+}
+
+static void test_dedicated(void **state)
+{
+    machine(3);
+    struct guest *g[4];
+    for (unsigned i = 0; i < 4; i++) {
+        g[i] = simple(256, TICKS_NEVER, 0);
+        online(g[i]);
+    }
+    run_for(50 * MS);
+    struct domain *d = domain(2);
+    struct sched_params p = {.class = SCHED_DEDICATED};
+    fake_run_on(0);
+    assert_int_equal(sched_set(d, &p), 0);
+    settle();
+    struct guest *a = guest(d->vcpu[0], TICKS_NEVER, 0), *b = guest(d->vcpu[1], 1 * MS, 1 * MS);
+    online(a);
+    online(b);
+    uint64_t start = fake_counter_ticks, sum = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        sum += runtime(g[i]);
+    }
+    run_for(SECOND);
+    assert_true(runtime(a) == fake_counter_ticks - start);
+    for (unsigned i = 0; i < 4; i++) { /* all four are on the CPU that is left */
+        sum -= runtime(g[i]);
+    }
+    assert_near(0 - sum, SECOND, 10);
+    struct domain *third = domain(2);
+    assert_int_equal(sched_set(third, &p), -XEN_ENOSPC);
+    assert_int_equal(sched_set_affinity(g[0]->v, sched_bit(a->v->sched.home)), -XEN_EBUSY);
+    set_share(d, 256, 0);
+    settle();
+    assert_int_equal(sched_dedicated_mask, 0);
+    run_for(100 * MS);
+}
+
+static void test_steal_and_spread(void **state)
+{
+    machine(4);
+    for (unsigned i = 0; i < 4; i++) { /* all start on CPU 0, then may go anywhere */
+        struct guest *g = simple(256, TICKS_NEVER, 0);
+        assert_int_equal(sched_set_affinity(g->v, 1), 0);
+        online(g);
+    }
+    run_for(20 * MS);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(sched_set_affinity(guests[i].v, ~0ull), 0);
+    }
+    run_for(20 * MS);
+    uint64_t before = runtime(&guests[0]);
+    run_for(100 * MS);
+    assert_true(runtime(&guests[0]) - before == 100 * MS);
+}
+
+static void test_yield(void **state)
+{
+    machine(1);
+    struct guest *a = simple(256, TICKS_NEVER, 0), *b = simple(256, TICKS_NEVER, 0);
+
+    online(a);
+    fake_run_on(0);
+    assert_false(sched_yield(a->v));
+    online(b);
+    for (unsigned i = 0; i < 50; i++) {
+        struct vcpu *was = cpus[0]->current;
+        fake_advance(10 * US);
+        fake_run_on(0);
+        assert_true(sched_contended(cpus[0]));
+        assert_true(sched_yield(was));
+        settle();
+        assert_ptr_not_equal(cpus[0]->current, was);
+    }
+    /* What it yielded it may not take back in one piece later. */
+    for (unsigned i = 0; i < 1000; i++) {
+        fake_run_on(0);
+        if (cpus[0]->current == a->v) {
+            sched_yield(a->v);
+            settle();
+        }
+        run_for(1 * MS);
+    }
+    uint64_t before = runtime(b);
+    run_for(100 * MS);
+    assert_true(runtime(b) - before > 40 * MS);
+}
+
+/* A spinning vCPU yields to its preempted sibling rather than to others that wait. */
+static void test_yield_to_sibling(void **state)
+{
+    machine(1);
+    struct domain *d = domain(2);
+    struct guest *spinner = guest(d->vcpu[0], TICKS_NEVER, 0);
+    online(spinner);
+    online(simple(256, TICKS_NEVER, 0));
+    online(guest(d->vcpu[1], TICKS_NEVER, 0));
+    run_for(3 * MS);
+    for (unsigned i = 0; i < 30 && cpus[0]->current != spinner->v; i++) {
+        run_for(1 * MS);
+    }
+    assert_ptr_equal(cpus[0]->current, spinner->v);
+    fake_run_on(0);
+    sched_yield(spinner->v);
+    settle();
+    assert_ptr_equal(cpus[0]->current, d->vcpu[1]);
+}
+
+static void test_block_races(void **state)
+{
+    machine(2);
+    struct guest *g = simple(256, TICKS_NEVER, 0);
+
+    online(g);
+    fake_run_on(g->v->sched.home->id);
+    g->v->work |= WORK_VGIC; /* came after the caller looked */
+    assert_false(sched_block(g->v));
+    g->v->work = 0;
+    sched_wake(g->v); /* a wake without a work bit, before it blocks */
+    assert_false(sched_block(g->v));
+    assert_true(sched_block(g->v));
+    sched_wake(g->v); /* after it said so, before it left the CPU */
+    settle();
+    assert_int_equal(g->v->sched.state, SCHED_RUNNING);
+}
+
+static void test_pause(void **state)
+{
+    machine(2);
+    struct guest *a = simple(256, TICKS_NEVER, 0);
+
+    online(a);
+    unsigned other = 1 - a->v->sched.home->id;
+    fake_run_on(other);
+    sched_pause(a->v);
+    sched_pause(a->v);
+    settle();
+    assert_false(sched_is_off(a->v)); /* idle, but still loaded: that is asked for */
+    settle();
+    fake_run_on(other);
+    assert_true(sched_is_off(a->v));
+    assert_int_equal(sched_pause_sync(a->v), 0);
+    sched_wake(a->v);
+    sched_unpause(a->v);
+    sched_unpause(a->v);
+    settle();
+    assert_int_equal(a->v->sched.state, SCHED_BLOCKED);
+    sched_unpause(a->v);
+    settle();
+    assert_int_equal(a->v->sched.state, SCHED_RUNNING);
+    fake_run_on(a->v->sched.home->id);
+    sched_set_online(a->v, false);
+    settle();
+    sched_wake(a->v);
+    settle();
+    assert_int_equal(a->v->sched.state, SCHED_OFFLINE);
+}
+
+static void random_params(struct domain *d)
+{
+    struct sched_params p = {.class = SCHED_SHARE, .weight = 1 + (uint32_t)any(2000)};
+
+    if (any(4) == 0) {
+        p.cap_percent = 1 + (uint32_t)any(150);
+    }
+    if (any(4) == 0) {
+        p.class = SCHED_REALTIME;
+        p.period_ticks = (1 + any(50)) * MS;
+        p.budget_ticks = 1 + any(p.period_ticks / 3);
+    } else if (any(6) == 0) {
+        p.class = SCHED_DEDICATED;
+    }
+    (void)!sched_set(d, &p);
+}
+
+/* Anything at any time from any CPU; the invariants are checked after each step. */
+static void test_random(void **state)
+{
+    for (unsigned round = 0; round < 300; round++) {
+        unsigned n = 1 + round % 5;
+        uint32_t paused[GUESTS_MAX] = {0};
+        seed = round + 1;
+        machine(n);
+        for (unsigned k = 0; k < 5; k++) {
+            struct domain *d = domain(1 + k % 3);
+            set_share(d, 256, 0);
+            for (unsigned i = 0; i < d->vcpu_count; i++) {
+                guest(d->vcpu[i], any(2) ? TICKS_NEVER : 1 + any(5 * MS), 1 + any(5 * MS));
+            }
+        }
+        for (unsigned step = 0; step < 400; step++) {
+            unsigned i = (unsigned)any(guest_count);
+            struct guest *g = &guests[i];
+            fake_run_on((unsigned)any(n));
+            switch (any(9)) {
+            case 0:
+                sched_set_online(g->v, any(8) != 0);
+                g->asleep = false;
+                break;
+            case 1:
+                sched_pause(g->v);
+                paused[i]++;
+                break;
+            case 2:
+            case 3:
+                if (paused[i]) {
+                    sched_unpause(g->v);
+                    paused[i]--;
+                }
+                break;
+            case 4:
+                (void)!sched_set_affinity(g->v, 1 + any((1ull << n) - 1));
+                break;
+            case 5:
+                random_params(g->v->domain);
+                break;
+            case 6:
+                if (this_cpu()->current) {
+                    sched_yield(this_cpu()->current);
+                }
+                break;
+            case 7:
+                sched_is_off(g->v);
+                break;
+            default:
+                if (!g->asleep) {
+                    sched_wake(g->v);
+                }
+                break;
+            }
+            settle();
+            run_for(any(2) ? any(20 * MS) : any(100 * US));
+        }
+        for (unsigned i = 0; i < guest_count; i++) { /* nobody is lost: all go away cleanly */
+            fake_run_on(0);
+            sched_set_online(guests[i].v, false);
+            settle();
+            sched_is_off(guests[i].v);
+            settle();
+            assert_true(sched_is_off(guests[i].v));
+            fake_run_on(0);
+            sched_vcpu_destroy(guests[i].v);
+            guests[i] = guests[--guest_count];
+            i--;
+        }
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(cpus[i]->sched.rt_reserved, 0);
+            assert_int_equal(cpus[i]->sched.assigned_count, 0);
+        }
+        assert_int_equal(sched_dedicated_mask, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_fair_to_hogs),
+        cmocka_unit_test(test_wake_flood),
+        cmocka_unit_test(test_wake_latency),
+        cmocka_unit_test(test_no_starvation),
+        cmocka_unit_test(test_no_tick),
+        cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_realtime_latency),
+        cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_dedicated),
+        cmocka_unit_test(test_steal_and_spread),
+        cmocka_unit_test(test_yield),
+        cmocka_unit_test(test_yield_to_sibling),
+        cmocka_unit_test(test_block_races),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_random),
+    };
+    return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
+}

@@ -1,0 +1,3 @@
+UNIT_TESTS += sched
+UNIT_SRCS_sched := hyp/core/sched.c hyp/core/sched-place.c hyp/core/sched-budget.c \
+                   hyp/core/sched-config.c hyp/core/timer.c hyp/core/lock.c
