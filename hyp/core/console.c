@@ -415,7 +415,7 @@ static void focus_locked(struct console *c)
     char line[100];
 
     if (screen.focus) {
-        screen.focus->shown = screen.focus->head;
+        screen.focus->shown = partial_start(screen.focus); /* again with what follows */
     }
     screen.focus = c;
     screen.prompting = false;

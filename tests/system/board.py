@@ -112,10 +112,9 @@ class BulkheadMarks:
     def clean(text):
         """Without what is erased to be drawn again below (after ESC [2K), and what is shown
         again (dimmed, from ESC [2m to ESC [22m); and the end that is not yet complete."""
-        text = re.sub(r"[^\n]*\x1b\[2K", "", text)
         text = re.sub(r"\x1b\[2m.*?\x1b\[22m", "", text, flags=re.DOTALL)
         whole, dim, rest = text.partition("\x1b[2m")
-        return whole, dim + rest
+        return re.sub(r"[^\n]*\x1b\[2K", "", whole), dim + rest
 
     def split(self, line):
         """(domain or None, text) of one line."""

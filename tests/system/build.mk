@@ -4,6 +4,7 @@
 
 SYSTEM ?=
 
+TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
 TEST_SUITES += $(PYTHON) tests/system/linux.py --set short;
 NIGHTLY_SUITES += $(PYTHON) tests/system/linux.py --set full;
 TEST_DEPS += $(B)/host/bulkhead $(B)/arm64/bulkhead

@@ -80,7 +80,7 @@ def prompt(options):
             board.expect(guest.name, rf"it is {guest.name} 42", 10)
         for guest in board.guests:
             heard = [t for t in board.text_of(guest.name) if re.search(r"it is \w+ 42", t)]
-            if len(heard) < 2 or any(guest.name not in t for t in heard):
+            if any(guest.name not in text for text in heard):
                 raise Failed(f"{guest.name} heard {heard}")
 
 
