@@ -17,6 +17,7 @@ struct console {
     uint64_t line_start; /* where the line begins that is not ended yet */
     uint64_t shown;      /* up to here it is on the screen, or was passed over */
     uint32_t held_lines; /* passed over while the screen was another's */
+    uint64_t last_ticks; /* when its last unfinished line grew */
     bool blocked;        /* it was told that there is no room */
     bool full_screen;    /* it has switched the terminal to its alternate screen */
     uint8_t escape;      /* state of the scanner for that */

@@ -265,9 +265,10 @@ static bool take_background_locked(struct console *c, char byte)
     uint64_t line_start = c->line_start;
     remember(c, byte);
     if (byte != '\n') {
+        c->last_ticks = arch_counter_ticks();
         if (!screen.partials) {
             screen.partials = true;
-            screen.partial_due = arch_counter_ticks() + ns_to_ticks(PARTIAL_NS);
+            screen.partial_due = c->last_ticks + ns_to_ticks(PARTIAL_NS);
         }
         return true;
     }
@@ -633,22 +634,41 @@ static void release_blocked(void)
     }
 }
 
+/*
+ * An unfinished line is shown when its domain has been silent: one that waits for room, or is
+ * still at it, would come out in pieces.
+ */
+static void show_partial_locked(struct console *c, uint64_t now)
+{
+    uint64_t due = c->last_ticks + ns_to_ticks(PARTIAL_NS);
+
+    if (c == screen.focus || c->shown >= c->head || others_silent()) {
+        return;
+    }
+    if (!c->blocked && now >= due && show_background_locked(c)) {
+        return;
+    }
+    due = due > now ? due : now + ns_to_ticks(PARTIAL_NS);
+    screen.partial_due = screen.partials && screen.partial_due < due ? screen.partial_due : due;
+    screen.partials = true;
+}
+
 /* Unfinished lines of domains in the background: mostly prompts. */
 static void show_partials(void)
 {
+    uint64_t now = arch_counter_ticks();
     struct domain *d = NULL;
 
     lock(&screen.lock);
-    bool due = screen.partials && arch_counter_ticks() >= screen.partial_due;
+    bool due = screen.partials && now >= screen.partial_due;
     if (due) {
         screen.partials = false;
     }
     unlock(&screen.lock);
     while (due && (d = domain_next(d))) {
         lock(&screen.lock);
-        struct console *c = d->console;
-        if (c && c != screen.focus && c->shown < c->head && !others_silent()) {
-            (void)show_background_locked(c);
+        if (d->console) {
+            show_partial_locked(d->console, now);
         }
         unlock(&screen.lock);
     }

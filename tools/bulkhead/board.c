@@ -11,7 +11,7 @@
 
 #define QEMU "qemu-system-aarch64"
 
-static const struct place nowhere = { NULL, 0 };
+static const struct place nowhere = {NULL, 0};
 
 unsigned tree_cells(const void *tree, int node, const char *name, unsigned otherwise)
 {
@@ -42,7 +42,8 @@ static void read_memory(struct board *board)
     unsigned size = tree_cells(tree, 0, "#size-cells", 1);
     int node;
 
-    fdt_for_each_subnode(node, tree, 0) {
+    fdt_for_each_subnode(node, tree, 0)
+    {
         int length;
         const void *type = fdt_getprop(tree, node, "device_type", &length);
         const void *reg;
@@ -70,7 +71,8 @@ static void read_cpus(struct board *board)
     if (cpus < 0) {
         return;
     }
-    fdt_for_each_subnode(node, board->tree, cpus) {
+    fdt_for_each_subnode(node, board->tree, cpus)
+    {
         int length;
         const char *type = fdt_getprop(board->tree, node, "device_type", &length);
         const char *status = fdt_getprop(board->tree, node, "status", &length);
@@ -87,10 +89,10 @@ static void read_gic(struct board *board)
         const char *compatible;
         unsigned version;
     } kinds[] = {
-        { "arm,gic-v3", 3 },
-        { "arm,gic-400", 2 },
-        { "arm,cortex-a15-gic", 2 },
-        { "arm,cortex-a7-gic", 2 },
+        {"arm,gic-v3", 3},
+        {"arm,gic-400", 2},
+        {"arm,cortex-a15-gic", 2},
+        {"arm,cortex-a7-gic", 2},
     };
 
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !board->gic_version; i++) {
@@ -102,7 +104,7 @@ static void read_gic(struct board *board)
 
 static int board_read(struct report *report, const char *path, struct board *board)
 {
-    struct place place = { path, 0 };
+    struct place place = {path, 0};
     struct stat status;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got;
@@ -118,7 +120,8 @@ static int board_read(struct report *report, const char *path, struct board *boa
     got = read(file, board->tree, (size_t)status.st_size);
     close(file);
     if (got != status.st_size || fdt_check_full(board->tree, (size_t)status.st_size) != 0) {
-        report_error(report, place, "is not a compiled device tree, or is cut off; compile it with "
+        report_error(report, place,
+                     "is not a compiled device tree, or is cut off; compile it with "
                      "dtc, or copy it again");
         return -1;
     }
@@ -135,7 +138,7 @@ static int board_read(struct report *report, const char *path, struct board *boa
 
 int board_from_file(struct report *report, const char *path, struct board *board)
 {
-    *board = (struct board){ .description = must_print("%s", path) };
+    *board = (struct board){.description = must_print("%s", path)};
     return board_read(report, path, board);
 }
 
@@ -174,14 +177,17 @@ static int dump_tree(struct report *report, const struct machine *machine, const
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
         if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-            report_error(report, nowhere, QEMU " is not installed; apt-get install "
-                         "qemu-system-arm");
+            report_error(report, nowhere,
+                         QEMU " is not installed; apt-get install "
+                              "qemu-system-arm");
         } else {
             if (words) {
                 show_words(words);
             }
-            report_error(report, nowhere, "QEMU does not know this board (-M %s -cpu %s -smp %s "
-                         "-m %s); its own words are above", argument, machine->cpu, cpus, memory);
+            report_error(report, nowhere,
+                         "QEMU does not know this board (-M %s -cpu %s -smp %s "
+                         "-m %s); its own words are above",
+                         argument, machine->cpu, cpus, memory);
         }
         result = -1;
     }
@@ -202,9 +208,9 @@ int board_from_qemu(struct report *report, const struct machine *machine, struct
     int file = mkstemp(path);
     int result = -1;
 
-    *board = (struct board){ .description = must_print("QEMU virt (%s), %u CPUs, %u MiB",
-                                                       machine->options, machine->cpus,
-                                                       machine->memory_mib) };
+    *board = (struct board){.description =
+                                must_print("QEMU virt (%s), %u CPUs, %u MiB", machine->options,
+                                           machine->cpus, machine->memory_mib)};
     if (file < 0) {
         report_error(report, nowhere, "cannot write %s: %s", path, strerror(errno));
     } else {
@@ -244,5 +250,5 @@ void board_free(struct board *board)
 {
     free(board->tree);
     free(board->description);
-    *board = (struct board){ 0 };
+    *board = (struct board){0};
 }

@@ -33,7 +33,7 @@ static void advance(struct parser *p)
 
 static struct place here(const struct parser *p)
 {
-    return (struct place){ p->file, p->line };
+    return (struct place){p->file, p->line};
 }
 
 /* Blanks and comments; line ends too where the syntax lets a value span lines. */
@@ -130,8 +130,10 @@ static bool parse_number(struct parser *p, struct cfg_value *value)
     errno = 0;
     value->number = strtoull(value->string, &end, 0);
     if (*end || errno) {
-        report_error(p->report, here(p), "`%s' is not a number; write it as 512, 0x200 or, as "
-                     "text, in quotes", value->string);
+        report_error(p->report, here(p),
+                     "`%s' is not a number; write it as 512, 0x200 or, as "
+                     "text, in quotes",
+                     value->string);
         return false;
     }
     return true;
@@ -161,8 +163,10 @@ static bool parse_list(struct parser *p, struct cfg_value *value)
         if (peek(p) == ',') {
             advance(p);
         } else if (peek(p) != ']') {
-            report_error(p->report, here(p), "expected , or ] in the list that begins on line %u, "
-                         "found %s", value->line, describe(peek(p), text));
+            report_error(p->report, here(p),
+                         "expected , or ] in the list that begins on line %u, "
+                         "found %s",
+                         value->line, describe(peek(p), text));
             return false;
         }
     }
@@ -187,8 +191,8 @@ static bool parse_value(struct parser *p, struct cfg_value *value)
         return parse_number(p, value);
     }
     report_error(p->report, here(p),
-                 "expected a value (\"text\", a number or a [list]), found %s%s",
-                 describe(c, text), isalpha(c) ? "; text goes in quotes" : "");
+                 "expected a value (\"text\", a number or a [list]), found %s%s", describe(c, text),
+                 isalpha(c) ? "; text goes in quotes" : "");
     return false;
 }
 
@@ -254,7 +258,7 @@ static bool parse_entry(struct parser *p, struct cfg *cfg)
 
     cfg->entries = must_resize(cfg->entries, (cfg->count + 1) * sizeof(*cfg->entries));
     entry = &cfg->entries[cfg->count++];
-    *entry = (struct cfg_entry){ .key = take_word(p), .line = p->line };
+    *entry = (struct cfg_entry){.key = take_word(p), .line = p->line};
     skip_blanks(p, false);
     if (peek(p) == '+') {
         append = true;
@@ -280,7 +284,7 @@ static bool parse_entry(struct parser *p, struct cfg *cfg)
         drop_last(cfg);
         return done;
     }
-    report_error(p->report, (struct place){ p->file, entry->line },
+    report_error(p->report, (struct place){p->file, entry->line},
                  "%s is set a second time; line %u set it first, remove one", entry->key,
                  old->line);
     return false;
@@ -289,9 +293,9 @@ static bool parse_entry(struct parser *p, struct cfg *cfg)
 int cfg_parse(struct report *report, const char *file, const char *text, size_t length,
               struct cfg *cfg)
 {
-    struct parser p = { report, file, text, text + length, 1, 0 };
+    struct parser p = {report, file, text, text + length, 1, 0};
 
-    *cfg = (struct cfg){ .file = must_print("%s", file) };
+    *cfg = (struct cfg){.file = must_print("%s", file)};
     for (;;) {
         char found[8];
 
@@ -327,9 +331,9 @@ int cfg_read(struct report *report, const char *file, struct cfg *cfg)
     size_t length = 0, got;
     int result;
 
-    *cfg = (struct cfg){ 0 };
+    *cfg = (struct cfg){0};
     if (!stream) {
-        report_error(report, (struct place){ file, 0 }, "cannot be read: %s", strerror(errno));
+        report_error(report, (struct place){file, 0}, "cannot be read: %s", strerror(errno));
         return -1;
     }
     do {
@@ -339,7 +343,7 @@ int cfg_read(struct report *report, const char *file, struct cfg *cfg)
     } while (got == 4096 && length < (1u << 20));
     fclose(stream);
     if (length >= (1u << 20)) {
-        report_error(report, (struct place){ file, 0 },
+        report_error(report, (struct place){file, 0},
                      "is larger than 1 MiB; a domain file is a page of text");
         result = -1;
     } else {
@@ -356,5 +360,5 @@ void cfg_free(struct cfg *cfg)
     }
     free(cfg->entries);
     free(cfg->file);
-    *cfg = (struct cfg){ 0 };
+    *cfg = (struct cfg){0};
 }

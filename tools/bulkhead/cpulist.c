@@ -68,8 +68,10 @@ int cpu_list_parse(struct report *report, struct place place, const char *text, 
         next++;
     }
     if (!good || *next) {
-        report_error(report, place, "cpus: `%s' is not a CPU list; write it like \"0-3,^1\" or "
-                     "\"all\"", text);
+        report_error(report, place,
+                     "cpus: `%s' is not a CPU list; write it like \"0-3,^1\" or "
+                     "\"all\"",
+                     text);
         return -1;
     }
     if (too_large) {

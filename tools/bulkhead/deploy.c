@@ -45,16 +45,18 @@ static void write_readme(const struct system *system, const char *image, FILE *o
     fputs("What to put where\n=================\n\n"
           "Copy these files to the first partition (FAT or ext4) that U-Boot boots from. Its\n"
           "distro boot runs boot.scr by itself; by hand: `load ... ${scriptaddr} boot.scr` and\n"
-          "`source ${scriptaddr}`. Without scripts, load each file to its address:\n\n", out);
+          "`source ${scriptaddr}`. Without scripts, load each file to its address:\n\n",
+          out);
     fprintf(out, "  0x%010llx  %s\n  0x%010llx  tree.dtb\n", (unsigned long long)system->image_base,
             image, (unsigned long long)system->tree_base);
     for (unsigned i = 0; i < system->module_count; i++) {
         fprintf(out, "  0x%010llx  %s\n", (unsigned long long)system->modules[i].where.base,
                 system->modules[i].file_name);
     }
-    fprintf(out, "\nthen: booti 0x%llx - 0x%llx\n\n"
-                 "The addresses of the modules are written in tree.dtb: they are not free to choose.\n"
-                 "U-Boot must run at EL2, as it does where the firmware starts it so.\n\n",
+    fprintf(out,
+            "\nthen: booti 0x%llx - 0x%llx\n\n"
+            "The addresses of the modules are written in tree.dtb: they are not free to choose.\n"
+            "U-Boot must run at EL2, as it does where the firmware starts it so.\n\n",
             (unsigned long long)system->image_base, (unsigned long long)system->tree_base);
     system_print(system, out);
 }
@@ -74,7 +76,8 @@ static void compile_script(struct report *report, const char *script, const char
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
-        report_warning(report, (struct place){ compiled, 0 }, "not written: mkimage is missing or "
+        report_warning(report, (struct place){compiled, 0},
+                       "not written: mkimage is missing or "
                        "failed; apt-get install u-boot-tools, or type the lines of boot.cmd");
     }
 }
@@ -119,13 +122,13 @@ int deploy_uboot(struct system *system, const char *folder)
     int result = -1;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        report_error(system->report, (struct place){ folder, 0 }, "cannot be made: %s",
+        report_error(system->report, (struct place){folder, 0}, "cannot be made: %s",
                      strerror(errno));
-    } else if (system_write(system, folder) == 0 && copy_all(system, folder, image) == 0
-               && write_text(system->report, folder, "boot.cmd",
-                             text_of(write_script, system, image)) == 0
-               && write_text(system->report, folder, "README.txt",
-                             text_of(write_readme, system, image)) == 0) {
+    } else if (system_write(system, folder) == 0 && copy_all(system, folder, image) == 0 &&
+               write_text(system->report, folder, "boot.cmd",
+                          text_of(write_script, system, image)) == 0 &&
+               write_text(system->report, folder, "README.txt",
+                          text_of(write_readme, system, image)) == 0) {
         compile_script(system->report, script, compiled);
         result = 0;
     }

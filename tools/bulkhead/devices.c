@@ -26,10 +26,24 @@ static const char *const not_copied[] = {
 /* Properties that point at other nodes (devicetree bindings of the same names). */
 static bool is_reference(const char *name)
 {
-    static const char *const ends[] = { "clocks", "resets", "power-domains", "phys", "dmas",
-                                        "-supply", "-gpios", "-gpio", "phy-handle", "pinctrl-0",
-                                        "interconnects", "mboxes", "iommu-map", "msi-parent", "msi-map",
-                                        "interrupt-map", "interrupts-extended", NULL };
+    static const char *const ends[] = {"clocks",
+                                       "resets",
+                                       "power-domains",
+                                       "phys",
+                                       "dmas",
+                                       "-supply",
+                                       "-gpios",
+                                       "-gpio",
+                                       "phy-handle",
+                                       "pinctrl-0",
+                                       "interconnects",
+                                       "mboxes",
+                                       "iommu-map",
+                                       "msi-parent",
+                                       "msi-map",
+                                       "interrupt-map",
+                                       "interrupts-extended",
+                                       NULL};
     size_t length = strlen(name);
 
     for (const char *const *end = ends; *end; end++) {
@@ -78,10 +92,10 @@ static bool interrupts_go_to_gic(const void *tree, int node)
         if (value && length == 4) {
             int gic = fdt_node_offset_by_phandle(tree, fdt32_to_cpu(*value));
 
-            return gic >= 0 && fdt_getprop(tree, gic, "#interrupt-cells", &length)
-                   && (fdt_node_check_compatible(tree, gic, "arm,gic-v3") == 0
-                       || fdt_node_check_compatible(tree, gic, "arm,gic-400") == 0
-                       || fdt_node_check_compatible(tree, gic, "arm,cortex-a15-gic") == 0);
+            return gic >= 0 && fdt_getprop(tree, gic, "#interrupt-cells", &length) &&
+                   (fdt_node_check_compatible(tree, gic, "arm,gic-v3") == 0 ||
+                    fdt_node_check_compatible(tree, gic, "arm,gic-400") == 0 ||
+                    fdt_node_check_compatible(tree, gic, "arm,cortex-a15-gic") == 0);
         }
     }
     return false;
@@ -92,12 +106,15 @@ static void check_references(struct system *system, struct place place, const ch
     const void *tree = system->board.tree;
     int property;
 
-    fdt_for_each_property_offset(property, tree, node) {
+    fdt_for_each_property_offset(property, tree, node)
+    {
         const char *name;
 
         if (fdt_getprop_by_offset(tree, property, &name, NULL) && is_reference(name)) {
-            report_error(system->report, place, "assign: %s needs other nodes of the board (%s); "
-                         "write a partial tree by hand and name it with device_tree", path, name);
+            report_error(system->report, place,
+                         "assign: %s needs other nodes of the board (%s); "
+                         "write a partial tree by hand and name it with device_tree",
+                         path, name);
             return;
         }
     }
@@ -111,34 +128,45 @@ static void check_device(struct system *system, const struct domain *d, const ch
     struct range pages;
 
     if (node < 0) {
-        report_error(system->report, place, "assign: the board has no node %s; its nodes are "
-                     "listed by: dtc -I dtb -O dts BOARD.dtb", path);
+        report_error(system->report, place,
+                     "assign: the board has no node %s; its nodes are "
+                     "listed by: dtc -I dtb -O dts BOARD.dtb",
+                     path);
         return;
     }
-    if (fdt_getprop(tree, node, "interrupt-controller", NULL)
-        || fdt_getprop(tree, node, "msi-controller", NULL)) {
-        report_error(system->report, place, "assign: %s is an interrupt controller, which the "
-                     "hypervisor keeps for itself", path);
+    if (fdt_getprop(tree, node, "interrupt-controller", NULL) ||
+        fdt_getprop(tree, node, "msi-controller", NULL)) {
+        report_error(system->report, place,
+                     "assign: %s is an interrupt controller, which the "
+                     "hypervisor keeps for itself",
+                     path);
         return;
     }
     if (!device_pages(tree, node, &pages)) {
-        report_error(system->report, place, "assign: %s has not exactly one register window; write "
-                     "a partial tree by hand and name it with device_tree", path);
+        report_error(system->report, place,
+                     "assign: %s has not exactly one register window; write "
+                     "a partial tree by hand and name it with device_tree",
+                     path);
         return;
     }
     if (fdt_getprop(tree, node, "interrupts", NULL) && !interrupts_go_to_gic(tree, node)) {
-        report_error(system->report, place, "assign: the interrupts of %s do not go to the GIC; "
-                     "such a device cannot be given to a domain", path);
+        report_error(system->report, place,
+                     "assign: the interrupts of %s do not go to the GIC; "
+                     "such a device cannot be given to a domain",
+                     path);
     }
     if (!d->direct_map && in_guest_layout(pages.base, pages.base + pages.size)) {
-        report_error(system->report, place, "assign: the address of %s, 0x%llx, is taken in the "
-                     "guest's memory map; add direct_map = 1", path,
-                     (unsigned long long)pages.base);
+        report_error(system->report, place,
+                     "assign: the address of %s, 0x%llx, is taken in the "
+                     "guest's memory map; add direct_map = 1",
+                     path, (unsigned long long)pages.base);
     }
     check_references(system, place, path, node);
     if (!d->direct_map && !fdt_getprop(tree, node, "iommus", NULL)) {
-        report_warning(system->report, place, "assign: no IOMMU translates what %s reads and "
-                       "writes; a device that moves data itself needs direct_map = 1", path);
+        report_warning(system->report, place,
+                       "assign: no IOMMU translates what %s reads and "
+                       "writes; a device that moves data itself needs direct_map = 1",
+                       path);
     }
 }
 
@@ -159,11 +187,12 @@ static void check_neighbours(struct system *system, unsigned index, const char *
         for (unsigned k = 0; k < other->assign.count; k++) {
             int their_node = fdt_path_offset(tree, other->assign.items[k]);
 
-            if (their_node >= 0 && device_pages(tree, their_node, &theirs)
-                && mine.base < theirs.base + theirs.size && theirs.base < mine.base + mine.size) {
-                report_error(system->report, place, "assign: %s shares a page of registers with %s "
-                             "of domain %s (%s:%u); give both to one domain", path,
-                             other->assign.items[k], other->name, other->file,
+            if (their_node >= 0 && device_pages(tree, their_node, &theirs) &&
+                mine.base < theirs.base + theirs.size && theirs.base < mine.base + mine.size) {
+                report_error(system->report, place,
+                             "assign: %s shares a page of registers with %s "
+                             "of domain %s (%s:%u); give both to one domain",
+                             path, other->assign.items[k], other->name, other->file,
                              other->assign.lines[k]);
                 return;
             }
@@ -213,14 +242,15 @@ static bool is_copied(const char *name)
 static int write_device(void *out, const void *tree, const char *path)
 {
     int node = fdt_path_offset(tree, path);
-    struct range pages = { 0, 0 };
+    struct range pages = {0, 0};
     int length, property, bad = 0;
     const void *data;
     fdt64_t window[3];
 
     (void)device_pages(tree, node, &pages);
     bad |= fdt_begin_node(out, fdt_get_name(tree, node, NULL));
-    fdt_for_each_property_offset(property, tree, node) {
+    fdt_for_each_property_offset(property, tree, node)
+    {
         const char *name;
 
         data = fdt_getprop_by_offset(tree, property, &name, &length);
@@ -277,8 +307,10 @@ void *devices_tree(struct system *system, const struct domain *domain, size_t *s
     bad |= fdt_end_node(out);
     bad |= fdt_finish(out);
     if (bad) {
-        report_error(system->report, domain_place(domain, 0), "its devices make a tree larger than "
-                     "%d bytes; assign fewer", DEVICES_BYTES);
+        report_error(system->report, domain_place(domain, 0),
+                     "its devices make a tree larger than "
+                     "%d bytes; assign fewer",
+                     DEVICES_BYTES);
         free(out);
         return NULL;
     }

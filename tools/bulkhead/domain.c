@@ -22,7 +22,7 @@ typedef void setter(struct loader *loader, const struct cfg_entry *entry);
 
 static struct place at(const struct loader *loader, unsigned line)
 {
-    return (struct place){ loader->domain->file, line };
+    return (struct place){loader->domain->file, line};
 }
 
 /* --- values --------------------------------------------------------------- */
@@ -52,8 +52,10 @@ static bool want_number(struct loader *l, const struct cfg_entry *e, uint64_t le
         return false;
     }
     if (value < least || value > most) {
-        report_error(l->report, at(l, e->line), "%s = %llu is out of range; it goes from %llu to "
-                     "%llu", e->key, (unsigned long long)value, (unsigned long long)least,
+        report_error(l->report, at(l, e->line),
+                     "%s = %llu is out of range; it goes from %llu to "
+                     "%llu",
+                     e->key, (unsigned long long)value, (unsigned long long)least,
                      (unsigned long long)most);
         return false;
     }
@@ -160,8 +162,10 @@ static void set_name(struct loader *l, const struct cfg_entry *e)
         return;
     }
     if (!*text || strlen(text) > NAME_LENGTH || text[strspn(text, allowed)]) {
-        report_error(l->report, at(l, e->line), "name \"%s\" is not usable; take 1 to %d of the "
-                     "letters A-Z a-z 0-9 _ . -", text, NAME_LENGTH);
+        report_error(l->report, at(l, e->line),
+                     "name \"%s\" is not usable; take 1 to %d of the "
+                     "letters A-Z a-z 0-9 _ . -",
+                     text, NAME_LENGTH);
     }
     l->domain->name = must_print("%s", text);
     l->domain->name_line = e->line;
@@ -221,10 +225,12 @@ static void set_ramdisk(struct loader *l, const struct cfg_entry *e)
     struct source *ramdisk = &l->domain->ramdisk;
 
     want_file(l, e, ramdisk);
-    if (ramdisk->path && ramdisk->image.file_size
-        && (ramdisk->image.kind == IMAGE_ARM64 || ramdisk->image.kind == IMAGE_ZIMAGE)) {
-        report_error(l->report, at(l, e->line), "ramdisk: %s is a kernel; are kernel and ramdisk "
-                     "exchanged?", ramdisk->path);
+    if (ramdisk->path && ramdisk->image.file_size &&
+        (ramdisk->image.kind == IMAGE_ARM64 || ramdisk->image.kind == IMAGE_ZIMAGE)) {
+        report_error(l->report, at(l, e->line),
+                     "ramdisk: %s is a kernel; are kernel and ramdisk "
+                     "exchanged?",
+                     ramdisk->path);
     }
 }
 
@@ -234,8 +240,10 @@ static void set_device_tree(struct loader *l, const struct cfg_entry *e)
 
     want_file(l, e, tree);
     if (tree->path && tree->image.file_size && tree->image.kind != IMAGE_DTB) {
-        report_error(l->report, at(l, e->line), "device_tree: %s is not a compiled device tree; "
-                     "compile it (dtc -I dts -O dtb -o FILE.dtb FILE.dts)", tree->path);
+        report_error(l->report, at(l, e->line),
+                     "device_tree: %s is not a compiled device tree; "
+                     "compile it (dtc -I dts -O dtb -o FILE.dtb FILE.dts)",
+                     tree->path);
     }
 }
 
@@ -284,12 +292,13 @@ static void set_cpus(struct loader *l, const struct cfg_entry *e)
     l->domain->pins = must_allocate(count * sizeof(*l->domain->pins));
     for (size_t i = 0; i < count; i++) {
         if (items[i].kind == CFG_LIST) {
-            report_error(l->report, at(l, e->line), "cpus wants \"0-3,^1\", or a list with one "
+            report_error(l->report, at(l, e->line),
+                         "cpus wants \"0-3,^1\", or a list with one "
                          "such text for each vCPU");
             return;
         }
-        if (cpu_list_parse(l->report, at(l, items[i].line), items[i].string,
-                           &l->domain->pins[i]) == 0) {
+        if (cpu_list_parse(l->report, at(l, items[i].line), items[i].string, &l->domain->pins[i]) ==
+            0) {
             l->domain->pin_count++;
         }
     }
@@ -308,15 +317,18 @@ static void set_cap(struct loader *l, const struct cfg_entry *e)
 
 static const char *want_action(struct loader *l, const struct cfg_entry *e)
 {
-    static const char *const choices[] = { "destroy", "restart", "preserve", "rename-restart",
-                                           "coredump-destroy", "coredump-restart", NULL };
+    static const char *const choices[] = {
+        "destroy",          "restart",          "preserve", "rename-restart",
+        "coredump-destroy", "coredump-restart", NULL};
     const char *action = want_choice(l, e, choices);
 
     if (action && strchr(action, '-')) {
         const char *plain = strchr(action, '-') + 1;
 
-        report_warning(l->report, at(l, e->line), "%s = \"%s\" is taken as \"%s\": there is no "
-                       "control domain to keep a dump or a second name", e->key, action, plain);
+        report_warning(l->report, at(l, e->line),
+                       "%s = \"%s\" is taken as \"%s\": there is no "
+                       "control domain to keep a dump or a second name",
+                       e->key, action, plain);
         return plain;
     }
     return action;
@@ -339,7 +351,7 @@ static void set_on_crash(struct loader *l, const struct cfg_entry *e)
 
 static void set_vuart(struct loader *l, const struct cfg_entry *e)
 {
-    static const char *const choices[] = { "sbsa_uart", "unknown", NULL };
+    static const char *const choices[] = {"sbsa_uart", "unknown", NULL};
     const char *kind = want_choice(l, e, choices);
 
     l->has_uart_key = true;
@@ -348,7 +360,7 @@ static void set_vuart(struct loader *l, const struct cfg_entry *e)
 
 static void set_gic_version(struct loader *l, const struct cfg_entry *e)
 {
-    static const char *const choices[] = { "default", "v2", "v3", NULL };
+    static const char *const choices[] = {"default", "v2", "v3", NULL};
     const char *version = want_choice(l, e, choices);
 
     l->domain->gic_line = e->line;
@@ -388,14 +400,16 @@ static void set_type(struct loader *l, const struct cfg_entry *e)
     const char *type = want_string(l, e);
 
     if (type && strcmp(type, "pvh") != 0) {
-        report_error(l->report, at(l, e->line), "type = \"%s\" does not exist on Arm; leave it "
-                     "away or write \"pvh\"", type);
+        report_error(l->report, at(l, e->line),
+                     "type = \"%s\" does not exist on Arm; leave it "
+                     "away or write \"pvh\"",
+                     type);
     }
 }
 
 static void set_sched(struct loader *l, const struct cfg_entry *e)
 {
-    static const char *const choices[] = { "share", "dedicated", "rt", NULL };
+    static const char *const choices[] = {"share", "dedicated", "rt", NULL};
     const char *choice = want_choice(l, e, choices);
 
     l->domain->sched_line = e->line;
@@ -430,7 +444,7 @@ static void set_direct_map(struct loader *l, const struct cfg_entry *e)
 
 static void set_static_mem(struct loader *l, const struct cfg_entry *e)
 {
-    struct strings texts = { 0 };
+    struct strings texts = {0};
 
     l->domain->static_line = e->line;
     want_strings(l, e, &texts);
@@ -441,10 +455,12 @@ static void set_static_mem(struct loader *l, const struct cfg_entry *e)
 
         range->base = strtoull(texts.items[i], &end, 0);
         range->size = *end == ',' ? strtoull(end + 1, &end, 0) : 0;
-        if (*end || !range->size || range->base % 4096 || range->size % 4096
-            || range->base + range->size < range->base) {
-            report_error(l->report, at(l, texts.lines[i]), "static_mem: `%s' is not usable; write "
-                         "\"ADDRESS,SIZE\" in bytes, multiples of 4096", texts.items[i]);
+        if (*end || !range->size || range->base % 4096 || range->size % 4096 ||
+            range->base + range->size < range->base) {
+            report_error(l->report, at(l, texts.lines[i]),
+                         "static_mem: `%s' is not usable; write "
+                         "\"ADDRESS,SIZE\" in bytes, multiples of 4096",
+                         texts.items[i]);
         } else {
             l->domain->static_count++;
         }
@@ -456,7 +472,7 @@ static void set_static_mem(struct loader *l, const struct cfg_entry *e)
 
 static void set_enhanced(struct loader *l, const struct cfg_entry *e)
 {
-    static const char *const choices[] = { "enabled", "disabled", "no-xenstore", NULL };
+    static const char *const choices[] = {"enabled", "disabled", "no-xenstore", NULL};
 
     l->domain->enhanced = want_choice(l, e, choices);
 }
@@ -464,8 +480,10 @@ static void set_enhanced(struct loader *l, const struct cfg_entry *e)
 static void set_devices(struct loader *l, const struct cfg_entry *e)
 {
     if (e->value.kind != CFG_LIST || e->value.count) {
-        report_warning(l->report, at(l, e->line), "%s is not served: no domain offers it at boot; "
-                       "a board's own device is given with assign", e->key);
+        report_warning(l->report, at(l, e->line),
+                       "%s is not served: no domain offers it at boot; "
+                       "a board's own device is given with assign",
+                       e->key);
     }
 }
 
@@ -481,41 +499,41 @@ static const struct {
     const char *key;
     setter *set;
 } keys[] = {
-    { "name", set_name },
-    { "type", set_type },
-    { "memory", set_memory },
-    { "maxmem", set_maxmem },
-    { "vcpus", set_vcpus },
-    { "maxvcpus", set_maxvcpus },
-    { "kernel", set_kernel },
-    { "ramdisk", set_ramdisk },
-    { "cmdline", set_cmdline },
-    { "root", set_root },
-    { "extra", set_extra },
-    { "cpus", set_cpus },
-    { "cpu_weight", set_weight },
-    { "cap", set_cap },
-    { "budget", set_budget },
-    { "period", set_period },
-    { "on_poweroff", set_on_poweroff },
-    { "on_reboot", set_on_reboot },
-    { "on_crash", set_on_crash },
-    { "vuart", set_vuart },
-    { "gic_version", set_gic_version },
-    { "nr_spis", set_spis },
-    { "device_tree", set_device_tree },
-    { "dtdev", set_dtdev },
-    { "irqs", set_nothing },
-    { "iomem", set_nothing },
-    { "disk", set_devices },
-    { "vif", set_devices },
+    {"name", set_name},
+    {"type", set_type},
+    {"memory", set_memory},
+    {"maxmem", set_maxmem},
+    {"vcpus", set_vcpus},
+    {"maxvcpus", set_maxvcpus},
+    {"kernel", set_kernel},
+    {"ramdisk", set_ramdisk},
+    {"cmdline", set_cmdline},
+    {"root", set_root},
+    {"extra", set_extra},
+    {"cpus", set_cpus},
+    {"cpu_weight", set_weight},
+    {"cap", set_cap},
+    {"budget", set_budget},
+    {"period", set_period},
+    {"on_poweroff", set_on_poweroff},
+    {"on_reboot", set_on_reboot},
+    {"on_crash", set_on_crash},
+    {"vuart", set_vuart},
+    {"gic_version", set_gic_version},
+    {"nr_spis", set_spis},
+    {"device_tree", set_device_tree},
+    {"dtdev", set_dtdev},
+    {"irqs", set_nothing},
+    {"iomem", set_nothing},
+    {"disk", set_devices},
+    {"vif", set_devices},
     /* Ours; xl ignores them. */
-    { "sched", set_sched },
-    { "rights", set_rights },
-    { "direct_map", set_direct_map },
-    { "static_mem", set_static_mem },
-    { "assign", set_assign },
-    { "xen_enhanced", set_enhanced },
+    {"sched", set_sched},
+    {"rights", set_rights},
+    {"direct_map", set_direct_map},
+    {"static_mem", set_static_mem},
+    {"assign", set_assign},
+    {"xen_enhanced", set_enhanced},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -524,13 +542,15 @@ static const struct {
 
 static void unknown_key(struct loader *l, const struct cfg_entry *e)
 {
-    const char *ours[KEY_COUNT + 1] = { NULL };
+    const char *ours[KEY_COUNT + 1] = {NULL};
     const char *near;
 
     for (const char *const *known = xl_keys; *known; known++) {
         if (strcmp(e->key, *known) == 0) {
-            report_warning(l->report, at(l, e->line), "%s is a key of xl that means nothing here; "
-                           "ignored", e->key);
+            report_warning(l->report, at(l, e->line),
+                           "%s is a key of xl that means nothing here; "
+                           "ignored",
+                           e->key);
             return;
         }
     }
@@ -544,8 +564,10 @@ static void unknown_key(struct loader *l, const struct cfg_entry *e)
     if (near) {
         report_error(l->report, at(l, e->line), "%s is not a key; is %s meant?", e->key, near);
     } else {
-        report_error(l->report, at(l, e->line), "%s is not a key; see docs/configuration.md for "
-                     "all of them", e->key);
+        report_error(l->report, at(l, e->line),
+                     "%s is not a key; see docs/configuration.md for "
+                     "all of them",
+                     e->key);
     }
 }
 
@@ -566,11 +588,14 @@ static void finish_memory(struct loader *l)
     uint64_t need = d->kernel.image.memory_size + d->ramdisk.image.file_size;
 
     if (d->max_memory_kib && d->max_memory_kib < d->memory_kib) {
-        report_error(l->report, at(l, l->max_memory_line), "maxmem is less than memory; raise it "
-                     "to %llu at least", (unsigned long long)d->memory_kib / 1024);
+        report_error(l->report, at(l, l->max_memory_line),
+                     "maxmem is less than memory; raise it "
+                     "to %llu at least",
+                     (unsigned long long)d->memory_kib / 1024);
     }
     if (d->memory_line && d->memory_kib && need > d->memory_kib * 1024) {
-        report_error(l->report, at(l, d->memory_line), "memory = %llu is too little: kernel and "
+        report_error(l->report, at(l, d->memory_line),
+                     "memory = %llu is too little: kernel and "
                      "ramdisk alone take %llu MiB; give more",
                      (unsigned long long)d->memory_kib / 1024,
                      (unsigned long long)(need >> 20) + 1);
@@ -583,17 +608,22 @@ static void finish_cpus(struct loader *l)
     uint64_t count = l->vcpus > l->max_vcpus ? l->vcpus : l->max_vcpus;
 
     if (l->max_vcpus && l->max_vcpus < l->vcpus) {
-        report_error(l->report, at(l, l->max_vcpus_line), "maxvcpus is less than vcpus; raise it "
-                     "to %llu, or leave it away", (unsigned long long)l->vcpus);
+        report_error(l->report, at(l, l->max_vcpus_line),
+                     "maxvcpus is less than vcpus; raise it "
+                     "to %llu, or leave it away",
+                     (unsigned long long)l->vcpus);
     }
     d->vcpus = count ? (unsigned)count : 1;
     if (d->pin_count > 1 && d->pin_count != d->vcpus) {
-        report_error(l->report, at(l, d->cpus_line), "cpus lists %u entries for %u vCPUs; give one "
-                     "for each, or one text for all", d->pin_count, d->vcpus);
+        report_error(l->report, at(l, d->cpus_line),
+                     "cpus lists %u entries for %u vCPUs; give one "
+                     "for each, or one text for all",
+                     d->pin_count, d->vcpus);
     }
     if (d->schedule == SCHEDULE_REAL_TIME) {
         if (!d->budget_us || !d->period_us || d->budget_us > d->period_us) {
-            report_error(l->report, at(l, d->sched_line), "sched = \"rt\" needs budget and period "
+            report_error(l->report, at(l, d->sched_line),
+                         "sched = \"rt\" needs budget and period "
                          "in microseconds, budget not above period");
         }
     } else if (l->budget_line || l->period_line) {
@@ -601,7 +631,8 @@ static void finish_cpus(struct loader *l)
                      "budget and period mean something only with sched = \"rt\"; add it");
     }
     if (d->schedule != SCHEDULE_SHARE && (l->weight_line || l->has_cap)) {
-        report_error(l->report, at(l, d->sched_line), "cpu_weight and cap share CPUs, which this "
+        report_error(l->report, at(l, d->sched_line),
+                     "cpu_weight and cap share CPUs, which this "
                      "sched does not; remove them");
     }
 }
@@ -611,7 +642,8 @@ static void finish_bootargs(struct loader *l)
     struct domain *d = l->domain;
 
     if (l->cmdline && (l->root || l->extra)) {
-        report_warning(l->report, at(l, l->cmdline_line), "cmdline replaces root and extra, which "
+        report_warning(l->report, at(l, l->cmdline_line),
+                       "cmdline replaces root and extra, which "
                        "are ignored");
     }
     if (l->cmdline) {
@@ -621,7 +653,8 @@ static void finish_bootargs(struct loader *l)
                                  l->root && l->extra ? " " : "", l->extra ? l->extra : "");
     }
     if (!l->has_uart_key && !d->enhanced) {
-        report_warning(l->report, at(l, 0), "the domain has no console; add "
+        report_warning(l->report, at(l, 0),
+                       "the domain has no console; add "
                        "vuart = \"sbsa_uart\" and console=ttyAMA0 in extra");
     }
     if (d->static_count && d->memory_kib) {
@@ -631,9 +664,10 @@ static void finish_bootargs(struct loader *l)
             sum += d->static_memory[i].size;
         }
         if (sum != d->memory_kib * 1024) {
-            report_error(l->report, at(l, d->static_line), "static_mem adds up to %llu KiB, memory "
-                         "is %llu KiB; make them equal", (unsigned long long)sum / 1024,
-                         (unsigned long long)d->memory_kib);
+            report_error(l->report, at(l, d->static_line),
+                         "static_mem adds up to %llu KiB, memory "
+                         "is %llu KiB; make them equal",
+                         (unsigned long long)sum / 1024, (unsigned long long)d->memory_kib);
         }
     }
 }
@@ -648,11 +682,10 @@ static void require(struct loader *l, bool given, const char *key, const char *c
 int domain_load(struct report *report, const char *file, struct domain *domain)
 {
     unsigned before = report->errors;
-    struct loader loader = { .report = report, .domain = domain };
+    struct loader loader = {.report = report, .domain = domain};
     struct cfg cfg;
 
-    *domain = (struct domain){ .file = must_print("%s", file), .weight = DEFAULT_WEIGHT,
-                               .spis = -1 };
+    *domain = (struct domain){.file = must_print("%s", file), .weight = DEFAULT_WEIGHT, .spis = -1};
     if (cfg_read(report, file, &cfg) == 0) {
         for (size_t i = 0; i < cfg.count; i++) {
             set_entry(&loader, &cfg.entries[i]);

@@ -12,9 +12,9 @@
 #include "report.h"
 
 #define MAX_HOST_CPUS 64   /* bits of one entry of bulkhead,pin */
-#define MAX_VCPUS     128  /* Xen's GUEST_MAX_VCPUS for a GICv3 guest */
+#define MAX_VCPUS 128      /* Xen's GUEST_MAX_VCPUS for a GICv3 guest */
 #define DEFAULT_WEIGHT 256 /* xl.cfg(5): cpu_weight */
-#define NAME_LENGTH   31
+#define NAME_LENGTH 31
 
 enum domain_schedule {
     SCHEDULE_SHARE,
@@ -93,7 +93,7 @@ int cpu_list_parse(struct report *report, struct place place, const char *text, 
 
 static inline struct place domain_place(const struct domain *domain, unsigned line)
 {
-    return (struct place){ domain->file, line };
+    return (struct place){domain->file, line};
 }
 
 #endif

@@ -13,7 +13,7 @@ int file_write(struct report *report, const char *path, const void *bytes, size_
         good = false;
     }
     if (!good) {
-        report_error(report, (struct place){ path, 0 }, "cannot be written: %s", strerror(errno));
+        report_error(report, (struct place){path, 0}, "cannot be written: %s", strerror(errno));
         return -1;
     }
     return 0;
@@ -38,7 +38,7 @@ int file_copy(struct report *report, const char *from, const char *to)
     }
     free(buffer);
     if (!good) {
-        report_error(report, (struct place){ to, 0 }, "cannot be copied from %s: %s", from,
+        report_error(report, (struct place){to, 0}, "cannot be copied from %s: %s", from,
                      strerror(errno));
         return -1;
     }

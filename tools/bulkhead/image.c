@@ -23,7 +23,7 @@ static uint64_t little_endian(const uint8_t *bytes, unsigned count)
 
 struct image image_classify(const uint8_t *bytes, size_t length, uint64_t file_size)
 {
-    struct image image = { IMAGE_OTHER, file_size, file_size };
+    struct image image = {IMAGE_OTHER, file_size, file_size};
 
     if (length >= HEADER_BYTES && memcmp(bytes + 56, "ARM\x64", 4) == 0) {
         uint64_t memory = little_endian(bytes + 16, 8); /* image_size */
@@ -36,7 +36,10 @@ struct image image_classify(const uint8_t *bytes, size_t length, uint64_t file_s
         image.kind = IMAGE_DTB;
     } else if (begins(bytes, length, "\x1f\x8b", 2)) {
         image.kind = IMAGE_GZIP;
-    } else if (begins(bytes, length, "\xfd" "7zXZ", 5)) {
+    } else if (begins(bytes, length,
+                      "\xfd"
+                      "7zXZ",
+                      5)) {
         image.kind = IMAGE_XZ;
     } else if (begins(bytes, length, "\x28\xb5\x2f\xfd", 4)) {
         image.kind = IMAGE_ZSTD;

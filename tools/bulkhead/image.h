@@ -15,8 +15,8 @@ enum image_kind {
     IMAGE_GZIP,
     IMAGE_XZ,
     IMAGE_ZSTD,
-    IMAGE_EFI,    /* EFI program that is no arm64 Image (zboot) */
-    IMAGE_UBOOT,  /* U-Boot's legacy wrapper */
+    IMAGE_EFI,   /* EFI program that is no arm64 Image (zboot) */
+    IMAGE_UBOOT, /* U-Boot's legacy wrapper */
     IMAGE_ELF,
     IMAGE_OTHER,
 };

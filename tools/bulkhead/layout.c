@@ -15,12 +15,12 @@
 
 #include "system.h"
 
-#define MIB     (UINT64_C(1) << 20)
-#define BLOCK   (2 * MIB)
+#define MIB (UINT64_C(1) << 20)
+#define BLOCK (2 * MIB)
 #define TREE_AT (128 * MIB)
 #define TREE_GAP (4 * MIB)
 
-static const struct place nowhere = { NULL, 0 };
+static const struct place nowhere = {NULL, 0};
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
@@ -52,7 +52,7 @@ static int place(struct system *system, uint64_t size, uint64_t *next, struct ra
 {
     uint64_t end;
 
-    *where = (struct range){ *next, size };
+    *where = (struct range){*next, size};
     while ((end = blocked_until(system, *where))) {
         where->base = round_up(end, BLOCK);
     }
@@ -67,9 +67,8 @@ static bool same_file(const char *a, const char *b)
 {
     struct stat first, second;
 
-    return strcmp(a, b) == 0
-           || (stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev
-               && first.st_ino == second.st_ino);
+    return strcmp(a, b) == 0 || (stat(a, &first) == 0 && stat(b, &second) == 0 &&
+                                 first.st_dev == second.st_dev && first.st_ino == second.st_ino);
 }
 
 /* A name that no other module has, for the folder that `build` writes. */
@@ -93,11 +92,11 @@ static struct module *new_module(struct system *system, const char *path)
 {
     struct module *module;
 
-    system->modules = must_resize(system->modules,
-                                  (system->module_count + 1) * sizeof(*system->modules));
+    system->modules =
+        must_resize(system->modules, (system->module_count + 1) * sizeof(*system->modules));
     module = &system->modules[system->module_count];
-    *module = (struct module){ .path = must_print("%s", path),
-                               .file_name = unique_name(system, path) };
+    *module =
+        (struct module){.path = must_print("%s", path), .file_name = unique_name(system, path)};
     system->module_count++;
     return module;
 }
@@ -117,9 +116,10 @@ static int module_of(struct system *system, const struct source *source, uint64_
     }
     module = new_module(system, source->path);
     if (place(system, source->image.file_size, next, &module->where) != 0) {
-        report_error(system->report, nowhere, "no room for %s (%llu MiB) in the board's first "
-                     "bank of memory; give the board more (--memory)", source->path,
-                     (unsigned long long)source->image.file_size / MIB + 1);
+        report_error(system->report, nowhere,
+                     "no room for %s (%llu MiB) in the board's first "
+                     "bank of memory; give the board more (--memory)",
+                     source->path, (unsigned long long)source->image.file_size / MIB + 1);
         return -1;
     }
     return (int)system->module_count - 1;
@@ -158,15 +158,17 @@ static void choose_static(struct system *system, struct domain *d, uint64_t *top
     }
     *top = *top / BLOCK * BLOCK;
     if (size > *top || *top - size < floor) {
-        report_error(system->report, domain_place(d, d->direct_line), "direct_map: no %llu MiB in "
+        report_error(system->report, domain_place(d, d->direct_line),
+                     "direct_map: no %llu MiB in "
                      "one piece are left in the board's first bank; lower memory, or give the "
-                     "board more (--memory)", (unsigned long long)size / MIB);
+                     "board more (--memory)",
+                     (unsigned long long)size / MIB);
         return;
     }
     free(d->static_memory);
     d->static_memory = must_allocate(sizeof(*d->static_memory));
     *top -= round_up(size, BLOCK);
-    d->static_memory[0] = (struct range){ *top, size };
+    d->static_memory[0] = (struct range){*top, size};
     d->static_count = 1;
 }
 
@@ -177,7 +179,8 @@ static void check_static_overlap(struct system *system, struct range used, const
 
         for (unsigned s = 0; s < d->static_count; s++) {
             if (overlap(used, d->static_memory[s])) {
-                report_error(system->report, domain_place(d, d->static_line), "static_mem 0x%llx "
+                report_error(system->report, domain_place(d, d->static_line),
+                             "static_mem 0x%llx "
                              "overlaps %s at 0x%llx to 0x%llx; move it",
                              (unsigned long long)d->static_memory[s].base, what,
                              (unsigned long long)used.base,
@@ -219,10 +222,12 @@ static void check_total(struct system *system)
         modules += round_up(system->modules[i].where.size, BLOCK);
     }
     if (guests + modules + HYPERVISOR_BYTES > ram) {
-        report_error(system->report, nowhere, "domains (%llu MiB), their files (%llu MiB, kept for "
+        report_error(system->report, nowhere,
+                     "domains (%llu MiB), their files (%llu MiB, kept for "
                      "restarts) and the hypervisor do not fit the board's %llu MiB; lower memory, "
-                     "or give the board more (--memory)", (unsigned long long)(guests / MIB),
-                     (unsigned long long)(modules / MIB), (unsigned long long)(ram / MIB));
+                     "or give the board more (--memory)",
+                     (unsigned long long)(guests / MIB), (unsigned long long)(modules / MIB),
+                     (unsigned long long)(ram / MIB));
     }
 }
 
@@ -237,8 +242,8 @@ int system_layout(struct system *system)
     system->image_base = ram->base + system->image_offset;
     system->tree_base = ram->base + half;
     next = system->tree_base + TREE_GAP;
-    check_static_overlap(system, (struct range){ system->image_base, image }, "the hypervisor");
-    check_static_overlap(system, (struct range){ system->tree_base, TREE_GAP }, "the device tree");
+    check_static_overlap(system, (struct range){system->image_base, image}, "the hypervisor");
+    check_static_overlap(system, (struct range){system->tree_base, TREE_GAP}, "the device tree");
     for (unsigned i = 0; i < system->count; i++) {
         struct domain *d = &system->domains[i];
         int *module = system->roles[i].module;

@@ -41,30 +41,31 @@ static const struct {
     const char *name;
     const char *help;
 } commands[] = {
-    { "check", "usage: bulkhead check [OPTION...] DOMAIN-FILE...\n\n"
-               "Find mistakes in domain files, against each other and against the board; print\n"
-               "board, domains, rights. Exit status 0: the system would be started.\n\n" },
-    { "tree", "usage: bulkhead tree [OPTION...] DOMAIN-FILE... -o TREE.dtb\n\n"
-              "Write the board's device tree with the domains in /chosen, and print where each\n"
-              "file has to be loaded. The tree also boots stock Xen (without dom0).\n\n"
-              "  -o FILE              where to write the tree\n"
-              "  --hypervisor IMAGE   its size is kept free (default: 2 MiB)\n"
-              "  --bootargs TEXT      the hypervisor's command line\n" },
-    { "run", "usage: bulkhead run [OPTION...] DOMAIN-FILE... [-- QEMU-OPTION...]\n\n"
-             "Start the domains on QEMU's virt board, the consoles in this terminal.\n"
-             "Ctrl-T moves the keyboard to the next console; Ctrl-A x ends QEMU.\n\n"
-             "  --hypervisor IMAGE   default: build/arm64/bulkhead; stock Xen's image works too\n"
-             "  --bootargs TEXT      the hypervisor's command line (default: console=dtuart)\n"
-             "  --icount             count instructions instead of time (one each nanosecond)\n"
-             "  --dry-run            print QEMU's command line; the tree stays in the folder named\n"
-             "  --keep FOLDER        write the tree there and leave it\n"
-             "  --quiet              no summary before the start\n" },
-    { "build", "usage: bulkhead build [OPTION...] DOMAIN-FILE... -o FOLDER\n\n"
-               "Write hypervisor, tree, modules, boot.cmd and boot.scr for U-Boot, and a README.txt\n"
-               "with all load addresses. Give the board's own tree with --board.\n\n"
-               "  -o FOLDER            where to write\n"
-               "  --hypervisor IMAGE   default: build/arm64/bulkhead\n"
-               "  --bootargs TEXT      the hypervisor's command line\n" },
+    {"check", "usage: bulkhead check [OPTION...] DOMAIN-FILE...\n\n"
+              "Find mistakes in domain files, against each other and against the board; print\n"
+              "board, domains, rights. Exit status 0: the system would be started.\n\n"},
+    {"tree", "usage: bulkhead tree [OPTION...] DOMAIN-FILE... -o TREE.dtb\n\n"
+             "Write the board's device tree with the domains in /chosen, and print where each\n"
+             "file has to be loaded. The tree also boots stock Xen (without dom0).\n\n"
+             "  -o FILE              where to write the tree\n"
+             "  --hypervisor IMAGE   its size is kept free (default: 2 MiB)\n"
+             "  --bootargs TEXT      the hypervisor's command line\n"},
+    {"run", "usage: bulkhead run [OPTION...] DOMAIN-FILE... [-- QEMU-OPTION...]\n\n"
+            "Start the domains on QEMU's virt board, the consoles in this terminal.\n"
+            "Ctrl-T moves the keyboard to the next console; Ctrl-A x ends QEMU.\n\n"
+            "  --hypervisor IMAGE   default: build/arm64/bulkhead; stock Xen's image works too\n"
+            "  --bootargs TEXT      the hypervisor's command line (default: console=dtuart)\n"
+            "  --icount             count instructions instead of time (one each nanosecond)\n"
+            "  --dry-run            print QEMU's command line; the tree stays in the folder named\n"
+            "  --keep FOLDER        write the tree there and leave it\n"
+            "  --quiet              no summary before the start\n"},
+    {"build",
+     "usage: bulkhead build [OPTION...] DOMAIN-FILE... -o FOLDER\n\n"
+     "Write hypervisor, tree, modules, boot.cmd and boot.scr for U-Boot, and a README.txt\n"
+     "with all load addresses. Give the board's own tree with --board.\n\n"
+     "  -o FOLDER            where to write\n"
+     "  --hypervisor IMAGE   default: build/arm64/bulkhead\n"
+     "  --bootargs TEXT      the hypervisor's command line\n"},
 };
 
 struct options {
@@ -78,13 +79,13 @@ struct options {
 };
 
 static const struct option long_options[] = {
-    { "board", required_argument, NULL, 'b' },   { "machine", required_argument, NULL, 'M' },
-    { "cpu", required_argument, NULL, 'C' },     { "cpus", required_argument, NULL, 'n' },
-    { "memory", required_argument, NULL, 'm' },  { "hypervisor", required_argument, NULL, 'H' },
-    { "bootargs", required_argument, NULL, 'a' }, { "icount", no_argument, NULL, 'i' },
-    { "dry-run", no_argument, NULL, 'd' },       { "keep", required_argument, NULL, 'k' },
-    { "quiet", no_argument, NULL, 'q' },         { "help", no_argument, NULL, 'h' },
-    { "output", required_argument, NULL, 'o' },  { NULL, 0, NULL, 0 },
+    {"board", required_argument, NULL, 'b'},    {"machine", required_argument, NULL, 'M'},
+    {"cpu", required_argument, NULL, 'C'},      {"cpus", required_argument, NULL, 'n'},
+    {"memory", required_argument, NULL, 'm'},   {"hypervisor", required_argument, NULL, 'H'},
+    {"bootargs", required_argument, NULL, 'a'}, {"icount", no_argument, NULL, 'i'},
+    {"dry-run", no_argument, NULL, 'd'},        {"keep", required_argument, NULL, 'k'},
+    {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
+    {"output", required_argument, NULL, 'o'},   {NULL, 0, NULL, 0},
 };
 
 static const char *command_help(const char *name)
@@ -172,11 +173,11 @@ static void parse_command_line(int argc, char **argv, struct options *o)
     }
     o->command = argv[1];
     if (!command_help(o->command)) {
-        const char *names[] = { "check", "tree", "run", "build", NULL };
+        const char *names[] = {"check", "tree", "run", "build", NULL};
         const char *near = nearest_word(o->command, names);
 
-        fprintf(stderr, "bulkhead: error: no command %s%s%s%s\n%s", o->command,
-                near ? "; is " : "", near ? near : "", near ? " meant?" : "", usage);
+        fprintf(stderr, "bulkhead: error: no command %s%s%s%s\n%s", o->command, near ? "; is " : "",
+                near ? near : "", near ? " meant?" : "", usage);
         exit(STATUS_USAGE);
     }
     for (int i = 2; i < argc; i++) {
@@ -228,7 +229,7 @@ static char *default_hypervisor(void)
 
 static int load_hypervisor(struct system *system, const struct options *o)
 {
-    struct place nowhere = { NULL, 0 };
+    struct place nowhere = {NULL, 0};
     struct source *source = &system->hypervisor;
     const char *cure;
 
@@ -237,9 +238,11 @@ static int load_hypervisor(struct system *system, const struct options *o)
     }
     source->path = o->hypervisor ? must_print("%s", o->hypervisor) : default_hypervisor();
     if (access(source->path, R_OK) != 0) {
-        report_error(system->report, nowhere, "the hypervisor's image %s cannot be read (%s); "
+        report_error(system->report, nowhere,
+                     "the hypervisor's image %s cannot be read (%s); "
                      "build it with `make`, or name one with --hypervisor (stock Xen's: "
-                     "tools/debian.py xen)", source->path, strerror(errno));
+                     "tools/debian.py xen)",
+                     source->path, strerror(errno));
         return -1;
     }
     if (image_read(system->report, nowhere, "--hypervisor", source->path, &source->image) != 0) {
@@ -278,7 +281,7 @@ static int command_run(struct system *system, const struct options *o)
     int result = STATUS_SYSTEM;
 
     if (!o->keep && !mkdtemp(folder)) {
-        report_error(system->report, (struct place){ folder, 0 }, "cannot be made: %s",
+        report_error(system->report, (struct place){folder, 0}, "cannot be made: %s",
                      strerror(errno));
     } else if (system_write(system, folder) == 0) {
         if (!o->quiet && !o->dry_run) {
@@ -352,12 +355,11 @@ static int command(struct system *system, const struct options *o)
 int main(int argc, char **argv)
 {
     struct options options = {
-        .machine = { .options = "gic-version=3", .cpu = "cortex-a72", .cpus = 2,
-                     .memory_mib = 4096 },
+        .machine = {.options = "gic-version=3", .cpu = "cortex-a72", .cpus = 2, .memory_mib = 4096},
         .bootargs = "console=dtuart",
     };
-    struct report report = { .out = stderr };
-    struct system system = { .report = &report };
+    struct report report = {.out = stderr};
+    struct system system = {.report = &report};
     int result = STATUS_MISTAKE;
 
     if (argc > 1 && strcmp(argv[1], "app") == 0) {

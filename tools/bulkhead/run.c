@@ -12,7 +12,7 @@
 
 #define QEMU "qemu-system-aarch64"
 
-static const struct place nowhere = { NULL, 0 };
+static const struct place nowhere = {NULL, 0};
 
 /* A growing argument list; every string is owned. */
 struct arguments {
@@ -87,10 +87,10 @@ static void build_command(struct system *system, const struct machine *machine, 
 static void print_command(const struct arguments *list)
 {
     for (unsigned i = 0; i < list->count; i++) {
-        bool plain = list->items[i][0]
-                     && !list->items[i][strspn(list->items[i], "abcdefghijklmnopqrstuvwxyz"
-                                                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "0123456789_-+=/.,:@%")];
+        bool plain =
+            list->items[i][0] && !list->items[i][strspn(list->items[i], "abcdefghijklmnopqrstuvwxyz"
+                                                                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                                        "0123456789_-+=/.,:@%")];
 
         printf(plain ? "%s%s" : "%s'%s'", i ? " " : "", list->items[i]);
     }
@@ -109,8 +109,8 @@ static void pass_on(int signal)
 /* Keys belong to the guests: the terminal's own signals are not for us. */
 static void take_signals(void)
 {
-    struct sigaction pass = { .sa_handler = pass_on };
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction pass = {.sa_handler = pass_on};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     sigaction(SIGTERM, &pass, NULL);
     sigaction(SIGHUP, &pass, NULL);
@@ -174,7 +174,7 @@ static int start(struct report *report, char *const *command)
 int run_qemu(struct system *system, const struct machine *machine, const char *folder,
              char *const *extra, bool icount, bool dry_run)
 {
-    struct arguments list = { NULL, 0 };
+    struct arguments list = {NULL, 0};
     int result = 0;
 
     build_command(system, machine, folder, extra, icount, &list);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct place nowhere = { NULL, 0 };
+static const struct place nowhere = {NULL, 0};
 
 int system_load(struct system *system, char *const *files, unsigned count)
 {
@@ -39,8 +39,10 @@ static void check_names(struct system *system)
             const struct domain *other = &system->domains[j];
 
             if (other->name && strcmp(d->name, other->name) == 0) {
-                report_error(system->report, domain_place(d, d->name_line), "name \"%s\" is taken "
-                             "by %s:%u; choose another", d->name, other->file, other->name_line);
+                report_error(system->report, domain_place(d, d->name_line),
+                             "name \"%s\" is taken "
+                             "by %s:%u; choose another",
+                             d->name, other->file, other->name_line);
                 break;
             }
         }
@@ -55,21 +57,23 @@ static void check_memory(struct system *system)
         const struct domain *d = &system->domains[i];
 
         if (d->memory_kib * 1024 > ram) {
-            report_error(system->report, domain_place(d, d->memory_line), "memory = %llu is more "
+            report_error(system->report, domain_place(d, d->memory_line),
+                         "memory = %llu is more "
                          "than the whole board has (%llu MiB: %s); lower it, or give the board "
-                         "more (--memory)", (unsigned long long)d->memory_kib / 1024,
-                         (unsigned long long)ram >> 20, system->board.description);
+                         "more (--memory)",
+                         (unsigned long long)d->memory_kib / 1024, (unsigned long long)ram >> 20,
+                         system->board.description);
             return;
         }
         sum += d->memory_kib * 1024;
     }
     if (sum + HYPERVISOR_BYTES > ram) {
-        report_error(system->report, nowhere, "the domains' memory adds up to %llu MiB; of the "
+        report_error(system->report, nowhere,
+                     "the domains' memory adds up to %llu MiB; of the "
                      "board's %llu MiB (%s) at most %llu can be given away: lower memory in a "
                      "domain file, or give the board more (--memory)",
                      (unsigned long long)sum >> 20, (unsigned long long)ram >> 20,
-                     system->board.description,
-                     (unsigned long long)(ram - HYPERVISOR_BYTES) >> 20);
+                     system->board.description, (unsigned long long)(ram - HYPERVISOR_BYTES) >> 20);
     }
 }
 
@@ -85,12 +89,14 @@ static void check_cpus(struct system *system, const struct domain *d)
 
     /* GICv2 architecture: CPU interfaces are numbered with three bits. */
     if (version == 2 && d->vcpus > 8) {
-        report_error(system->report, domain_place(d, d->vcpus_line), "%u vCPUs need GICv3; this "
-                     "domain has GICv2, which knows 8: lower vcpus%s", d->vcpus,
-                     d->gic_version == 2 ? ", or gic_version = \"v3\"" : "");
+        report_error(system->report, domain_place(d, d->vcpus_line),
+                     "%u vCPUs need GICv3; this "
+                     "domain has GICv2, which knows 8: lower vcpus%s",
+                     d->vcpus, d->gic_version == 2 ? ", or gic_version = \"v3\"" : "");
     }
     if (d->gic_version == 3 && system->board.gic_version == 2) {
-        report_error(system->report, domain_place(d, d->gic_line), "gic_version = \"v3\" on a "
+        report_error(system->report, domain_place(d, d->gic_line),
+                     "gic_version = \"v3\" on a "
                      "board with GICv2; write \"default\", or start the board with "
                      "--machine gic-version=3");
     }
@@ -98,9 +104,10 @@ static void check_cpus(struct system *system, const struct domain *d)
         uint64_t map = d->pins[i];
 
         if (map != UINT64_MAX && (map & ~exist)) {
-            report_error(system->report, domain_place(d, d->cpus_line), "cpus names CPU %d; the "
-                         "board has %u, numbered from 0", 63 - __builtin_clzll(map & ~exist),
-                         system->board.cpus);
+            report_error(system->report, domain_place(d, d->cpus_line),
+                         "cpus names CPU %d; the "
+                         "board has %u, numbered from 0",
+                         63 - __builtin_clzll(map & ~exist), system->board.cpus);
             return;
         }
     }
@@ -111,13 +118,13 @@ static const struct {
     const char *name;
     bool targets;
 } rights[] = {
-    { "control", true }, { "inspect", true },   { "build", false },        { "store", false },
-    { "console", false }, { "schedule", false }, { "shutdown-host", false },
+    {"control", true},  {"inspect", true},   {"build", false},         {"store", false},
+    {"console", false}, {"schedule", false}, {"shutdown-host", false},
 };
 
 static const char *right_cure(const char *word)
 {
-    const char *words[sizeof(rights) / sizeof(rights[0]) + 1] = { NULL };
+    const char *words[sizeof(rights) / sizeof(rights[0]) + 1] = {NULL};
     const char *near;
 
     for (unsigned i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
@@ -149,14 +156,18 @@ static void check_right(struct system *system, struct place place, const char *t
     for (char *name; (name = strtok_r(NULL, " ", &next));) {
         targets++;
         if (wants_targets && strcmp(name, "*") != 0 && !find_domain(system, name)) {
-            report_error(system->report, place, "rights: \"%s\" speaks of domain %s, which is in "
-                         "none of the files given", text, name);
+            report_error(system->report, place,
+                         "rights: \"%s\" speaks of domain %s, which is in "
+                         "none of the files given",
+                         text, name);
         }
     }
     if (wants_targets != (targets != 0)) {
-        report_error(system->report, place, wants_targets
-                     ? "rights: \"%s\" does not say over which domains; name them, or *"
-                     : "rights: \"%s\" takes no domains; write the word alone", text);
+        report_error(system->report, place,
+                     wants_targets
+                         ? "rights: \"%s\" does not say over which domains; name them, or *"
+                         : "rights: \"%s\" takes no domains; write the word alone",
+                     text);
     }
     free(copy);
 }
@@ -174,9 +185,11 @@ static void choose_dedicated(struct system *system, struct domain *d, uint64_t *
         }
     }
     if (d->pin_count < d->vcpus) {
-        report_error(system->report, domain_place(d, d->sched_line), "sched = \"dedicated\" needs "
+        report_error(system->report, domain_place(d, d->sched_line),
+                     "sched = \"dedicated\" needs "
                      "%u CPUs of its own, %u are left of the board's %u; lower vcpus, or give the "
-                     "board more (--cpus)", d->vcpus, d->pin_count, system->board.cpus);
+                     "board more (--cpus)",
+                     d->vcpus, d->pin_count, system->board.cpus);
     }
 }
 
@@ -187,7 +200,8 @@ static void check_dedicated(struct system *system, struct domain *d, uint64_t *t
         uint64_t map = d->pins[i];
 
         if (d->pin_count != d->vcpus || (map & (map - 1)) || (map & *taken)) {
-            report_error(system->report, domain_place(d, d->cpus_line), "sched = \"dedicated\" "
+            report_error(system->report, domain_place(d, d->cpus_line),
+                         "sched = \"dedicated\" "
                          "with cpus needs one CPU for each vCPU, no CPU twice: a list like "
                          "[\"2\", \"3\"], or leave cpus away");
             return;
@@ -222,12 +236,16 @@ static void check_schedule(struct system *system)
         }
     }
     if (taken & pinned) {
-        report_error(system->report, nowhere, "CPU %d is dedicated to one domain and named in "
-                     "cpus of another; change one of them", __builtin_ctzll(taken & pinned));
+        report_error(system->report, nowhere,
+                     "CPU %d is dedicated to one domain and named in "
+                     "cpus of another; change one of them",
+                     __builtin_ctzll(taken & pinned));
     }
     if (shared && taken && !(exist & ~taken)) {
-        report_error(system->report, nowhere, "all %u CPUs are dedicated, none is left for the "
-                     "other domains; give the board more (--cpus)", system->board.cpus);
+        report_error(system->report, nowhere,
+                     "all %u CPUs are dedicated, none is left for the "
+                     "other domains; give the board more (--cpus)",
+                     system->board.cpus);
     }
 }
 
@@ -235,7 +253,8 @@ static void check_static(struct system *system, const struct domain *d)
 {
     for (unsigned i = 0; i < d->static_count; i++) {
         if (!board_has(&system->board, d->static_memory[i].base, d->static_memory[i].size)) {
-            report_error(system->report, domain_place(d, d->static_line), "static_mem: 0x%llx, "
+            report_error(system->report, domain_place(d, d->static_line),
+                         "static_mem: 0x%llx, "
                          "0x%llx is not all RAM of the board, which begins at 0x%llx",
                          (unsigned long long)d->static_memory[i].base,
                          (unsigned long long)d->static_memory[i].size,

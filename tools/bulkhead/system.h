@@ -15,7 +15,7 @@
 #define HYPERVISOR_BYTES (UINT64_C(40) << 20)
 
 /* image_offset: QEMU always loads an arm64 Image there; U-Boot has its script there. */
-#define IMAGE_AT_QEMU  (UINT64_C(2) << 20)
+#define IMAGE_AT_QEMU (UINT64_C(2) << 20)
 #define IMAGE_AT_UBOOT (UINT64_C(32) << 20)
 
 /* A file (or bytes of our own making) and the host memory it is loaded to. */

@@ -10,7 +10,7 @@
 
 /* Room for our properties: each domain takes below 2 KiB beside its command line. */
 #define ROOM_PER_DOMAIN 4096
-#define ROOM            65536
+#define ROOM 65536
 
 /* libfdt's errors are added up; one report at the end, as only room can run out. */
 struct writer {
@@ -51,11 +51,11 @@ static void put_string(struct writer *w, const char *name, const char *value)
 static void put_module(struct system *system, struct writer *w, unsigned index,
                        enum module_role role)
 {
-    static const char *const kinds[ROLE_COUNT] = { "multiboot,kernel", "multiboot,ramdisk",
-                                                   "multiboot,device-tree" };
+    static const char *const kinds[ROLE_COUNT] = {"multiboot,kernel", "multiboot,ramdisk",
+                                                  "multiboot,device-tree"};
     int number = system->roles[index].module[role];
     const struct module *module;
-    struct writer child = { w->tree, 0, 0 };
+    struct writer child = {w->tree, 0, 0};
     char *name;
 
     if (number < 0) {
@@ -153,8 +153,8 @@ static void put_domain(struct system *system, struct writer *w, unsigned index)
 static void put_passthrough(struct system *system, struct writer *w)
 {
     for (unsigned i = 0; i < system->count; i++) {
-        const struct strings *lists[] = { &system->domains[i].passthrough_paths,
-                                          &system->domains[i].assign };
+        const struct strings *lists[] = {&system->domains[i].passthrough_paths,
+                                         &system->domains[i].assign};
 
         for (unsigned list = 0; list < 2; list++) {
             for (unsigned k = 0; k < lists[list]->count; k++) {
@@ -201,8 +201,8 @@ static void put_chosen(struct system *system, struct writer *w)
     put_u32(w, "#size-cells", 2);
     put_string(w, "xen,xen-bootargs", system->bootargs);
     for (unsigned i = system->count; i-- > 0;) {
-        w->node = fdt_add_subnode(w->tree, fdt_path_offset(w->tree, "/chosen"),
-                                  system->domains[i].name);
+        w->node =
+            fdt_add_subnode(w->tree, fdt_path_offset(w->tree, "/chosen"), system->domains[i].name);
         keep(w, w->node);
         if (w->node >= 0) {
             put_domain(system, w, i);
@@ -213,7 +213,7 @@ static void put_chosen(struct system *system, struct writer *w)
 void *system_tree(struct system *system, size_t *size)
 {
     size_t room = fdt_totalsize(system->board.tree) + ROOM;
-    struct writer w = { NULL, 0, 0 };
+    struct writer w = {NULL, 0, 0};
 
     for (unsigned i = 0; i < system->count; i++) {
         room += ROOM_PER_DOMAIN + strlen(system->domains[i].bootargs);
@@ -224,7 +224,7 @@ void *system_tree(struct system *system, size_t *size)
     put_passthrough(system, &w);
     keep(&w, fdt_pack(w.tree));
     if (w.error) {
-        report_error(system->report, (struct place){ NULL, 0 }, "cannot write the device tree: %s",
+        report_error(system->report, (struct place){NULL, 0}, "cannot write the device tree: %s",
                      fdt_strerror(w.error));
         free(w.tree);
         return NULL;

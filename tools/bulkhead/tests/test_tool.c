@@ -15,12 +15,12 @@
 
 static struct report quiet(void)
 {
-    return (struct report){ .out = fopen("/dev/null", "w") };
+    return (struct report){.out = fopen("/dev/null", "w")};
 }
 
-static const char sample[] =
-    "# a comment\nname = 'a'; memory=0x10\n"
-    "list = [ \"x\", 2, [ 010, 'y\\'' ], ]\nextra = \"a=\\\"b\\\"\"\nextra += ' c'\nlist += ['z']\n";
+static const char sample[] = "# a comment\nname = 'a'; memory=0x10\n"
+                             "list = [ \"x\", 2, [ 010, 'y\\'' ], ]\nextra = "
+                             "\"a=\\\"b\\\"\"\nextra += ' c'\nlist += ['z']\n";
 
 static void test_values(void **state)
 {
@@ -69,13 +69,29 @@ static void test_cpu_lists(void **state)
         const char *text;
         uint64_t map;
     } good[] = {
-        { "0", 1 },           { "0-3,5,^1", 0x2d },  { " 1 , 2 ", 6 }, { "all", UINT64_MAX },
-        { "all,^0", ~UINT64_C(1) }, { "63", UINT64_C(1) << 63 }, { "0-63", UINT64_MAX },
+        {"0", 1},
+        {"0-3,5,^1", 0x2d},
+        {" 1 , 2 ", 6},
+        {"all", UINT64_MAX},
+        {"all,^0", ~UINT64_C(1)},
+        {"63", UINT64_C(1) << 63},
+        {"0-63", UINT64_MAX},
     };
-    static const char *const bad[] = { "",    ",",   "0,",  "3-1", "64",  "a",        "0 1",
-                                       "^0",  "-1",  "0--1", "all-1", "1,^1", "99999999999999999999" };
+    static const char *const bad[] = {"",
+                                      ",",
+                                      "0,",
+                                      "3-1",
+                                      "64",
+                                      "a",
+                                      "0 1",
+                                      "^0",
+                                      "-1",
+                                      "0--1",
+                                      "all-1",
+                                      "1,^1",
+                                      "99999999999999999999"};
     struct report report = quiet();
-    struct place place = { "f", 1 };
+    struct place place = {"f", 1};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         uint64_t map = 0;
@@ -95,7 +111,7 @@ static void test_cpu_lists(void **state)
 
 static void test_nearest_word(void **state)
 {
-    static const char *const words[] = { "memory", "maxmem", "vcpus", "cpus", NULL };
+    static const char *const words[] = {"memory", "maxmem", "vcpus", "cpus", NULL};
 
     assert_string_equal(nearest_word("memroy", words), "memory");
     assert_string_equal(nearest_word("vcpu", words), "vcpus");
@@ -105,7 +121,7 @@ static void test_nearest_word(void **state)
 
 static void test_images(void **state)
 {
-    uint8_t bytes[64] = { 0 };
+    uint8_t bytes[64] = {0};
 
     assert_int_equal(image_classify(bytes, 64, 64).kind, IMAGE_OTHER);
     memcpy(bytes + 56, "ARM\x64", 4);
@@ -135,15 +151,18 @@ static void test_layout(void **state)
     unsigned placed = 0;
 
     for (unsigned seed = 1; seed < 400; seed++) {
-        struct domain domains[3] = { 0 };
+        struct domain domains[3] = {0};
         struct roles roles[3];
         char paths[3][16];
-        struct system system = { .report = &report, .domains = domains, .roles = roles, .count = 3,
-                                 .image_offset = IMAGE_AT_QEMU };
+        struct system system = {.report = &report,
+                                .domains = domains,
+                                .roles = roles,
+                                .count = 3,
+                                .image_offset = IMAGE_AT_QEMU};
         uint64_t ram = UINT64_C(64) << (20 + seed % 7);
 
         system.board.ram_count = 1;
-        system.board.ram[0] = (struct range){ 0x40000000, ram };
+        system.board.ram[0] = (struct range){0x40000000, ram};
         for (unsigned i = 0; i < 3; i++) {
             snprintf(paths[i], sizeof(paths[i]), "kernel%u", i);
             domains[i].file = paths[i];
@@ -161,10 +180,10 @@ static void test_layout(void **state)
                 assert_true(mine.base % (2u << 20) == 0);
                 for (unsigned j = 0; j < 3; j++) {
                     assert_true(i == j || !overlaps(mine, system.modules[j].where));
-                    assert_true(!domains[j].static_count
-                                || (!overlaps(mine, domains[j].static_memory[0])
-                                    && board_has(&system.board, domains[j].static_memory[0].base,
-                                                 domains[j].static_memory[0].size)));
+                    assert_true(!domains[j].static_count ||
+                                (!overlaps(mine, domains[j].static_memory[0]) &&
+                                 board_has(&system.board, domains[j].static_memory[0].base,
+                                           domains[j].static_memory[0].size)));
                 }
             }
         }
@@ -185,9 +204,9 @@ static void test_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_damaged_files),
-        cmocka_unit_test(test_cpu_lists),    cmocka_unit_test(test_nearest_word),
-        cmocka_unit_test(test_images),       cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_values),    cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_cpu_lists), cmocka_unit_test(test_nearest_word),
+        cmocka_unit_test(test_images),    cmocka_unit_test(test_layout),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
