@@ -593,28 +593,12 @@ static bool overflow_begin(struct vgic_cpu *c, uint8_t priority)
     return true;
 }
 
-/*
- * The short way: only private additions. False: take the long way, because they cannot simply wait,
- * or because one came again that is still in a list register, where it may have to become pending
- * beside active.
- */
-static bool refill_added(struct vcpu *v, bool spis)
+/* Most urgent first into what is free; see refill_added(). Apart, so that the way of one stays short. */
+static __attribute__((noinline)) bool refill_several(struct vcpu *v, uint32_t fresh, uint32_t free)
 {
     struct vgic_cpu *c = &v->vgic;
     uint8_t priority;
 
-    retire(v, spis);
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-    uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
-    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
-        return false; /* second case: all are active, and one has to give way, or NPIE storms */
-    }
-    if (likely(free != 0 && (fresh & (fresh - 1)) == 0)) { /* one, or none */
-        if (fresh != 0) {
-            load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
-        }
-        fresh = 0;
-    }
     while (fresh != 0) {
         uint32_t best = most_urgent(&c->priv, fresh, &priority);
         fresh &= ~best;
@@ -627,6 +611,30 @@ static bool refill_added(struct vcpu *v, bool spis)
     }
     c->overflow = 0;
     hcr_set(c, HCR_EN);
+    return true;
+}
+
+/*
+ * The short way: only private additions. False: take the long way, because they cannot simply wait,
+ * or because one came again that is still in a list register, where it may have to become pending
+ * beside active.
+ */
+static bool refill_added(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+
+    retire(v, spis);
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
+    uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
+        return false; /* second case: all are active, and one has to give way, or NPIE storms */
+    }
+    if (unlikely(free == 0 || (fresh & (fresh - 1)) != 0 || c->overflow != 0)) {
+        return refill_several(v, fresh, free);
+    }
+    if (fresh != 0) {
+        load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
+    }
     return true;
 }
 
@@ -663,17 +671,22 @@ void vgic_added_private(struct vcpu *v, unsigned intid)
     }
 }
 
+static __attribute__((noinline)) void flush_all(struct vcpu *v, bool spis)
+{
+    uint32_t stale = v->vgic.lr_used;
+
+    fold_all(v, spis);
+    refill_sorted(v, stale, spis);
+}
+
 static void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
-
     bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
-    if (added && c->overflow != (DIST_GROUP0 | DIST_GROUP1) && refill_added(v, spis)) {
-        return;
+
+    if (!added || c->overflow == (DIST_GROUP0 | DIST_GROUP1) || !refill_added(v, spis)) {
+        flush_all(v, spis);
     }
-    uint32_t stale = c->lr_used;
-    fold_all(v, spis);
-    refill_sorted(v, stale, spis);
 }
 
 /*

@@ -9,7 +9,7 @@
 struct cpu;
 struct domain;
 
-/* Take and handle everything the controller has for this CPU; called with interrupts masked. */
+/* Take and handle one interrupt, if the controller has any for this CPU; called with interrupts masked. */
 void irq_interrupt(struct cpu *c);
 
 /* A handler of the hypervisor's own, e.g. the serial line. */
