@@ -12,7 +12,7 @@ LIBOS_FLAGS_boot.c := -mstrict-align
 LIBOS_FLAGS_fdt.c  := -mstrict-align
 
 LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
-    -fno-omit-frame-pointer -ffunction-sections -fdata-sections -fno-common \
+    -fno-omit-frame-pointer -momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-common \
     -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
@@ -89,10 +89,13 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 ALL += $(LIBOS_B)/compat.a
 
 # Quick: unikernels on stock Xen without a control domain (about 5 s per boot).
-LIBOS_TEST_APPS := hello attacker posix
+LIBOS_TEST_APPS := hello attacker posix web
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
+TEST_DEPS   += $(B)/arm64/bulkhead
+TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
 TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
+TEST_SUITES += $(PYTHON) tests/libos/pure.py;
 TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 
 # The rings and the network front end on the host, against a peer that lies.
@@ -147,3 +150,11 @@ $(LIBOS_B)/mbedtls.a: $(MBEDTLS_OBJS)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $^
+
+NIGHTLY_SUITES += $(PYTHON) tests/libos/images.py;
+NIGHTLY_SUITES += $(PYTHON) tests/libos/dom0_net.py 100000;
+
+.PHONY: bench-libos
+bench-libos: $(APP_IMAGES)
+	$(Q)$(PYTHON) tests/libos/images.py --sizes
+BENCHES += bench-libos

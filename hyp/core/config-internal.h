@@ -17,37 +17,25 @@
 #define CONFIG_CLAIMS 1024 /* modules, static memory and devices of all of them */
 #define CONFIG_RAM_RANGES 32
 
-/* Properties of a domain's node. The order is that of property_names[] in config.c. */
-enum property {
-    P_COMPATIBLE,
-    P_ADDRESS_CELLS,
-    P_SIZE_CELLS,
-    P_MEMORY,
-    P_CPUS,
-    P_VPL011,
-    P_NR_SPIS,
-    P_ENHANCED,
-    P_DIRECT_MAP,
-    P_STATIC_MEM,
-    P_STATIC_ADDRESS_CELLS,
-    P_STATIC_SIZE_CELLS,
-    P_P2M_MEM,
-    P_BOOTARGS,
-    P_NAME,
-    P_MAX_MEMORY,
-    P_WEIGHT,
-    P_CAP,
-    P_PIN,
-    P_DEDICATED,
-    P_BUDGET,
-    P_PERIOD,
-    P_ON_POWEROFF,
-    P_ON_REBOOT,
-    P_ON_CRASH,
-    P_RIGHTS,
-    P_GIC_VERSION,
-    P_COUNT
-};
+/* Properties of a domain's node: enum property, and property_names[] in config.c. */
+/* clang-format off */
+#define PROPERTIES(P) \
+    P(COMPATIBLE, "compatible") P(ADDRESS_CELLS, "#address-cells") \
+    P(SIZE_CELLS, "#size-cells") P(MEMORY, "memory") P(CPUS, "cpus") \
+    P(VPL011, "vpl011") P(NR_SPIS, "nr_spis") P(ENHANCED, "xen,enhanced") \
+    P(DIRECT_MAP, "direct-map") P(STATIC_MEM, "xen,static-mem") \
+    P(STATIC_ADDRESS_CELLS, "#xen,static-mem-address-cells") \
+    P(STATIC_SIZE_CELLS, "#xen,static-mem-size-cells") \
+    P(P2M_MEM, "xen,domain-p2m-mem-mb") P(BOOTARGS, "bootargs") \
+    P(NAME, "bulkhead,name") P(MAX_MEMORY, "bulkhead,max-memory") \
+    P(WEIGHT, "bulkhead,weight") P(CAP, "bulkhead,cap") P(PIN, "bulkhead,pin") \
+    P(DEDICATED, "bulkhead,dedicated") P(BUDGET, "bulkhead,budget-us") \
+    P(PERIOD, "bulkhead,period-us") P(ON_POWEROFF, "bulkhead,on-poweroff") \
+    P(ON_REBOOT, "bulkhead,on-reboot") P(ON_CRASH, "bulkhead,on-crash") \
+    P(RIGHTS, "bulkhead,rights") P(GIC_VERSION, "bulkhead,gic-version")
+/* clang-format on */
+#define PROPERTY_ENUM(id, name) P_##id,
+enum property { PROPERTIES(PROPERTY_ENUM) P_COUNT };
 
 struct cells {
     uint32_t address, size;
@@ -66,6 +54,7 @@ struct reader {
     struct domain_config *domain;     /* CONFIG_DOMAINS of them */
     unsigned domain_count;            /* that are good so far */
     unsigned seen;                    /* domain nodes met */
+    bool store_seen; /* a domain has number 0 */
     struct cells cells[3];            /* of the root, of /chosen, of the domain */
     struct tree_value value[P_COUNT]; /* of the domain that is being read */
     bool bad;                         /* it has a mistake, said already */

@@ -14,35 +14,8 @@
 #include <libfdt.h>
 #include <stdarg.h>
 
-const char *const property_names[P_COUNT] = {
-    [P_COMPATIBLE] = "compatible",
-    [P_ADDRESS_CELLS] = "#address-cells",
-    [P_SIZE_CELLS] = "#size-cells",
-    [P_MEMORY] = "memory",
-    [P_CPUS] = "cpus",
-    [P_VPL011] = "vpl011",
-    [P_NR_SPIS] = "nr_spis",
-    [P_ENHANCED] = "xen,enhanced",
-    [P_DIRECT_MAP] = "direct-map",
-    [P_STATIC_MEM] = "xen,static-mem",
-    [P_STATIC_ADDRESS_CELLS] = "#xen,static-mem-address-cells",
-    [P_STATIC_SIZE_CELLS] = "#xen,static-mem-size-cells",
-    [P_P2M_MEM] = "xen,domain-p2m-mem-mb",
-    [P_BOOTARGS] = "bootargs",
-    [P_NAME] = "bulkhead,name",
-    [P_MAX_MEMORY] = "bulkhead,max-memory",
-    [P_WEIGHT] = "bulkhead,weight",
-    [P_CAP] = "bulkhead,cap",
-    [P_PIN] = "bulkhead,pin",
-    [P_DEDICATED] = "bulkhead,dedicated",
-    [P_BUDGET] = "bulkhead,budget-us",
-    [P_PERIOD] = "bulkhead,period-us",
-    [P_ON_POWEROFF] = "bulkhead,on-poweroff",
-    [P_ON_REBOOT] = "bulkhead,on-reboot",
-    [P_ON_CRASH] = "bulkhead,on-crash",
-    [P_RIGHTS] = "bulkhead,rights",
-    [P_GIC_VERSION] = "bulkhead,gic-version",
-};
+#define PROPERTY_NAME(id, name) [P_##id] = name,
+const char *const property_names[P_COUNT] = {PROPERTIES(PROPERTY_NAME)};
 
 static const void *host_tree; /* [const] once read */
 

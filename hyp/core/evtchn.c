@@ -467,7 +467,7 @@ static int64_t unmask(struct vcpu *v, const struct evtchn_unmask *op)
     struct domain *d = v->domain;
     lock(&d->evtchn->lock);
     struct evtchn *c = evtchn_of(d->evtchn, op->port);
-    int64_t error = c == NULL || c->state == EVTCHN_FREE ? -XEN_EINVAL : 0;
+    int64_t error = c == NULL ? -XEN_EINVAL : 0; /* a closed one may be unmasked: nothing is pending there */
     if (error == 0 && d->evtchn->fifo_page != NULL) {
         fifo_unmask(d, c, op->port);
     } else if (error == 0 && op->port < EVTCHN_2L_NR_CHANNELS) {

@@ -105,6 +105,12 @@ static inline void word_store(struct frame *f, union frame_word w)
     __atomic_store_n(&f->w.bits, w.bits, __ATOMIC_RELEASE);
 }
 
+/* frame_words() without its checks, for the hot paths of p2m. */
+static inline uint32_t *words_of(const void *va)
+{
+    return &record_of((uint32_t)(va_to_mfn(va).v - frame_pool.base))->next;
+}
+
 /* The largest order at which both an index and a count allow a block. */
 static inline unsigned order_at(uint32_t index, uint64_t count, unsigned limit)
 {
@@ -116,7 +122,13 @@ static inline unsigned order_at(uint32_t index, uint64_t count, unsigned limit)
 }
 
 /* False if `m` is no RAM that we know. */
-bool frame_index(mfn_t m, uint32_t *index);
+static inline bool frame_index(mfn_t m, uint32_t *index)
+{
+    uint64_t i = m.v - frame_pool.base;
+    *index = (uint32_t)i;
+    return i >> CHUNK_ORDER < frame_pool.chunk_count &&
+           frame_pool.chunks[i >> CHUNK_ORDER].slot != NIL;
+}
 
 /* Open a chunk: its frame records mean something from now on, all FRAME_NONE. */
 void chunk_open(uint32_t index);

@@ -7,16 +7,6 @@ struct frame_pool frame_pool = {.lock = LOCK_INIT(RANK_FRAME)};
 
 #define pool frame_pool
 
-bool frame_index(mfn_t m, uint32_t *index)
-{
-    uint64_t i = m.v - pool.base;
-    if (i >> CHUNK_ORDER >= pool.chunk_count || pool.chunks[i >> CHUNK_ORDER].slot == NIL) {
-        return false;
-    }
-    *index = (uint32_t)i;
-    return true;
-}
-
 /* Head a block whose record already says dirty or not, and put it on its list. */
 static void list_add(uint32_t index, unsigned order, bool last) REQUIRES(&pool.lock)
 {

@@ -52,9 +52,7 @@ static bool reserve_owned(struct domain *d, uint64_t count)
 
 static void scrub(uint32_t index, uint64_t count)
 {
-    void *va = mfn_to_va(index_mfn(index));
-    arch_zero_pages(va, count << FRAME_SHIFT);
-    arch_clean_to_poc(va, count << FRAME_SHIFT);
+    arch_scrub_pages(mfn_to_va(index_mfn(index)), count << FRAME_SHIFT);
 }
 
 /* Go on scrubbing a piece that we hold, at most *budget frames of it. */
@@ -489,15 +487,10 @@ void frame_unshare(void *va)
     f->w.state = FRAME_HYP;
 }
 
-/* In the path of every change of a stage 2: what hyp_record() checks is checked in debug builds. */
 uint32_t *frame_words(const void *va)
 {
-#ifdef CONFIG_DEBUG
     uint32_t index;
     return &hyp_record(va, 0, &index)->next;
-#else
-    return &record_of((uint32_t)(va_to_mfn(va).v - pool.base))->next;
-#endif
 }
 
 /* Looking, and idle work. */

@@ -24,17 +24,14 @@ static int hold(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref, bo
                 struct end *out)
 {
     domid_t self = v->domain->id;
-    if (!by_ref && p->domid != DOMID_SELF) {
-        return GNTST_permission_denied; /* by frame number: one's own only */
-    }
     struct domain *d = p->domid == DOMID_SELF ? domain_hold(v->domain) : domain_get(p->domid);
     if (d == NULL) {
         return GNTST_bad_domain;
     }
-    int status;
+    int status = GNTST_permission_denied; /* by frame number: one's own only */
     if (by_ref) {
         status = grant_pin(d, p->u.ref, self, readonly, false, &out->use);
-    } else {
+    } else if (p->domid == DOMID_SELF) {
         out->use = (struct grant_use){.start = 0, .length = FRAME_SIZE};
         status = p2m_get_frame(d, gfn(p->u.gmfn), !readonly, &out->use.mfn) == 0 ? GNTST_okay : GNTST_bad_page;
     }

@@ -78,10 +78,10 @@ static void track_free(struct grant_domain *g, struct maptrack *m, grant_handle_
 
 /* --- Map --- */
 
-/* Who grants: the same one as for the element before, nearly always. `*last` is counted. */
-static struct domain *granter(struct domain *d, domid_t id, struct domain **last)
+/* Who grants: the same one as for the element before, nearly always. `*last` is counted. By its number:
+ * the interface has no DOMID_SELF here. */
+static struct domain *granter(domid_t id, struct domain **last)
 {
-    id = id == DOMID_SELF ? d->id : id;
     if (*last == NULL || (*last)->id != id) {
         if (*last != NULL) {
             domain_put(*last);
@@ -125,7 +125,7 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
         (op->host_addr & FRAME_MASK) != 0) {
         return GNTST_general_error; /* meaningful where guests have page tables of machine frames */
     }
-    struct domain *from = granter(d, op->dom, last);
+    struct domain *from = granter(op->dom, last);
     if (from == NULL) {
         return GNTST_bad_domain;
     }

@@ -490,6 +490,13 @@ static int64_t transfer(struct vcpu *v, struct gnttab_transfer *op)
     return 0;
 }
 
+/* For guests whose page tables hold machine frames. */
+static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
+{
+    op->status = GNTST_general_error;
+    return 0;
+}
+
 /*
  * arg[0] command, arg[1] array, arg[2] length. A command on arrays does a few
  * elements at a time (H1) and moves arg[1] and arg[2] on. Returns 0, or a
@@ -556,6 +563,8 @@ int64_t grant_table_op(struct vcpu *v, uint64_t *arg)
         return grant_cache_flush_op(v, arg);
     case GNTTABOP_transfer:
         EACH(struct gnttab_transfer, 64, transfer(v, &op));
+    case GNTTABOP_unmap_and_replace:
+        EACH(struct gnttab_unmap_and_replace, 64, replace(v, &op));
     case GNTTABOP_swap_grant_ref:
         EACH(struct gnttab_swap_grant_ref, 64, swap_ref(v, &op));
     case GNTTABOP_setup_table:
@@ -564,7 +573,7 @@ int64_t grant_table_op(struct vcpu *v, uint64_t *arg)
     case GNTTABOP_get_status_frames:
     case GNTTABOP_get_version:
         return single_op(v, arg);
-    default: /* unmap_and_replace and dump_table are not for Arm guests */
+    default: /* dump_table is for the tool stack of debug builds */
         return -XEN_ENOSYS;
     }
 }

@@ -67,6 +67,11 @@ static void handle_ipi(struct cpu *c)
     if (c->loaded) {
         vgic_serve(c->loaded);
     }
+    if (c->current && (__atomic_load_n(&c->current->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
+        /* Most IPIs bring a virtual interrupt: here, not on the slow way out. */
+        __atomic_fetch_and(&c->current->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
+        vgic_flush(c->current);
+    }
     if (c->current && __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED) != 0) {
         __atomic_fetch_or(&c->current->work, WORK_RESCHED, __ATOMIC_RELAXED);
     }

@@ -256,7 +256,7 @@ static int64_t add_one(struct vcpu *v, struct domain *d, uint32_t space, uint64_
     mfn_t m;
     enum p2m_type type;
     if (space == XENMAPSPACE_dev_mmio) {
-        return 0; /* as Xen to a domain without that device: done nothing, said nothing */
+        return -XEN_EACCES; /* devices are given by the configuration */
     }
     int64_t error = find_frame(v, d, space, index, foreign, &m, &type);
     if (error == 0) {
@@ -277,6 +277,9 @@ static int64_t add_to_physmap(struct vcpu *v, uint64_t at)
     }
     if (op.space == XENMAPSPACE_gmfn_foreign) {
         return -XEN_ENOSYS; /* has no field for the other domain: only as a batch */
+    }
+    if (op.space == XENMAPSPACE_gmfn_range && op.size == 0) {
+        return 0; /* nothing asked, nothing refused */
     }
     int64_t error = xen_target(v, op.domid, &d);
     if (error == 0) {
@@ -333,7 +336,7 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t at)
     }
     error = physmap_clear(d, gfn(op.gpfn));
     domain_put(d);
-    return error == -XEN_EBUSY ? error : error != 0 ? -XEN_EINVAL : 0;
+    return error == -XEN_EACCES ? -XEN_EINVAL : error;
 }
 
 /*
@@ -360,6 +363,16 @@ static int64_t acquire_resource(struct vcpu *v, uint64_t at)
     }
     domain_put(d);
     return -XEN_EOPNOTSUPP;
+}
+
+/* For who builds domains; memory is not promised before it is given. */
+static int64_t claim_pages(struct vcpu *v, uint64_t at)
+{
+    struct xen_memory_reservation r;
+    if (guest_va_read(v, &r, at, sizeof(r)) != 0) {
+        return -XEN_EFAULT;
+    }
+    return r.extent_start != 0 || r.extent_order != 0 || r.mem_flags != 0 ? -XEN_EINVAL : -XEN_EPERM;
 }
 
 int64_t memory_op(struct vcpu *v, uint64_t *arg)
@@ -392,7 +405,10 @@ int64_t memory_op(struct vcpu *v, uint64_t *arg)
     case XENMEM_acquire_resource:
         return acquire_resource(v, arg[1]);
     case XENMEM_claim_pages:
-        return -XEN_EPERM;
+        return claim_pages(v, arg[1]);
+    case XENMEM_get_sharing_freed_pages:
+    case XENMEM_get_sharing_shared_pages:
+        return 0; /* none are */
     case XENMEM_get_vnumainfo:
         return -XEN_EOPNOTSUPP;
     default: /* exchange, machine-to-physical lists, sharing, paging, access: not on Arm */

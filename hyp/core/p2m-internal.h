@@ -2,6 +2,7 @@
 #ifndef HYP_P2M_INTERNAL_H
 #define HYP_P2M_INTERNAL_H
 
+#include "frame-internal.h"
 #include <arch/stage2.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
@@ -22,11 +23,6 @@ static inline uint64_t level_frames(unsigned level)
     return 1ull << level_order(level);
 }
 
-static inline uint64_t p2m_gfn_limit(void)
-{
-    return 1ull << (arch_s2_address_bits() - FRAME_SHIFT);
-}
-
 static inline s2_pte_t *table_at(s2_pte_t e)
 {
     return mfn_to_va(arch_s2_mfn(e));
@@ -38,22 +34,22 @@ struct p2m_path {
     unsigned level;
 };
 
-/* `g` is below p2m_gfn_limit(). */
+/* `g` is below p->gfn_limit. Level by level and not as a loop: every path of p2m goes through here. */
 static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *path)
 {
     s2_pte_t *table = arch_ram_va(p->root.v);
-    uint64_t i = g.v >> level_order(1);
-    unsigned level = 1;
-    for (;;) {
-        path->slot[level] = &table[i];
-        if (level == P2M_LEVELS || !arch_s2_is_table(table[i], level)) {
-            break;
-        }
-        table = table_at(table[i]);
-        level++;
-        i = (g.v >> level_order(level)) & (P2M_ENTRIES - 1);
+    path->level = 1;
+    path->slot[1] = &table[g.v >> level_order(1)];
+    if (!arch_s2_is_table(*path->slot[1], 1)) {
+        return;
     }
-    path->level = level;
+    path->level = 2;
+    path->slot[2] = &table_at(*path->slot[1])[(g.v >> level_order(2)) & (P2M_ENTRIES - 1)];
+    if (!arch_s2_is_table(*path->slot[2], 2)) {
+        return;
+    }
+    path->level = 3;
+    path->slot[3] = &table_at(*path->slot[2])[g.v & (P2M_ENTRIES - 1)];
 }
 
 /* p2m_lookup() for who holds the lock. */

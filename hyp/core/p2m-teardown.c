@@ -23,6 +23,7 @@ int p2m_init(struct domain *d)
         return -XEN_ENOMEM;
     }
     d->p2m.root = mfn_mpa(va_to_mfn(root));
+    d->p2m.gfn_limit = 1ull << (arch_s2_address_bits() - FRAME_SHIFT);
     d->p2m.table_frames = 1ull << arch_s2_root_order();
     return 0;
 }
@@ -111,7 +112,7 @@ static void free_spares(struct domain *d) REQUIRES(&d->p2m.lock)
 {
     while (d->p2m.spare != NULL) {
         void *page = d->p2m.spare;
-        uint32_t next = frame_words(page)[1];
+        uint32_t next = words_of(page)[1];
         d->p2m.spare = next != 0 ? mfn_to_va(mfn(next)) : NULL;
         frame_free_hyp(d, page, 0);
     }
@@ -150,5 +151,5 @@ void p2m_destroy(struct domain *d)
     CHECK(p->max_gfn.v == 0 && p->dying == 0);
     frame_free_hyp(d, arch_ram_va(p->root.v), arch_s2_root_order());
     p->root = mpa(0);
-    p->table_frames = 0;
+    p->gfn_limit = p->table_frames = 0;
 }

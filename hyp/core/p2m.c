@@ -2,8 +2,9 @@
  * Stage-2 tables: map, unmap, change rights. Invariants P1 to P5 are in hyp/p2m.h.
  *
  * How many entries of a table page are valid is in frame_words()[0] of its
- * frame record; [1] links the pages of `spare` and `retired`. A table is never
- * empty (P5), so a free range has no table in the way of a block.
+ * frame record; [1] is where merge() last saw that it is no block, and links
+ * the pages of `spare` and `retired`. A table is never empty (P5), so a free
+ * range has no table in the way of a block.
  *
  * An unmap leaves an invalidation owed: the range, and the tables that it
  * emptied. Nobody maps into such a range, and no page of it is used again,
@@ -15,9 +16,10 @@
 #include <hyp/assert.h>
 #include <xen/errno.h>
 
-static bool range_ok(gfn_t at, uint64_t count)
+/* Without a root there is no range at all. */
+static bool range_ok(const struct p2m *p, gfn_t at, uint64_t count)
 {
-    return count != 0 && count <= p2m_gfn_limit() && at.v <= p2m_gfn_limit() - count;
+    return count - 1 < p->gfn_limit && at.v <= p->gfn_limit - count;
 }
 
 /* First gfn after the block of this level that holds g. */
@@ -28,7 +30,7 @@ static uint64_t next_block(uint64_t g, unsigned level)
 
 static uint32_t *words_of_table(const s2_pte_t *slot)
 {
-    return frame_words((const void *)((uintptr_t)slot & ~FRAME_MASK));
+    return words_of((const void *)((uintptr_t)slot & ~FRAME_MASK));
 }
 
 /* Change a slot between valid and not, and count that in its table. The root is not counted. */
@@ -45,7 +47,7 @@ static void set_slot(struct domain *d, s2_pte_t *slot, unsigned level, s2_pte_t 
 
 static void list_push(void **list, void *page)
 {
-    frame_words(page)[1] = *list != NULL ? (uint32_t)va_to_mfn(*list).v : 0;
+    words_of(page)[1] = *list != NULL ? (uint32_t)va_to_mfn(*list).v : 0;
     *list = page;
 }
 
@@ -53,8 +55,9 @@ static void *list_pop(void **list)
 {
     void *page = *list;
     if (page != NULL) {
-        uint32_t next = frame_words(page)[1];
+        uint32_t next = words_of(page)[1];
         *list = next != 0 ? mfn_to_va(mfn(next)) : NULL;
+        words_of(page)[1] = 0;
     }
     return page;
 }
@@ -63,6 +66,9 @@ static void *list_pop(void **list)
 static s2_pte_t *table_alloc(struct domain *d) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
+    if (p->stale_tables) {
+        p2m_flush_locked(d); /* the spare ones may still be walked */
+    }
     s2_pte_t *page = list_pop(&p->spare);
     if (page != NULL) {
         p->spare_count--;
@@ -95,12 +101,19 @@ void p2m_flush_locked(struct domain *d)
     p->stale_start = p->stale_end = gfn(0);
     p->stale_tables = false;
     while ((page = list_pop(&p->retired)) != NULL) {
-        if (p->spare_count < P2M_SPARES) { /* all its entries were unmapped: it is zero */
-            list_push(&p->spare, page);
-            p->spare_count++;
-        } else {
-            frame_free_hyp(d, page, 0);
-        }
+        frame_free_hyp(d, page, 0);
+    }
+}
+
+/* A table without entries, and so all zero, is out of the tree but not out of the TLBs. */
+static void table_retire(struct p2m *p, void *page)
+{
+    p->table_frames--;
+    if (p->spare_count < P2M_SPARES) {
+        list_push(&p->spare, page);
+        p->spare_count++;
+    } else {
+        list_push(&p->retired, page);
     }
 }
 
@@ -113,8 +126,7 @@ static void prune(struct domain *d, struct p2m_path *path, uint64_t g) REQUIRES(
         set_slot(d, path->slot[path->level], path->level, 0);
         uint64_t start = g & ~(level_frames(path->level) - 1);
         owe(&d->p2m, start, start + level_frames(path->level), true);
-        list_push(&d->p2m.retired, page);
-        d->p2m.table_frames--;
+        table_retire(&d->p2m, page);
     }
 }
 
@@ -131,7 +143,7 @@ static int split(struct domain *d, struct p2m_path *path, gfn_t g) REQUIRES(&d->
         mfn_t m = mfn(arch_s2_mfn(old).v + (i << level_order(level)));
         table[i] = arch_s2_leaf(m, arch_s2_type(old), level);
     }
-    frame_words(table)[0] = P2M_ENTRIES;
+    words_of(table)[0] = P2M_ENTRIES;
     uint64_t start = g.v & ~(level_frames(path->level) - 1);
     arch_s2_write(d, slot, 0); /* P1; the table keeps its count */
     arch_s2_flush(d, gfn(start), level_frames(path->level), false);
@@ -146,7 +158,7 @@ static int split(struct domain *d, struct p2m_path *path, gfn_t g) REQUIRES(&d->
 static int split_before(struct domain *d, uint64_t g) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
-    if (g >= p2m_gfn_limit()) {
+    if (g >= d->p2m.gfn_limit) {
         return 0;
     }
     p2m_descend(&d->p2m, gfn(g), &path);
@@ -166,46 +178,36 @@ static int split_edges(struct domain *d, uint64_t start, uint64_t end) REQUIRES(
 }
 
 /* Is entry `i` what it would be if the table, that begins with `first`, were one block? */
-static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, uint64_t i)
+static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, unsigned i)
 {
-    mfn_t m = mfn(arch_s2_mfn(first).v + (i << level_order(level + 1)));
+    mfn_t m = mfn(arch_s2_mfn(first).v + ((uint64_t)i << level_order(level + 1)));
     return table[i] == arch_s2_leaf(m, arch_s2_type(first), level + 1);
 }
 
 /*
  * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
- * they stay pages, so that taking one needs no table and cannot fail.
+ * they stay pages, so that taking one needs no table and cannot fail. Mostly the answer is no, by the entry
+ * that changed or by the one that was wrong last time.
  */
-static bool is_one_block(s2_pte_t *slot, unsigned level)
+static bool is_one_block(s2_pte_t *slot, unsigned level, unsigned changed)
 {
     const s2_pte_t *table = table_at(*slot);
     s2_pte_t first = table[0];
     enum p2m_type t = (enum p2m_type)arch_s2_type(first);
-    if (frame_words(table)[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
-        !(p2m_is_ram(t) || p2m_is_mmio(t)) || (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0) {
+    uint32_t *words = words_of(table);
+    if (words[0] != P2M_ENTRIES || arch_s2_is_table(first, level + 1) ||
+        !(p2m_is_ram(t) || p2m_is_mmio(t)) ||
+        (arch_s2_mfn(first).v & (level_frames(level) - 1)) != 0 ||
+        !in_block(table, first, level, changed) || !in_block(table, first, level, words[1])) {
         return false;
     }
-    /* Where it differed last time it most likely still does: a page that comes and goes costs one look. */
-    uint32_t *hint = &frame_words(table)[1];
-    if (!in_block(table, first, level, *hint & (P2M_ENTRIES - 1))) {
-        return false;
-    }
-    for (uint64_t i = 1; i < P2M_ENTRIES; i++) {
+    for (unsigned i = 1; i < P2M_ENTRIES; i++) {
         if (!in_block(table, first, level, i)) {
-            *hint = (uint32_t)i;
+            words[1] = i;
             return false;
         }
     }
     return true;
-}
-
-/* A quick no, which a frame from anywhere nearly always gets: does it lie where its table's block would have it? */
-static bool fits_beside(const struct p2m_path *path)
-{
-    const s2_pte_t *slot = path->slot[path->level];
-    uint64_t index = ((uintptr_t)slot / sizeof(*slot)) & (P2M_ENTRIES - 1);
-    uint64_t frames = level_frames(path->level), m = arch_s2_mfn(*slot).v;
-    return m / frames % P2M_ENTRIES == index && arch_s2_valid(slot[index != 0 ? -1 : 1]);
 }
 
 /* If the smallest table that holds `g`, or then the next one up, is all one block, make it one. */
@@ -213,7 +215,11 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    while (path.level > 1 && fits_beside(&path) && is_one_block(path.slot[path.level - 1], path.level - 1)) {
+    while (path.level > 1) {
+        unsigned changed = (g.v >> level_order(path.level)) & (P2M_ENTRIES - 1);
+        if (!is_one_block(path.slot[path.level - 1], path.level - 1, changed)) {
+            return;
+        }
         s2_pte_t *slot = path.slot[--path.level];
         s2_pte_t *table = table_at(*slot);
         s2_pte_t first = table[0];
@@ -251,26 +257,71 @@ static unsigned block_level(uint64_t g, uint64_t m, uint64_t count)
     return level;
 }
 
-/* Map one block of `level` at a free place. */
-static int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t)
+/* Make tables down to `level`. */
+static int grow(struct domain *d, struct p2m_path *path, gfn_t g, unsigned level)
     REQUIRES(&d->p2m.lock)
+{
+    while (path->level < level) {
+        s2_pte_t *table = table_alloc(d);
+        if (table == NULL) {
+            prune(d, path, g.v);
+            return -XEN_ENOMEM;
+        }
+        set_slot(d, path->slot[path->level], path->level, arch_s2_table(va_to_mfn(table)));
+        path->level++;
+        path->slot[path->level] = &table[(g.v >> level_order(path->level)) & (P2M_ENTRIES - 1)];
+    }
+    return 0;
+}
+
+/* Map one block of `level`. *full: the table it is in has no free entry left. */
+static inline int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t,
+                            bool *full) REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    while (path.level < level) {
-        s2_pte_t *table = table_alloc(d);
-        if (table == NULL) {
-            prune(d, &path, g.v);
-            return -XEN_ENOMEM;
-        }
-        set_slot(d, path.slot[path.level], path.level, arch_s2_table(va_to_mfn(table)));
-        path.level++;
-        path.slot[path.level] = &table[(g.v >> level_order(path.level)) & (P2M_ENTRIES - 1)];
+    if (arch_s2_valid(*path.slot[path.level])) {
+        return -XEN_EEXIST;
     }
-    CHECK(path.level == level); /* P5 */
-    set_slot(d, path.slot[level], level, arch_s2_leaf(m, t, level));
+    if (path.level != level) {
+        int error = grow(d, &path, g, level);
+        if (error != 0) {
+            return error;
+        }
+        CHECK(path.level == level); /* P5 */
+    }
+    s2_pte_t *slot = path.slot[level];
+    *full = level > 1 && ++words_of_table(slot)[0] == P2M_ENTRIES;
+    arch_s2_write(d, slot, arch_s2_leaf(m, t, level));
     d->p2m.mapped_frames[t] += level_frames(level);
     return 0;
+}
+
+/* The most frequent case by far. */
+static int map_one(struct domain *d, gfn_t g, mfn_t m, enum p2m_type t) REQUIRES(&d->p2m.lock)
+{
+    bool full;
+    int error = map_block(d, g, m, P2M_LEVELS, t, &full);
+    if (unlikely(error != 0)) {
+        p2m_flush_locked(d); /* grow() may have taken tables back */
+        return error;
+    }
+    if (unlikely(full)) {
+        merge(d, g);
+    }
+    arch_s2_publish();
+    return 0;
+}
+
+/* Clear the leaf that ends the path. */
+static void clear_leaf(struct domain *d, struct p2m_path *path, uint64_t g) REQUIRES(&d->p2m.lock)
+{
+    s2_pte_t *slot = path->slot[path->level];
+    uint64_t start = g & ~(level_frames(path->level) - 1);
+    d->p2m.mapped_frames[arch_s2_type(*slot)] -= level_frames(path->level);
+    set_slot(d, slot, path->level, 0);
+    owe(&d->p2m, start, start + level_frames(path->level), false);
+    prune(d, path, g);
 }
 
 /* Clear every leaf in [start, end), whose edges are split. */
@@ -280,12 +331,8 @@ static void clear_range(struct domain *d, uint64_t start, uint64_t end) REQUIRES
     for (uint64_t g = start, next; g < end; g = next) {
         p2m_descend(&d->p2m, gfn(g), &path);
         next = next_block(g, path.level);
-        s2_pte_t old = *path.slot[path.level];
-        if (arch_s2_valid(old)) {
-            d->p2m.mapped_frames[arch_s2_type(old)] -= level_frames(path.level);
-            set_slot(d, path.slot[path.level], path.level, 0);
-            owe(&d->p2m, g, next, false);
-            prune(d, &path, g);
+        if (arch_s2_valid(*path.slot[path.level])) {
+            clear_leaf(d, &path, g);
         }
     }
 }
@@ -295,9 +342,10 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
 {
     uint64_t start = g, end = g + count;
     while (g < end) {
+        bool full; /* only the ragged ends can fill up a table: they are looked at below */
         unsigned level = block_level(g, m, end - g);
-        int error = map_block(d, gfn(g), mfn(m), level, t);
-        if (error != 0) {
+        int error = map_block(d, gfn(g), mfn(m), level, t, &full);
+        if (unlikely(error != 0)) {
             clear_range(d, start, g);
             p2m_flush_locked(d);
             return error;
@@ -305,12 +353,8 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    if (!p2m_is_lent(t)) { /* other domains' frames come and go one by one: no block is worth making */
-        merge(d, gfn(start)); /* the ragged ends may have filled up a table */
-        if (end - 1 != start) {
-            merge(d, gfn(end - 1));
-        }
-    }
+    merge(d, gfn(start));
+    merge(d, gfn(end - 1));
     arch_s2_publish();
     return 0;
 }
@@ -318,20 +362,18 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
 int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t)
 {
     struct p2m *p = &d->p2m;
-    if (!range_ok(at, count) || t == P2M_INVALID || t >= P2M_TYPE_COUNT) {
+    if (!range_ok(p, at, count) || t == P2M_INVALID || t >= P2M_TYPE_COUNT) {
         return -XEN_EINVAL;
     }
     uint64_t end = at.v + count;
     lock(&p->lock);
-    int error = p->root.v == 0 ? -XEN_EINVAL : 0;
-    if (error == 0 && !range_empty(p, at.v, end)) {
-        error = -XEN_EEXIST;
-    }
+    /* A single one is looked at when it is mapped. */
+    int error = count == 1 || range_empty(p, at.v, end) ? 0 : -XEN_EEXIST;
     if (error == 0) {
         if (at.v < p->stale_end.v && end > p->stale_start.v) {
             p2m_flush_locked(d); /* P1: the break was somebody else's */
         }
-        error = map_range(d, at.v, to.v, count, t);
+        error = count == 1 ? map_one(d, at, to, t) : map_range(d, at.v, to.v, count, t);
     }
     if (error == 0 && end > p->max_gfn.v) {
         p->max_gfn = gfn(end);
@@ -345,12 +387,12 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
 int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
 {
     struct p2m *p = &d->p2m;
-    if (!range_ok(at, count)) {
+    if (!range_ok(p, at, count)) {
         return -XEN_EINVAL;
     }
     lock(&p->lock);
-    int error = p->root.v == 0 ? 0 : split_edges(d, at.v, at.v + count);
-    if (error == 0 && p->root.v != 0) {
+    int error = split_edges(d, at.v, at.v + count);
+    if (error == 0) {
         clear_range(d, at.v, at.v + count);
         p2m_flush_locked(d);
     }
@@ -358,25 +400,39 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     return error;
 }
 
+/* May the caller take what is at the end of this path? */
+static int may_take(struct p2m_path *path, gfn_t g, uint32_t types)
+{
+    s2_pte_t e = *path->slot[path->level];
+    if (!arch_s2_valid(e)) {
+        return -XEN_ENOENT;
+    }
+    enum p2m_type t = (enum p2m_type)arch_s2_type(e);
+    if ((types >> t & 1) == 0) {
+        return -XEN_EACCES;
+    }
+    mfn_t m = mfn(arch_s2_mfn(e).v + (g.v & (level_frames(path->level) - 1)));
+    /* Nobody new can find the frame: that takes this lock. */
+    return p2m_is_ram(t) && frame_is_shared(m) ? -XEN_EBUSY : 0;
+}
+
 int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
 {
     struct p2m *p = &d->p2m;
-    struct p2m_entry e;
+    struct p2m_path path;
+    if (g.v >= p->gfn_limit) {
+        return -XEN_ENOENT;
+    }
     lock(&p->lock);
-    int error = p2m_lookup_locked(d, g, &e) ? 0 : -XEN_ENOENT;
-    if (error == 0 && (types >> e.type & 1) == 0) {
-        error = -XEN_EACCES;
-    }
-    if (error == 0 && p2m_is_ram(e.type) && frame_is_shared(e.mfn)) {
-        error = -XEN_EBUSY; /* nobody new can find the frame: that takes this lock */
-    }
-    if (error == 0 && e.order != 0) {
-        error = split_edges(d, g.v, g.v + 1);
+    p2m_descend(p, g, &path);
+    int error = may_take(&path, g, types);
+    while (error == 0 && path.level < P2M_LEVELS) {
+        error = split(d, &path, g);
     }
     if (error == 0) {
-        clear_range(d, g.v, g.v + 1);
-        e.order = 0;
-        *out = e;
+        s2_pte_t e = *path.slot[P2M_LEVELS];
+        *out = (struct p2m_entry){arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e), 0};
+        clear_leaf(d, &path, g.v);
     }
     unlock(&p->lock);
     return error;
@@ -394,7 +450,7 @@ void p2m_flush(struct domain *d)
 bool p2m_lookup_locked(struct domain *d, gfn_t g, struct p2m_entry *out)
 {
     struct p2m_path path;
-    if (g.v >= p2m_gfn_limit() || d->p2m.root.v == 0) {
+    if (g.v >= d->p2m.gfn_limit) {
         return false;
     }
     p2m_descend(&d->p2m, g, &path);
@@ -499,11 +555,11 @@ static void set_rights(struct domain *d, uint64_t start, uint64_t end, enum p2m_
 int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
 {
     struct p2m *p = &d->p2m;
-    if (!range_ok(at, count) || !p2m_is_ram(t)) {
+    if (!range_ok(p, at, count) || !p2m_is_ram(t)) {
         return -XEN_EINVAL;
     }
     lock(&p->lock);
-    int error = p->root.v != 0 && only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;
+    int error = only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;
     if (error == 0) {
         error = split_edges(d, at.v, at.v + count);
     }

@@ -44,8 +44,10 @@ static int64_t register_vcpu_info(struct vcpu *v, struct vcpu *target, uint64_t 
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    if (op.offset > FRAME_SIZE - sizeof(struct vcpu_info) || op.offset % 8 != 0 ||
-        (target != v && target->sched.online)) {
+    if (op.offset > FRAME_SIZE - sizeof(struct vcpu_info) || op.offset % 8 != 0) {
+        return -XEN_ENXIO;
+    }
+    if (target != v && target->sched.online) {
         return -XEN_EINVAL;
     }
     int64_t error = xen_own_frame(d, gfn(op.mfn), &frame);
@@ -86,13 +88,18 @@ static void runstate_now(struct vcpu *v, struct vcpu_runstate_info *r)
 static void area_write(const struct evtchn_vcpu *x, uint32_t offset, const void *from, uint32_t size)
 {
     const char *bytes = from;
-    for (uint32_t i = 0; i < size; i += sizeof(uint64_t)) { /* 8-aligned: no word is split */
+    bool aligned = x->runstate_at[0].v % sizeof(uint64_t) == 0; /* then no word is split, nor seen half */
+    for (uint32_t i = 0; i < size; i += aligned ? sizeof(uint64_t) : 1) {
         bool second = offset + i >= x->runstate_split;
         mpa_t at = mpa(x->runstate_at[second].v + offset + i - (second ? x->runstate_split : 0));
-        uint64_t word;
-        memcpy(&word, bytes + i, sizeof(word));
-        __atomic_store_n((uint64_t *)((char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK)), word,
-                         __ATOMIC_RELAXED);
+        char *to = (char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK);
+        if (aligned) {
+            uint64_t word;
+            memcpy(&word, bytes + i, sizeof(word));
+            __atomic_store_n((uint64_t *)to, word, __ATOMIC_RELAXED);
+        } else {
+            *to = bytes[i];
+        }
     }
 }
 
@@ -152,8 +159,8 @@ static int64_t register_runstate(struct vcpu *v, struct vcpu *target, uint64_t a
     uint64_t va = op.addr.p;
     uint32_t first = (uint32_t)(FRAME_SIZE - (va & FRAME_MASK)), split = sizeof(struct vcpu_runstate_info);
     split = first < split ? first : split;
-    int64_t error = va % 8 != 0 ? -XEN_EINVAL : 0;
-    if (va != 0 && error == 0) {
+    int64_t error = 0;
+    if (va != 0) {
         error = guest_va_hold(v, va, &area[0]);
         if (error == 0 && split < sizeof(struct vcpu_runstate_info)) {
             error = guest_va_hold(v, va + split, &area[1]);

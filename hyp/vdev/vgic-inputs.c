@@ -38,7 +38,7 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
     }
     lock(&v->vgic.lock);
     v->vgic.priv.latch |= 1u << intid;
-    vgic_added_private(v, 1u << intid);
+    vgic_added_private(v, intid);
     unlock(&v->vgic.lock);
 }
 
@@ -101,7 +101,7 @@ void vgic_timer_fired(struct vcpu *v)
     c->priv.phys |= VTIMER_BIT;
     c->priv.line |= VTIMER_BIT;
     c->priv.latch |= c->priv.edge & VTIMER_BIT;
-    vgic_added_private(v, VTIMER_BIT);
+    vgic_added_private(v, VIRQ_VTIMER);
     unlock(&c->lock);
 }
 
@@ -147,44 +147,64 @@ void vgic_unlink_spi(struct domain *d, uint32_t intid)
 
 /* IHI 0069H 12.11.19: with one security state, Group 1 registers reach both groups, others only
  * group 0. */
-static void sgi_send(struct vcpu *t, uint32_t bit, bool group1)
+static __attribute__((noinline)) void sgi_send(struct vcpu *t, unsigned sgi, bool group1)
 {
+    uint32_t bit = 1u << sgi;
     struct vgic_cpu *c = &t->vgic;
 
     lock(&c->lock);
     if (group1 || (c->priv.group & bit) == 0) {
         c->priv.latch |= bit;
-        vgic_added_private(t, bit);
+        vgic_added_private(t, sgi);
     }
     unlock(&c->lock);
 }
 
-void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
+/* To all but the sender, or to some of its cluster. */
+static void sgi_send_many(struct vcpu *v, uint64_t value, bool group1)
 {
     struct domain *d = v->domain;
-    uint32_t bit = 1u << (value >> 24 & 15);
-    bool group1 = reg == VGIC_SGI1R;
-
-    if (d->vgic.version != 3) {
-        return;
-    }
-    if ((value >> 40 & 1) != 0) { /* IRM: all but the sender */
-        for (unsigned i = 0; i < d->vcpu_count; i++) {
-            if (i != v->id) {
-                sgi_send(d->vcpu[i], bit, group1);
-            }
-        }
-        return;
-    }
-    /* Aff3 and Aff2 are zero and Aff0 is below 16 (vgic_affinity): RS, too. */
-    uint64_t above = (value >> 48 & 0xff) | (value >> 32 & 0xff) | (value >> 44 & 15);
+    unsigned sgi = value >> 24 & 15;
+    bool others = (value >> 40 & 1) != 0;
     uint32_t first = (uint32_t)(value >> 16 & 0xff) * 16, list = value & 0xffff;
-    while (above == 0 && list != 0) {
+
+    for (unsigned i = 0; others && i < d->vcpu_count; i++) {
+        if (i != v->id) {
+            sgi_send(d->vcpu[i], sgi, group1);
+        }
+    }
+    while (!others && list != 0) {
         uint32_t id = first + bit_take(&list);
         if (id >= d->vcpu_count) {
             return; /* and so are all that follow */
         }
-        sgi_send(d->vcpu[id], bit, group1);
+        sgi_send(d->vcpu[id], sgi, group1);
+    }
+}
+
+/* Aff3 and Aff2 are zero and Aff0 is below 16 (vgic_affinity), so RS is zero, too. IRM has the others ignored. */
+#define SGI_NOBODY (0xffull << 48 | 15ull << 44 | 0xffull << 32)
+#define SGI_IRM (1ull << 40)
+
+void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
+{
+    const struct domain *d = v->domain;
+    uint32_t list = value & 0xffff;
+
+    if (unlikely(d->vgic.version != 3)) {
+        return;
+    }
+    if (unlikely((value & SGI_IRM) != 0 || (list & (list - 1)) != 0)) {
+        if ((value & SGI_IRM) != 0 || (value & SGI_NOBODY) == 0) {
+            sgi_send_many(v, value, reg == VGIC_SGI1R);
+        }
+        return;
+    }
+    if (list != 0 && (value & SGI_NOBODY) == 0) { /* one target: most are */
+        uint32_t id = (uint32_t)(value >> 16 & 0xff) * 16 + (uint32_t)__builtin_ctz(list);
+        if (id < d->vcpu_count) {
+            sgi_send(d->vcpu[id], value >> 24 & 15, reg == VGIC_SGI1R);
+        }
     }
 }
 
@@ -195,7 +215,7 @@ static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
     lock(&c->lock);
     c->sgi_from[sgi] |= (uint8_t)(1u << from->id);
     c->priv.latch |= 1u << sgi;
-    vgic_added_private(t, 1u << sgi);
+    vgic_added_private(t, sgi);
     unlock(&c->lock);
 }
 

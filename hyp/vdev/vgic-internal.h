@@ -25,6 +25,8 @@ enum { DIST_GROUP0 = 1u << 0, DIST_GROUP1 = 1u << 1 };
 /* ICH_HCR_EL2 (IHI 0069H 12.4.4). */
 enum { HCR_EN = 1u << 0, HCR_LRENPIE = 1u << 2, HCR_NPIE = 1u << 3, HCR_EOICOUNT_SHIFT = 27 };
 
+enum { MISR_NP = 1u << 3 }; /* ICH_MISR_EL2 */
+
 /* Pending, wherever that state is; for residents as of the last fold. */
 static inline uint32_t bank_pending(const struct vgic_bank *b)
 {
@@ -69,8 +71,8 @@ void vgic_request_fold(struct vcpu *v);
  * distributor's lock held. */
 void vgic_update_private(struct vcpu *v, uint32_t mask);
 void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask);
-/* The same, when `mask` only became pending: no list register has to be folded for that, usually. */
-void vgic_added_private(struct vcpu *v, uint32_t mask);
+/* The same for one that only became pending: no list register has to be folded for that, usually. */
+void vgic_added_private(struct vcpu *v, unsigned intid);
 /* G4 for linked interrupts whose state a register write removed. `v`: loaded here, for private
  * ones; NULL for SPIs. */
 void vgic_settle_private(struct vcpu *v);

@@ -22,8 +22,6 @@
 
 #include "vgic-internal.h"
 
-static bool refill_added(struct vcpu *v, bool spis);
-
 bool vgic_is_here(const struct vcpu *v)
 {
     return this_cpu()->current == v;
@@ -64,6 +62,15 @@ static bool short_way_open(const struct vgic_cpu *c)
     return c->refold == 0 && c->hcr == HCR_EN && c->spi_words == 0;
 }
 
+static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
+{
+    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
+    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
+        c->hcr = hcr;
+        arch_ich_hcr_write(hcr);
+    }
+}
+
 /* Of what is new and deliverable, does any have to get into a list register before NPIE? G2 */
 static bool urgent(const struct vgic_cpu *c, uint32_t fresh)
 {
@@ -85,19 +92,6 @@ void vgic_update_private(struct vcpu *v, uint32_t mask)
     if ((c->priv.resident & mask) != 0) {
         vgic_request_fold(v);
     } else if (fresh != 0 && (c->overflow == 0 || urgent(c, fresh))) {
-        vgic_notify(v);
-    }
-}
-
-void vgic_added_private(struct vcpu *v, uint32_t mask)
-{
-    struct vgic_cpu *c = &v->vgic;
-    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv) & mask;
-
-    if ((c->priv.resident & mask) == 0 && (fresh == 0 || (c->overflow != 0 && !urgent(c, fresh)))) {
-        return;
-    }
-    if (!vgic_is_here(v) || !short_way_open(c) || !refill_added(v, false)) {
         vgic_notify(v);
     }
 }
@@ -450,15 +444,6 @@ static bool pick_balance(struct pick *p)
     return p->best[0] != NO_KEY && p->best[1] != NO_KEY;
 }
 
-static void hcr_set(struct vgic_cpu *c, uint32_t hcr)
-{
-    /* Writing zeroes EOIcount, which was folded: always when it can have counted. */
-    if (c->hcr != hcr || (hcr & HCR_LRENPIE) != 0) {
-        c->hcr = hcr;
-        arch_ich_hcr_write(hcr);
-    }
-}
-
 /* The long way: `stale` are list registers whose contents were folded and must not stay. */
 static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
 {
@@ -468,7 +453,7 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
     unsigned chosen_pending = 0;
     bool mixed = false;
 
-    p.room = arch_lr_count();
+    p.room = (unsigned)__builtin_ctz(c->lr_all + 1u);
     p.count = p.pending_count = p.active_count = 0;
     p.best[0] = p.best[1] = NO_KEY;
     pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
@@ -476,9 +461,9 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
         pick_spis(&p, v);
     }
     c->overflow = 0;
+    c->worst = 0;
     if (p.pending_count + p.active_count > p.count) {
         mixed = pick_balance(&p);
-        c->worst = 0;
     }
     for (unsigned n = 0; n < p.count; n++) {
         bool pending = (p.key[n] & KEY_PENDING) != 0;
@@ -509,16 +494,20 @@ static void retire_one(struct vcpu *v, unsigned n)
     struct vgic_bank *b = &v->vgic.priv;
     uint32_t intid = v->vgic.lr_intid[n], bit = 1u << intid % 32;
 
-    if (unlikely(intid >= VGIC_PRIVATE ||
-                 ((b->hw | b->squash_pending | b->squash_active) & bit) != 0)) {
+    if (unlikely(intid >= VGIC_PRIVATE || ((b->squash_pending | b->squash_active) & bit) != 0)) {
         fold_one(v, n, 0);
         return;
     }
     b->resident &= ~bit;
+    if ((b->hw & bit) != 0) {
+        b->line &= ~bit;
+        b->phys &= ~bit;
+        claim(v, b, intid, b->latch & bit);
+    }
 }
 
 /* Recognise finished interrupts without reading list registers; SPIs only under the distributor's lock. */
-static void retire(struct vcpu *v, bool spis)
+static inline __attribute__((always_inline)) void retire(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
     uint32_t done = c->lr_used & (spis ? ~0u : ~(uint32_t)c->lr_spi);
@@ -539,59 +528,147 @@ void vgic_retire_private(struct vcpu *v)
     retire(v, false);
 }
 
-/* One that is pending, not active, and private: most are. */
-static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
+/* load_one() for one that is pending, not active, and private: most are. */
+static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, unsigned n,
+                                                             uint32_t intid)
 {
     struct vgic_cpu *c = &v->vgic;
     struct vgic_bank *b = &c->priv;
-    uint32_t bit = 1u << intid;
+    uint32_t bit = 1u << intid, latched = b->latch & bit;
+    uint64_t lr = intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING;
 
-    if (unlikely(((b->line | b->hw) & bit) != 0 || v->domain->vgic.version == 2)) {
+    if (unlikely(intid < 16 && v->domain->vgic.version == 2)) {
         load_one(v, n, intid, false);
         return;
     }
-    b->latch &= ~bit;
-    b->lr_latch |= bit;
+    lr |= (b->group & bit) != 0 ? LR_GROUP1 : 0;
+    if ((b->hw & bit) != 0) {
+        lr |= LR_HW | (uint64_t)intid << LR_PINTID_SHIFT;
+    } else if ((b->line & ~b->edge & bit) != 0) {
+        lr |= LR_EOI;
+    }
+    if (c->lr_used == 0 || b->priority[intid] > c->worst) {
+        c->worst = b->priority[intid];
+    }
+    b->latch ^= latched;
+    b->lr_latch = (b->lr_latch & ~bit) | latched;
     b->lr_pending |= bit;
     b->lr_active &= ~bit;
     b->resident |= bit;
     c->lr_intid[n] = (uint16_t)intid;
     c->lr_used |= (uint16_t)(1u << n);
-    arch_lr_write(n, intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING |
-                         ((b->group & bit) != 0 ? LR_GROUP1 : 0));
+    arch_lr_write(n, lr);
+}
+
+/* Of `set`, not empty, those with the best priority there is. */
+static uint32_t most_urgent(const struct vgic_bank *b, uint32_t set, uint8_t *priority)
+{
+    uint32_t best = 0;
+
+    *priority = 0xff;
+    while (set != 0) {
+        unsigned i = bit_take(&set);
+        if (b->priority[i] < *priority) {
+            *priority = b->priority[i];
+            best = 0;
+        }
+        best |= b->priority[i] == *priority ? 1u << i : 0;
+    }
+    return best;
 }
 
 /*
- * The short way: only private additions, and room for them all. False: take the long way; also if one
- * came again that is still in a list register, where it may have to become pending beside active.
+ * What does not fit waits for NPIE. True if that is sound without sorting: none of it (of which
+ * `priority` is the best) is more urgent than any that is in, and all are of one group and private.
+ */
+static bool overflow_begin(struct vgic_cpu *c, uint8_t priority)
+{
+    uint32_t enabled = c->priv.enabled, group1 = enabled & c->priv.group;
+
+    if (priority < c->worst || c->lr_spi != 0 || (group1 != 0 && group1 != enabled)) {
+        return false;
+    }
+    c->overflow = group1 != 0 ? DIST_GROUP1 : DIST_GROUP0;
+    hcr_set(c, HCR_EN | HCR_NPIE);
+    return true;
+}
+
+/*
+ * The short way: only private additions. False: take the long way, because they cannot simply wait,
+ * or because one came again that is still in a list register, where it may have to become pending
+ * beside active.
  */
 static bool refill_added(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
+    uint8_t priority;
 
     retire(v, spis);
     uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv);
-    uint32_t free = ((1u << arch_lr_count()) - 1) & ~(uint32_t)c->lr_used;
-    if (unlikely((c->priv.latch & c->priv.resident) != 0)) {
-        return false;
+    uint32_t free = c->lr_all & ~(uint32_t)c->lr_used;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
+        return false; /* second case: all are active, and one has to give way, or NPIE storms */
     }
-    for (uint32_t waiting = fresh, room = free; waiting != 0; waiting &= waiting - 1) {
-        if (room == 0) {
-            return false;
+    if (likely(free != 0 && (fresh & (fresh - 1)) == 0)) { /* one, or none */
+        if (fresh != 0) {
+            load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
         }
-        room &= room - 1;
+        fresh = 0;
     }
     while (fresh != 0) {
-        load_fresh(v, bit_take(&free), bit_take(&fresh));
+        uint32_t best = most_urgent(&c->priv, fresh, &priority);
+        fresh &= ~best;
+        while (best != 0 && free != 0) {
+            load_fresh(v, bit_take(&free), bit_take(&best));
+        }
+        if (best != 0) {
+            return overflow_begin(c, priority);
+        }
     }
+    c->overflow = 0;
+    hcr_set(c, HCR_EN);
     return true;
+}
+
+/*
+ * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
+ * short way is open and no WORK_VGIC is due.
+ */
+void vgic_added_private(struct vcpu *v, unsigned intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
+    bool here = vgic_is_here(v) && short_way_open(c);
+
+    if ((c->priv.resident & bit) != 0) {
+        if (here) {
+            retire(v, false);
+        }
+        if (!here || (c->priv.resident & bit) != 0) {
+            vgic_notify(v);
+            return;
+        }
+    }
+    if ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) == 0 ||
+        (c->overflow != 0 && !urgent(c, bit))) {
+        return;
+    }
+    if (here && c->lr_used == c->lr_all) {
+        retire(v, false);
+    }
+    if (here && c->lr_used != c->lr_all) {
+        load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
+    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
+        vgic_notify(v);
+    }
 }
 
 static void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    if (short_way_open(c) && refill_added(v, spis)) {
+    bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
+    if (added && c->overflow != (DIST_GROUP0 | DIST_GROUP1) && refill_added(v, spis)) {
         return;
     }
     uint32_t stale = c->lr_used;
@@ -651,9 +728,12 @@ void vgic_sync(struct vcpu *v)
     __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
 }
 
+/* NPIE alone means that nothing pending is in: what waits may simply follow. */
 void vgic_maintenance(struct vcpu *v)
 {
-    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    if (arch_ich_misr_read() != MISR_NP) {
+        __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
+    }
     vgic_flush(v);
 }
 
@@ -690,6 +770,7 @@ void vgic_restore(struct vcpu *v)
 
     lock(&c->lock);
     c->loaded = true;
+    c->lr_all = (uint16_t)((1u << arch_lr_count()) - 1);
     arch_vif_load(&c->vif);
     hcr_set(c, HCR_EN);
     c->priv.phys = c->priv.hw & (c->priv.line | c->priv.active);

@@ -12,61 +12,26 @@
 #include <hyp/domain.h>
 #include <hyp/vgic.h>
 
-/* Register offsets. */
-enum {
-    DR = 0x00,
-    RSR = 0x04,
-    FR = 0x18,
-    ILPR = 0x20,
-    IBRD = 0x24,
-    FBRD = 0x28,
-    LCR_H = 0x2c,
-    CR = 0x30,
-    IFLS = 0x34,
-    IMSC = 0x38,
-    RIS = 0x3c,
-    MIS = 0x40,
-    ICR = 0x44,
-    DMACR = 0x48,
-    ID = 0xfe0
-};
-
-enum {
-    FR_CTS = 1,
-    FR_DSR = 2,
-    FR_DCD = 4,
-    FR_BUSY = 8,
-    FR_RXFE = 16,
-    FR_TXFF = 32,
-    FR_RXFF = 64,
-    FR_TXFE = 128,
-    FR_RI = 256
+/* clang-format off */
+enum { /* register offsets */
+    DR = 0x00, RSR = 0x04, FR = 0x18, ILPR = 0x20, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2c, CR = 0x30,
+    IFLS = 0x34, IMSC = 0x38, RIS = 0x3c, MIS = 0x40, ICR = 0x44, DMACR = 0x48, ID = 0xfe0,
 };
 enum {
-    CR_UARTEN = 1,
-    CR_LBE = 1 << 7,
-    CR_TXE = 1 << 8,
-    CR_RXE = 1 << 9,
-    CR_DTR = 1 << 10,
-    CR_RTS = 1 << 11,
-    CR_OUT1 = 1 << 12,
-    CR_OUT2 = 1 << 13,
-    CR_MASK = 0xff87
+    FR_CTS = 1, FR_DSR = 2, FR_DCD = 4, FR_BUSY = 8, FR_RXFE = 16, FR_TXFF = 32, FR_RXFF = 64,
+    FR_TXFE = 128, FR_RI = 256,
+};
+enum {
+    CR_UARTEN = 1, CR_LBE = 1 << 7, CR_TXE = 1 << 8, CR_RXE = 1 << 9, CR_DTR = 1 << 10,
+    CR_RTS = 1 << 11, CR_OUT1 = 1 << 12, CR_OUT2 = 1 << 13, CR_MASK = 0xff87,
 };
 enum { LCR_BRK = 1, LCR_FEN = 16, LCR_MASK = 0xff };
 enum { DR_BREAK = 1 << 10, RSR_OVERRUN = 8, RSR_MASK = 15 };
 enum {
-    INT_RI = 1,
-    INT_CTS = 2,
-    INT_DCD = 4,
-    INT_DSR = 8,
-    INT_RX = 16,
-    INT_TX = 32,
-    INT_RT = 64,
-    INT_BREAK = 1 << 9,
-    INT_OVERRUN = 1 << 10,
-    INT_MASK = 0x7ff
+    INT_RI = 1, INT_CTS = 2, INT_DCD = 4, INT_DSR = 8, INT_RX = 16, INT_TX = 32, INT_RT = 64,
+    INT_BREAK = 1 << 9, INT_OVERRUN = 1 << 10, INT_MASK = 0x7ff,
 };
+/* clang-format on */
 
 /* Identification of revision r1p5, the first with 32 entries. */
 static const uint8_t id[] = {0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
@@ -106,6 +71,28 @@ static void update_line(struct domain *d)
     }
 }
 
+/* Modem lines: a peer that is always there, or our own outputs looped back. */
+static unsigned modem(const struct vuart *u)
+{
+    if ((u->cr & CR_LBE) == 0) {
+        return FR_CTS | FR_DSR | FR_DCD;
+    }
+    return ((u->cr & CR_RTS) != 0 ? FR_CTS : 0) | ((u->cr & CR_DTR) != 0 ? FR_DSR : 0) |
+           ((u->cr & CR_OUT1) != 0 ? FR_DCD : 0) | ((u->cr & CR_OUT2) != 0 ? FR_RI : 0);
+}
+
+/* V3: to be called after whatever changes a FIFO, its depth or the modem lines. */
+static void update_flags(struct vuart *u)
+{
+    unsigned tx = u->tx_count, rx = u->rx_count;
+
+    __atomic_store_n(&u->flags,
+                     (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) |
+                                (rx >= depth(u) ? FR_RXFF : 0) | (tx == 0 ? FR_TXFE : FR_BUSY) |
+                                (tx >= depth(u) ? FR_TXFF : 0)),
+                     __ATOMIC_RELAXED);
+}
+
 static void judge_rx(struct vuart *u)
 {
     bool fifo = (u->lcr_h & LCR_FEN) != 0;
@@ -113,6 +100,7 @@ static void judge_rx(struct vuart *u)
     unsigned pending = (full_enough ? INT_RX : 0) | (fifo && u->rx_count != 0 ? INT_RT : 0);
 
     u->ris = (uint16_t)((u->ris & ~(INT_RX | INT_RT)) | pending);
+    update_flags(u);
 }
 
 static bool rx_push(struct vuart *u, unsigned entry)
@@ -155,6 +143,7 @@ static void judge_tx(struct vuart *u)
     } else {
         u->ris &= (uint16_t)~INT_TX;
     }
+    update_flags(u);
 }
 
 /* Send what waits, as far as there is room. At most VUART_FIFO characters. */
@@ -201,26 +190,6 @@ static uint16_t read_data(struct vuart *u)
     return entry;
 }
 
-/* Modem lines: a peer that is always there, or our own outputs looped back. */
-static unsigned modem(const struct vuart *u)
-{
-    if ((u->cr & CR_LBE) == 0) {
-        return FR_CTS | FR_DSR | FR_DCD;
-    }
-    return ((u->cr & CR_RTS) != 0 ? FR_CTS : 0) | ((u->cr & CR_DTR) != 0 ? FR_DSR : 0) |
-           ((u->cr & CR_OUT1) != 0 ? FR_DCD : 0) | ((u->cr & CR_OUT2) != 0 ? FR_RI : 0);
-}
-
-/* Also read without the lock: each field is one byte or half-word. */
-static uint16_t flags(const struct vuart *u)
-{
-    unsigned tx = __atomic_load_n(&u->tx_count, __ATOMIC_RELAXED);
-    unsigned rx = __atomic_load_n(&u->rx_count, __ATOMIC_RELAXED);
-
-    return (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) | (rx >= depth(u) ? FR_RXFF : 0) |
-                      (tx == 0 ? FR_TXFE : FR_BUSY) | (tx >= depth(u) ? FR_TXFF : 0));
-}
-
 static void write_cr(struct domain *d, uint16_t value)
 {
     struct vuart *u = &d->vuart;
@@ -232,6 +201,7 @@ static void write_cr(struct domain *d, uint16_t value)
         (uint16_t)(((changed & FR_CTS) != 0 ? INT_CTS : 0) |
                    ((changed & FR_DSR) != 0 ? INT_DSR : 0) |
                    ((changed & FR_DCD) != 0 ? INT_DCD : 0) | ((changed & FR_RI) != 0 ? INT_RI : 0));
+    update_flags(u);
     drain(d);
 }
 
@@ -247,81 +217,57 @@ static void write_lcr_h(struct domain *d, uint16_t value)
     judge_rx(u);
 }
 
+/* Registers that keep what is written, and their implemented bits. */
+#define PLAIN(register, field, bits) [(register) / 4] = {offsetof(struct vuart, field), bits}
+static const struct {
+    uint16_t field, bits;
+} plain[] = {
+    PLAIN(RSR, rsr, 0),      PLAIN(ILPR, ilpr, 0xff),       PLAIN(IBRD, ibrd, 0xffff),
+    PLAIN(FBRD, fbrd, 0x3f), PLAIN(LCR_H, lcr_h, LCR_MASK), PLAIN(CR, cr, CR_MASK),
+    PLAIN(IFLS, ifls, 0x3f), PLAIN(IMSC, imsc, INT_MASK),   PLAIN(RIS, ris, 0),
+    PLAIN(DMACR, dmacr, 7),
+};
+
+static uint16_t *field_of(struct vuart *u, uint32_t at)
+{
+    return at / 4 < ARRAY_LEN(plain) && plain[at / 4].field != 0
+               ? (uint16_t *)((char *)u + plain[at / 4].field)
+               : NULL;
+}
+
 static uint16_t read_register(struct vuart *u, uint32_t at)
 {
-    switch (at) {
-    case DR:
-        return read_data(u);
-    case RSR:
-        return u->rsr;
-    case FR:
-        return flags(u);
-    case ILPR:
-        return u->ilpr;
-    case IBRD:
-        return u->ibrd;
-    case FBRD:
-        return u->fbrd;
-    case LCR_H:
-        return u->lcr_h;
-    case CR:
-        return u->cr;
-    case IFLS:
-        return u->ifls;
-    case IMSC:
-        return u->imsc;
-    case RIS:
-        return u->ris;
-    case MIS:
-        return u->ris & u->imsc;
-    case DMACR:
-        return u->dmacr;
-    default:
-        return at >= ID ? id[(at - ID) / 4] : 0;
+    const uint16_t *field = field_of(u, at);
+
+    if (field != NULL) {
+        return *field;
     }
+    return at == DR    ? read_data(u)
+           : at == MIS ? u->ris & u->imsc
+           : at >= ID  ? id[(at - ID) / 4]
+                       : 0;
 }
 
 static void write_register(struct domain *d, uint32_t at, uint16_t value)
 {
     struct vuart *u = &d->vuart;
+    uint16_t *field = field_of(u, at);
 
-    switch (at) {
-    case DR:
+    if (at == DR) {
         write_data(d, (uint8_t)value);
-        break;
-    case RSR: /* as ECR: any write clears */
-        u->rsr = 0;
-        break;
-    case ILPR:
-        u->ilpr = value & 0xff;
-        break;
-    case IBRD:
-        u->ibrd = value;
-        break;
-    case FBRD:
-        u->fbrd = value & 0x3f;
-        break;
-    case LCR_H:
-        write_lcr_h(d, value);
-        break;
-    case CR:
+    } else if (at == CR) {
         write_cr(d, value);
-        break;
-    case IFLS:
-        u->ifls = value & 0x3f;
-        judge_rx(u);
-        break;
-    case IMSC:
-        u->imsc = value & INT_MASK;
-        break;
-    case ICR:
+    } else if (at == LCR_H) {
+        write_lcr_h(d, value);
+    } else if (at == ICR) {
         u->ris &= (uint16_t)~value;
-        break;
-    case DMACR:
-        u->dmacr = value & 7;
-        break;
-    default:
-        break; /* reserved, or read-only */
+    } else if (at == RSR) { /* as ECR: any write clears */
+        u->rsr = 0;
+    } else if (field != NULL && plain[at / 4].bits != 0) {
+        *field = value & plain[at / 4].bits;
+        if (at == IFLS) {
+            judge_rx(u);
+        }
     }
 }
 
@@ -331,7 +277,7 @@ void vuart_access(struct domain *d, struct mmio_access *a)
     uint32_t offset = (uint32_t)(a->at.v - u->base.v), at = offset & ~3u, lane = offset & 3;
 
     if (!a->write && at == FR) {
-        a->value = (uint64_t)flags(u) >> 8 * lane;
+        a->value = (uint64_t)__atomic_load_n(&u->flags, __ATOMIC_RELAXED) >> 8 * lane;
         return;
     }
     lock(&u->lock);
@@ -402,6 +348,7 @@ static void power_on(struct vuart *u)
     u->ifls = 0x12;
     u->ris = u->imsc = u->ilpr = u->dmacr = u->rsr = 0;
     u->rx_first = u->rx_count = u->tx_first = u->tx_count = 0;
+    update_flags(u);
 }
 
 void vuart_init(struct domain *d, gpa_t base, uint32_t spi)

@@ -380,7 +380,8 @@ static void test_no_root(void **state)
     e->hyp_frames_max = 1;
     assert_int_equal(p2m_init(e), -XEN_ENOMEM);
     assert_int_equal(p2m_map(e, gfn(0), device, 1, P2M_MMIO), -XEN_EINVAL);
-    assert_int_equal(p2m_unmap(e, gfn(0), 1), 0);
+    assert_int_equal(p2m_unmap(e, gfn(0), 1), -XEN_EINVAL);
+    assert_int_equal(p2m_take(e, gfn(0), ALL_TYPES, &entry), -XEN_ENOENT);
     assert_int_equal(p2m_set_type(e, gfn(0), 1, P2M_RAM), -XEN_EINVAL);
     assert_false(p2m_lookup(e, gfn(0), &entry));
     p2m_walk(e, gfn(0), NULL, NULL);

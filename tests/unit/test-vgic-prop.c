@@ -553,8 +553,9 @@ static void check_active(unsigned vcpu)
 
     for (unsigned intid = 0; intid < 32 + MODEL_SPIS; intid++) {
         const struct vgic_spi_bank *s = &model_domain->vgic.spi[intid / 32 - (intid >= 32)];
-        is[intid] = intid < 32 ? v->vgic.priv.active >> intid & 1
-                               : (s->bank.active >> intid % 32 & 1) != 0 && s->holder[intid % 32] == vcpu;
+        is[intid] = intid < 32
+                        ? v->vgic.priv.active >> intid & 1
+                        : (s->bank.active >> intid % 32 & 1) != 0 && s->holder[intid % 32] == vcpu;
     }
     for (unsigned n = 0; v->cpu && n < fake_lr_count; n++) {
         uint64_t lr = fake_hw[v->cpu->id].lr[n];

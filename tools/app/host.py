@@ -26,7 +26,7 @@ def tap_objects(where, sanitize):
     toolchain.make("build/arm64/libos/lwip-src")
     lwip = os.path.join(LIBOS, "lwip-src", "src")
     command = (["gcc", "-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer",
-                "-U_FORTIFY_SOURCE", "-D_GNU_SOURCE", f"-I{ROOT}/libos", f"-I{ROOT}/libos/include",
+                "-U_FORTIFY_SOURCE", "-D_GNU_SOURCE", "-DLIBOS_TAP_STAGE", f"-I{ROOT}/libos", f"-I{ROOT}/libos/include",
                 f"-I{ROOT}/libos/net/lwip", "-isystem", os.path.join(lwip, "include")] + sanitize)
     objects = []
     for name in TAP_SOURCES:

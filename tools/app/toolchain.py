@@ -79,7 +79,7 @@ def gcc_file(name):
 def target_cflags():
     """Flags that make the cross compiler see musl's headers and produce what an image needs."""
     return ["-nostdinc", "-isystem", musl_include(), "-isystem", gcc_file("include"), "-fPIE",
-            "-ffunction-sections", "-fdata-sections", "-fno-omit-frame-pointer",
+            "-ffunction-sections", "-fdata-sections", "-fno-omit-frame-pointer", "-momit-leaf-frame-pointer",
             "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables",
             "-fno-ident", "-U_FORTIFY_SOURCE", "-DBULKHEAD_LIBOS=1", "-mno-outline-atomics",
             f"-ffile-prefix-map={ROOT}=."]

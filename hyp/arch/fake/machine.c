@@ -136,6 +136,12 @@ void arch_zero_pages(void *va, uint64_t size_bytes)
     }
 }
 
+void arch_scrub_pages(void *va, uint64_t size_bytes)
+{
+    arch_zero_pages(va, size_bytes);
+    arch_clean_to_poc(va, size_bytes);
+}
+
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes)
 {
     CHECK(size_bytes <= arena_bytes && at.v + size_bytes <= FAKE_RAM_BASE + arena_bytes);

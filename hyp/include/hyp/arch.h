@@ -81,6 +81,8 @@ void arch_s2_flush_all(struct domain *d);
 
 /* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
 void arch_zero_pages(void *va, uint64_t size_bytes);
+/* The same, and clean it to memory, where somebody with his caches off would look. */
+void arch_scrub_pages(void *va, uint64_t size_bytes);
 
 /* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
 void arch_clean_to_poc(const void *va, size_t size_bytes);

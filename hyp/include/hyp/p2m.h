@@ -79,14 +79,10 @@ static inline bool p2m_is_mmio(enum p2m_type t)
     return t == P2M_MMIO || t == P2M_MMIO_C;
 }
 
-static inline bool p2m_is_lent(enum p2m_type t)
-{
-    return t == P2M_GRANT_RW || t == P2M_GRANT_RO || t == P2M_FOREIGN;
-}
-
 struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
+    uint64_t gfn_limit;    /* [const] one past the highest gfn there can be; 0 without a root */
     uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;         /* [lock] one past the highest gfn ever mapped */
@@ -94,8 +90,8 @@ struct p2m {
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
     uint32_t spare_count;  /* [lock] empty table pages kept for the next map */
-    void *spare;           /* [lock] linked by frame_words()[1] */
-    void *retired;         /* [lock] tables unlinked, to be freed after the invalidation; likewise */
+    void *spare;           /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
+    void *retired;         /* [lock] more of them, to be freed after the invalidation; likewise */
     uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB entry taken out and being emptied; 0: none */
     uint32_t dying_slot;   /* [lock] how far */
     uint32_t root_slot;    /* [lock] root entries below are empty */

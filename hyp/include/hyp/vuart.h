@@ -10,6 +10,7 @@
  * V1  rx_count and tx_count never pass 32, or 1 while LCR_H.FEN is 0.
  * V2  `line` is what the vGIC was told last, and equals (ris & imsc) != 0
  *     whenever the lock is free.
+ * V3  `flags` follows from the other fields whenever the lock is free.
  */
 #ifndef HYP_VUART_H
 #define HYP_VUART_H
@@ -32,7 +33,8 @@ struct vuart {
     uint16_t ris, imsc;       /* [lock] interrupts pending, enabled */
     uint16_t cr, lcr_h, ifls; /* [lock] registers of those names */
     uint16_t ibrd, fbrd, ilpr, dmacr, rsr;
-    uint8_t rx_first, rx_count; /* [lock]; counts are read without it for the flags */
+    uint16_t flags;             /* [atomic] UARTFR as a guest reads it, without the lock */
+    uint8_t rx_first, rx_count; /* [lock] */
     uint8_t tx_first, tx_count; /* [lock] */
     uint16_t rx[VUART_FIFO];    /* [lock] character, and its errors in bits 8-11 */
     uint8_t tx[VUART_FIFO];     /* [lock] characters the console had no room for */

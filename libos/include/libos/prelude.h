@@ -2,8 +2,8 @@
  * Included before everything (-include) in the library OS's own objects.
  *
  * Hidden visibility: no address goes through a table, so boot code can run before relocation.
- * Memory functions of our own: musl's memset uses SIMD registers, which a system call must
- * leave alone.
+ * Some functions of our own: musl's memset and strspn use SIMD registers, which a system call
+ * must leave alone (tests/libos/pure.py looks at all that we take from musl).
  */
 #ifndef LIBOS_PRELUDE_H
 #define LIBOS_PRELUDE_H
@@ -16,6 +16,8 @@ void *memcpy(void *restrict, const void *restrict, libos_size_t) __asm__("libos_
 void *memmove(void *, const void *, libos_size_t) __asm__("libos_memmove");
 void *memset(void *, int, libos_size_t) __asm__("libos_memset");
 int memcmp(const void *, const void *, libos_size_t) __asm__("libos_memcmp");
+libos_size_t strspn(const char *, const char *) __asm__("libos_strspn");
+libos_size_t strcspn(const char *, const char *) __asm__("libos_strcspn");
 #endif
 
 #endif

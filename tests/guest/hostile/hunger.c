@@ -42,9 +42,12 @@ void guest_main(void)
     hostile_catch();
     u64 beyond = (machine.ram_base + machine.ram_size + (1ul << 30)) >> 12;
     u64 extra = 0, ports = 0;
-    for (u64 round = bootarg_u64("rounds", 5); round; round--) {
+    for (u64 round = 0; hostile_more(round, 5); round++) {
         for (u32 order = 0; order < 20; order += 3) {
             extra += eat(beyond, order);
+            if (round == 0 || bootarg_u64("verbose", 0)) {
+                note("order %u: %lu extents beyond our memory so far", order, extra);
+            }
         }
         for (u32 i = 0; i < 64; i++) { /* give own frames back and take them again */
             u64 own = ((machine.ram_base + machine.ram_size / 2) >> 12) + i * 64;
@@ -53,6 +56,9 @@ void guest_main(void)
         for (u32 i = 0; i < 64; i++) {
             u64 own = ((machine.ram_base + machine.ram_size / 2) >> 12) + i * 64;
             memory_op(XENMEM_populate_physmap, own, 64, 0);
+        }
+        if (bootarg_u64("verbose", 0)) {
+            note("gave back and took again");
         }
         struct evtchn_alloc_unbound unbound = {DOMID_SELF, DOMID_SELF, 0};
         u32 last = 0;
@@ -65,6 +71,9 @@ void guest_main(void)
             hypercall(HYPERCALL_event_channel_op, EVTCHNOP_close, (u64)&close, 0, 0);
         }
         for (u64 i = 0; i < 4096; i++) { /* a table for each far corner of the address space */
+            if (i == machine.ram_base >> 30) {
+                continue; /* our own image */
+            }
             struct xen_add_to_physmap add = {DOMID_SELF, 0, XENMAPSPACE_shared_info, 0, i << 18};
             hypercall(HYPERCALL_memory_op, XENMEM_add_to_physmap, (u64)&add, 0, 0);
         }

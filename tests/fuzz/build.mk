@@ -1,0 +1,24 @@
+# libFuzzer programs that are not property files (tests/prop has those, and the script that runs
+# both). Each makes its own first corpus; what it finds grows in $(CACHE)/corpus.
+#   make fuzz-tree FUZZ_SECONDS=60      and, longer, in `make nightly`
+
+FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config*.c hyp/arch/fake/*.c) \
+                  $(addprefix hyp/core/,tree.c image.c passthrough.c devtree.c guest-tree.c guest-tree-copy.c random.c \
+                  frame.c frame-pool.c frame-boot.c) lib/chacha20.c
+FUZZ_SECONDS ?= 120
+FUZZ_TREE := $(B)/prop/fuzz-tree
+
+$(FUZZ_TREE): $(FUZZ_TREE_SRCS) $(wildcard hyp/include/hyp/*.h hyp/core/*.h)
+	$(call say,FUZZCC,$@)
+	@mkdir -p $(@D)
+	$(Q)clang-14 $(FUZZ_CFLAGS) -o $@ $(FUZZ_TREE_SRCS) -lfdt
+
+.PHONY: fuzz-tree fuzz-tree-seed
+fuzz-tree-seed: $(FUZZ_TREE)
+	@mkdir -p $(CACHE)/corpus/tree
+	$(Q)$< --seed $(CACHE)/corpus/tree
+
+fuzz-tree: fuzz-tree-seed
+	$(Q)tests/prop/fuzz.sh tree $(CACHE)/corpus/tree $(FUZZ_SECONDS)
+
+NIGHTLY_SUITES += $(MAKE) -s fuzz-tree-seed >&2 && tests/prop/fuzz.sh tree $(CACHE)/corpus/tree $(FUZZ_SECONDS);
