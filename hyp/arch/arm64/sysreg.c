@@ -242,6 +242,9 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
     if (wide) {
         unsigned rt = (esr >> 5) & 31, rt2 = (esr >> 10) & 31;
 
+        if (rt == 31 || rt2 == 31) {
+            return false; /* the PC is no operand of these: F6.1.137, UNPREDICTABLE */
+        }
         if (((esr >> 1) & 0xf) == 14 && ((esr >> 16) & 0xf) == 2) { /* CNTP_CVAL */
             if (esr & 1) {
                 uint64_t value = vtimer_ptimer_read(v, PTIMER_CVAL);
@@ -285,16 +288,4 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
         return raz_wi(v, esr);
     }
     return false;
-}
-
-/* AArch32: VMRS of MVFR0 to MVFR2, which HCR_EL2.TID3 traps; ISS as above, the register in CRn. */
-bool cp10_trap(struct vcpu *v, uint64_t esr)
-{
-    unsigned reg = (esr >> 10) & 0xf;
-
-    if (!(esr & 1) || reg < 5 || reg > 7) {
-        return false;
-    }
-    write_back(v, esr, (uint32_t)id_value[3][7 - reg]);
-    return true;
 }
