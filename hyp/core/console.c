@@ -54,12 +54,10 @@ static struct {
     uint64_t partial_due;            /* [lock] when `partials` are shown */
     uint64_t armed_ticks;            /* [lock] when `timer` fires, TICKS_NEVER if it is not set */
     struct timer timer;
-    uint32_t todo;        /* [atomic] enum todo: what came while somebody was at work */
+    uint32_t asked;       /* [atomic] somebody came while a CPU was at work */
     uint32_t busy;        /* [atomic] a CPU is at work: it alone runs commands and takes keys */
     struct editor editor; /* [lock] */
 } screen = {.lock = LOCK_INIT(RANK_CONSOLE)};
-
-enum todo { TODO_KEYS = 1u << 0, TODO_TIME = 1u << 1 };
 
 /* The queue. */
 
@@ -697,12 +695,16 @@ static void run_commands(void)
 }
 
 /* One round of all that may be due; then the timer for what is not yet. */
-static void work_once(uint32_t todo)
+static void work_once(void)
 {
     int key;
 
-    for (unsigned i = 0; (todo & TODO_KEYS) && i < KEYS_PER_EVENT && (key = next_key()) >= 0; i++) {
+    unsigned keys = 0;
+    for (; keys < KEYS_PER_EVENT && (key = next_key()) >= 0; keys++) {
         key_pressed((char)key);
+    }
+    if (keys == KEYS_PER_EVENT) {
+        console_work_in(1);
     }
     bool rest = deliver_input();
     release_blocked();
@@ -721,12 +723,13 @@ static void work_once(uint32_t todo)
 }
 
 /* Keys and time may come on two CPUs at once: one works, the other leaves word. */
-static void work(uint32_t todo)
+static void work(void)
 {
-    __atomic_fetch_or(&screen.todo, todo, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&screen.todo, __ATOMIC_SEQ_CST) &&
+    __atomic_store_n(&screen.asked, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&screen.asked, __ATOMIC_SEQ_CST) &&
            !__atomic_exchange_n(&screen.busy, 1, __ATOMIC_SEQ_CST)) {
-        work_once(__atomic_exchange_n(&screen.todo, 0, __ATOMIC_SEQ_CST));
+        __atomic_store_n(&screen.asked, 0, __ATOMIC_SEQ_CST);
+        work_once();
         __atomic_store_n(&screen.busy, 0, __ATOMIC_SEQ_CST);
     }
 }
@@ -736,13 +739,13 @@ static void on_timer(struct timer *t, uint64_t now)
     lock(&screen.lock);
     screen.armed_ticks = TICKS_NEVER;
     unlock(&screen.lock);
-    work(TODO_TIME);
+    work();
 }
 
 /* From the line's interrupt: keys, or room. */
 static void on_event(void)
 {
-    work(TODO_KEYS);
+    work();
 }
 
 /* Beginning and end. */

@@ -6,6 +6,7 @@ SYSTEM ?=
 
 TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
 TEST_SUITES += $(PYTHON) tests/system/linux.py --set short;
+TEST_SUITES += $(PYTHON) tests/system/schedule.py;
 NIGHTLY_SUITES += $(PYTHON) tests/system/linux.py --set full;
 TEST_DEPS += $(B)/host/bulkhead $(B)/arm64/bulkhead
 
