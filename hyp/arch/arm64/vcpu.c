@@ -66,6 +66,9 @@ void vcpu_fp_take(struct vcpu *v)
     isb();
     if (c->fp_owner != v || v->arch.fp_cpu != c) {
         fp_restore(&v->arch.fp);
+        if (v->arch.aarch32) {
+            sysreg_write(fpexc32_el2, v->arch.fp.fpexc32);
+        }
         c->fp_owner = v;
         v->arch.fp_cpu = c;
     }
@@ -76,6 +79,9 @@ static void fp_unload(struct vcpu *v)
 {
     if (v->arch.fp_enabled) {
         fp_save(&v->arch.fp);
+        if (v->arch.aarch32) {
+            v->arch.fp.fpexc32 = sysreg_read(fpexc32_el2);
+        }
         v->arch.fp_enabled = false;
     }
 }

@@ -18,6 +18,7 @@ struct cpu;
 struct arch_fp {
     uint64_t q[64];
     uint64_t fpsr, fpcr;
+    uint64_t fpexc32; /* AArch32 guests only */
 };
 
 /* Self-hosted debug and performance monitor: allocated on first use only. */
