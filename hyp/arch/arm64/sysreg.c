@@ -217,6 +217,21 @@ bool sysreg_trap(struct vcpu *v, uint64_t esr)
 }
 
 /*
+ * AArch32 VMRS of MVFR0-MVFR2, trapped by HCR_EL2.TID3. ISS as below: CRn is the register, 7 to 5.
+ * Their values are those of the AArch64 registers, ID group CRm 3.
+ */
+bool cp10_trap(struct vcpu *v, uint64_t esr)
+{
+    unsigned reg = (esr >> 10) & 0xf;
+
+    if (!(esr & 1) || reg < 5 || reg > 7) {
+        return false;
+    }
+    write_back(v, esr, (uint32_t)id_value[3][7 - reg]);
+    return true;
+}
+
+/*
  * AArch32: MCR, MRC (wide false) and MCRR, MRRC of coprocessor 15. What traps
  * are the ID registers, the physical timer, ACTLR and the PMU.
  * ISS: opc2 [19:17] opc1 [16:14] CRn [13:10] Rt [9:5] CRm [4:1] direction [0];
@@ -227,6 +242,9 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
     if (wide) {
         unsigned rt = (esr >> 5) & 31, rt2 = (esr >> 10) & 31;
 
+        if (rt == 31 || rt2 == 31) {
+            return false; /* the PC is no operand of these: F6.1.137, UNPREDICTABLE */
+        }
         if (((esr >> 1) & 0xf) == 14 && ((esr >> 16) & 0xf) == 2) { /* CNTP_CVAL */
             if (esr & 1) {
                 uint64_t value = vtimer_ptimer_read(v, PTIMER_CVAL);

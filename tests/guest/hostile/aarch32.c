@@ -42,7 +42,7 @@ void guest_main(void)
     static const u32 programs[][2] = {{0xef000000, 0xeafffffe}, {0xe7f000f0, 0xeafffffe},
                                       {0xe12fff1e, 0xeafffffe}, {0xee1ecf1e, 0xee000e10},
                                       {0xdf00bf00, 0xe7fee7fe}, {0xe1400070, 0xe1600070}};
-    for (u64 round = bootarg_u64("rounds", 20); round; round--) {
+    for (u64 round = 0; hostile_more(round, 20); round++) {
         for (u32 p = 0; p < ARRAY_SIZE(programs); p++) {
             for (u32 i = 0; i < 16; i++) {
                 user_code[i] = i < 2 ? programs[p][i] : 0xef000000; /* svc at last */

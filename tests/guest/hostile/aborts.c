@@ -35,7 +35,7 @@ void guest_main(void)
     u64 seed = hostile_seed(), tries = 0;
     sync_hook = on_sync;
     mmu_off(); /* intermediate addresses as they are */
-    for (u64 i = bootarg_u64("rounds", 20); i; i--) {
+    for (u64 i = 0; hostile_more(i, 20); i++) {
         for (u32 j = 0; j < 2000; j++) {
             u64 at = (kit_random(&seed) & 0xfffffffff8);
             if (at >= machine.ram_base && at < machine.ram_base + machine.ram_size) {

@@ -78,7 +78,7 @@ void guest_main(void)
 {
     u64 seed = hostile_seed();
     hostile_catch();
-    for (u64 i = bootarg_u64("rounds", 20); i; i--) {
+    for (u64 i = 0; hostile_more(i, 20); i++) {
         sampled(&seed);
         psci_edges(&seed);
         if (i % 5 == 0) {

@@ -10,15 +10,9 @@
  */
 #include "common.inc"
 
-static u32 code[4] __attribute__((aligned(64)));
-
 static void one(u32 insn)
 {
-    code[0] = insn;
-    code[1] = 0xd65f03c0u;
-    sync_code(code, sizeof(code));
-    __asm__ volatile("mov x0, #0x1234\n\tmov x16, #63\n\tblr %0" ::"r"(code)
-                     : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x16", "x30", "memory");
+    hostile_add(insn, 0x1234);
 }
 
 static void bad_sp(void *arg)
@@ -64,15 +58,18 @@ static void round_of(u64 *seed)
         one(0x00000000u | imm);      /* udf */
         one((u32)kit_random(seed) & 0x01ffffffu); /* reserved top-level encodings */
     }
+    hostile_run();
     write_sysreg(cpacr_el1, 0);
     isb();
     one(0x1e602000u); /* fcmp d0, d0 */
     one(0x4ea01c00u); /* mov v0.16b, v0.16b */
+    hostile_run();
     write_sysreg(cpacr_el1, 3 << 20);
     isb();
     one(0x04bf5000u); /* rdvl: SVE */
     one(0xd503245fu); /* bti c */
     one(0xdac103e0u); /* pauth: paciza */
+    hostile_run();
     static const u64 nowhere[] = {0x0, 0x10000000, 0x3ffff000, 0x1000000000, 0x7fc0000000,
                                   0xffff000000000000, 0x40000000000000};
     for (u32 i = 0; i < ARRAY_SIZE(nowhere); i++) {
@@ -98,7 +95,7 @@ void guest_main(void)
     hostile_catch();
     mmu_l1[0] &= ~(3ul << 53);
     __asm__ volatile("dsb sy\n\ttlbi vmalle1\n\tdsb sy\n\tisb");
-    for (u64 i = bootarg_u64("rounds", 30); i; i--) {
+    for (u64 i = 0; hostile_more(i, 30); i++) {
         round_of(&seed);
         if (i % 10 == 0) {
             heartbeat();

@@ -85,8 +85,7 @@ void guest_main(void)
     hostile_catch();
     irq_hook = on_irq;
     irq_on();
-    u64 rounds = bootarg_u64("rounds", 40);
-    for (u64 i = 0; i < rounds; i++) {
+    for (u64 i = 0; hostile_more(i, 40); i++) {
         for (u32 j = 0; j < 1000; j++) {
             u64 at = dense(&seed, target(&seed)), r = kit_random(&seed);
             poke(at, kit_random(&seed) & (r & 0x700 ? ~0ul : 0xffff), r & 3, r >> 2 & 1);
@@ -116,6 +115,13 @@ void guest_main(void)
         for (u32 i = 0; i < 512; i++) { /* drop whatever priorities are still running */
             write_sysreg(ICC_AP1R0, 0);
         }
+    }
+    if (machine.gic == 2) {
+        for (u32 i = 0; i < 8; i++) {
+            mmio_write32(machine.gicc + 0xd0 + i * 4, 0); /* active priorities */
+        }
+        mmio_write32(machine.gicc + 8, 0); /* binary point */
+        mmio_write32(machine.gicd + GICD_IGROUPR, 0);
     }
     gic_init_dist();
     gic_init_cpu();

@@ -42,10 +42,10 @@ void guest_main(void)
     hostile_catch();
     u64 beyond = (machine.ram_base + machine.ram_size + (1ul << 30)) >> 12;
     u64 extra = 0, ports = 0;
-    for (u64 round = bootarg_u64("rounds", 5); round; round--) {
+    for (u64 round = 0; hostile_more(round, 5); round++) {
         for (u32 order = 0; order < 20; order += 3) {
             extra += eat(beyond, order);
-            if (round == 1 || bootarg_u64("verbose", 0)) {
+            if (round == 0 || bootarg_u64("verbose", 0)) {
                 note("order %u: %lu extents beyond our memory so far", order, extra);
             }
         }

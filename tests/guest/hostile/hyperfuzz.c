@@ -94,7 +94,7 @@ void guest_main(void)
     u64 seed = hostile_seed();
     hostile_catch();
     page = heap_pages(4);
-    for (u64 i = bootarg_u64("rounds", 40); i; i--) {
+    for (u64 i = 0; hostile_more(i, 40); i++) {
         scribble(&seed);
         for (u32 j = 0; j < 500; j++) {
             one(&seed);

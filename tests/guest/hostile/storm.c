@@ -89,6 +89,7 @@ void guest_main(void)
     }
     storm(NULL);
     irq_off();
+
     for (unsigned cpu = 0; cpu < machine.cpu_count; cpu++) {
         ok(taken[cpu] > 10, "vCPU %u took interrupts", cpu);
     }

@@ -11,8 +11,6 @@
  */
 #include "common.inc"
 
-static u32 code[2] __attribute__((aligned(64)));
-
 /* op0 op1 crn crm op2 as in bits 20:5 of MSR/MRS. */
 static bool spared(u32 op0, u32 op1, u32 crn, u32 crm, u32 op2, bool write)
 {
@@ -34,16 +32,6 @@ static bool spared(u32 op0, u32 op1, u32 crn, u32 crm, u32 op2, bool write)
     return op1 == 3 && crn == 4; /* NZCV, DAIF, DSPSR ... */
 }
 
-static void execute(u32 op, u64 value)
-{
-    /* MSR/MRS/SYS Xt with t = 0. */
-    code[0] = 0xd5000000u | op;
-    code[1] = 0xd65f03c0u; /* ret */
-    sync_code(code, sizeof(code));
-    register u64 x0 __asm__("x0") = value;
-    __asm__ volatile("blr %1" : "+r"(x0) : "r"(code) : "x30", "cc", "memory");
-}
-
 void guest_main(void)
 {
     hostile_catch();
@@ -52,7 +40,8 @@ void guest_main(void)
     u32 done = 0;
     u64 state = hostile_seed();
     u64 part = bootarg_u64("part", 1); /* one encoding in `part`, chosen at random */
-    for (u32 encoding = 0; encoding < 1u << 16; encoding++) {
+    for (u64 n = 0; hostile_more(n, 1u << 16); n++) {
+        u32 encoding = (u32)n & 0xffff;
         u32 op0 = encoding >> 14, op1 = encoding >> 11 & 7, crn = encoding >> 7 & 15;
         u32 crm = encoding >> 3 & 15, op2 = encoding & 7;
         if ((encoding & 0xfff) == 0) {
@@ -67,11 +56,14 @@ void guest_main(void)
             }
             /* Bit 21 is L: 1 reads. op0 = 0 has no read form. */
             for (u32 v = 0; v < (write ? 1 : ARRAY_SIZE(values)); v++) {
-                execute(encoding << 5 | (write && op0 ? 1u << 21 : 0), values[v]);
+                /* MSR/MRS/SYS with t = 0. */
+                hostile_add(0xd5000000u | encoding << 5 | (write && op0 ? 1u << 21 : 0),
+                            values[v]);
                 done++;
             }
         }
     }
+    hostile_run();
     write_sysreg(mdscr_el1, 0);
     write_sysreg(cntv_ctl_el0, 0);
     write_sysreg(cntp_ctl_el0, 0);

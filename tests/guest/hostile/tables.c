@@ -83,7 +83,7 @@ void guest_main(void)
 {
     u64 seed = hostile_seed();
     hostile_catch();
-    for (u64 i = bootarg_u64("rounds", 30); i; i--) {
+    for (u64 i = 0; hostile_more(i, 30); i++) {
         self_modifying(&seed);
         flood(&seed);
         flips(&seed);
