@@ -9,7 +9,7 @@
 
 struct check {
     struct domain *d;
-    uint8_t *seen; /* one bit per frame that is mapped as RAM or used as a table; NULL: no memory for it */
+    uint8_t *seen; /* a bit per frame mapped as RAM or used as a table; NULL: no memory */
     unsigned seen_order;
     unsigned bad;
     uint64_t tables, mapped[P2M_TYPE_COUNT];
@@ -64,7 +64,7 @@ static const char *frame_fault(const struct check *c, mfn_t m, enum p2m_type t)
     bool known = frame_info(m, &info);
     if (p2m_is_ram(t)) {
         return info.state == FRAME_OWNED && info.owner == c->d->id ? NULL
-                                                                  : "RAM entry, frame not its own";
+                                                                   : "RAM entry, frame not its own";
     }
     if (t == P2M_SHARED) {
         return info.state == FRAME_SHARED && info.owner == c->d->id

@@ -86,7 +86,8 @@ static struct frame_range largest_gap(const struct memory_map *m)
     return best;
 }
 
-/* Number the chunks that have RAM. With no table yet only count them: an upper bound, if ranges meet in a chunk. */
+/* Number the chunks that have RAM. With no table yet only count them: an upper bound, if
+ * ranges meet in a chunk. */
 static uint32_t number_chunks(const struct memory_map *m, struct chunk *chunks)
 {
     uint32_t slots = 0;
@@ -111,8 +112,8 @@ static uint32_t number_chunks(const struct memory_map *m, struct chunk *chunks)
 static struct frame_range place_records(const struct memory_map *m)
 {
     uint64_t chunk_bytes = frame_ceil(pool.chunk_count * sizeof(struct chunk));
-    uint64_t bytes = chunk_bytes +
-                     (uint64_t)number_chunks(m, NULL) * CHUNK_FRAMES * sizeof(struct frame);
+    uint64_t bytes =
+        chunk_bytes + (uint64_t)number_chunks(m, NULL) * CHUNK_FRAMES * sizeof(struct frame);
     struct frame_range gap = largest_gap(m);
     if (gap.end.v - gap.start.v < bytes) {
         return (struct frame_range){mpa(0), mpa(0)};

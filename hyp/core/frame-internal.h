@@ -133,25 +133,27 @@ static inline bool frame_index(mfn_t m, uint32_t *index)
 /* Open a chunk: its frame records mean something from now on, all FRAME_NONE. */
 void chunk_open(uint32_t index);
 
-/* Free a block whose frames are off the lists; above a chunk only whole and as its chunks say. `scrubbed`:
- * frames of it that are clean already although it is dirty. */
+/* Free a block whose frames are off the lists; above a chunk only whole and as its chunks say.
+ * `scrubbed`: frames of it that are clean already although it is dirty. */
 void block_free(uint32_t index, unsigned order, bool dirty, uint32_t scrubbed)
     REQUIRES(&frame_pool.lock);
 /* Put a block above a chunk back that was taken as it is; first in line. */
 void block_give_back(uint32_t index, unsigned order) REQUIRES(&frame_pool.lock);
 /* Take 2^order free frames off the lists. Below a chunk *dirty says if they have to be scrubbed. */
 bool block_alloc(unsigned order, uint32_t *index, bool *dirty) REQUIRES(&frame_pool.lock);
-/* What has to be scrubbed in one go for a piece to be clean: a half of a block would be dirty again as soon as
- * it merges with the other. */
+/* What has to be scrubbed in one go for a piece to be clean: a half of a block would be dirty
+ * again as soon as it merges with the other. */
 struct scrub_unit {
     uint32_t index;
     unsigned order;
     bool dirty;
 };
-/* Is all of (index, order), at most a chunk, free (FRAME_FREE), FRAME_FIXED, or neither (FRAME_NONE)? */
+/* Is all of (index, order), at most a chunk, free (FRAME_FREE), FRAME_FIXED, or neither
+ * (FRAME_NONE)? */
 enum frame_state piece_state(uint32_t index, unsigned order, struct scrub_unit *unit)
     REQUIRES(&frame_pool.lock);
-/* Take such a piece, which is one of the two; returns its word: `dirty`, `refs` scrubbed so far, `fixed`. */
+/* Take such a piece, which is one of the two; returns its word: `dirty`, `refs` scrubbed so
+ * far, `fixed`. */
 union frame_word piece_take(uint32_t index, unsigned order) REQUIRES(&frame_pool.lock);
 /* Give it back. */
 void piece_give(uint32_t index, unsigned order, union frame_word w) REQUIRES(&frame_pool.lock);

@@ -48,7 +48,8 @@ static bool reserve_owned(struct domain *d, uint64_t count)
     return false;
 }
 
-/* Scrubbing. Cleaned to memory too: a guest that runs with its caches off looks there (DDI 0487I.a D8.5.4). */
+/* Scrubbing. Cleaned to memory too: a guest that runs with its caches off looks there (DDI
+ * 0487I.a D8.5.4). */
 
 static void scrub(uint32_t index, uint64_t count)
 {
@@ -347,7 +348,8 @@ bool frame_is_shared(mfn_t m)
     return w.state == FRAME_OWNED && w.refs > 1;
 }
 
-/* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's from now on. */
+/* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's
+ * from now on. */
 static void drop(struct frame *f, uint32_t index, domid_t owner, bool disown)
 {
     union frame_word w = word_load(f), less;
@@ -533,7 +535,8 @@ void frame_stats(struct frame_stats *out)
     out->owned = out->total - out->free - out->hyp;
 }
 
-/* The block at the cursor: its order if it is free, whole and to be scrubbed, else how far to move on. */
+/* The block at the cursor: its order if it is free, whole and to be scrubbed, else how far to
+ * move on. */
 static bool scrub_candidate(uint32_t index, unsigned *order) REQUIRES(&pool.lock)
 {
     const struct chunk *c = chunk_of(index);

@@ -22,7 +22,8 @@ static void *locate(struct domain *d, gpa_t at, unsigned rights, uint64_t *room)
     return (uint8_t *)mfn_to_va(e.mfn) + (at.v & FRAME_MASK);
 }
 
-/* A copy of an aligned word is one access: what a guest writes meanwhile is seen whole or not at all. */
+/* A copy of an aligned word is one access: what a guest writes meanwhile is seen whole or not
+ * at all. */
 static void copy(void *to, const void *from, size_t size)
 {
     uintptr_t align = (uintptr_t)to | (uintptr_t)from;

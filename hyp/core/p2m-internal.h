@@ -10,7 +10,8 @@
 
 #define P2M_LEVELS 3
 #define P2M_ENTRIES 512u
-#define P2M_SPARES 2u /* empty tables kept for the next map: a lone frame mapped and unmapped needs both */
+#define P2M_SPARES \
+    2u /* empty tables kept for the next map: a lone frame mapped and unmapped needs both */
 
 /* A block of this level is 2^order frames. */
 static inline unsigned level_order(unsigned level)
@@ -34,7 +35,8 @@ struct p2m_path {
     unsigned level;
 };
 
-/* `g` is below p->gfn_limit. Level by level and not as a loop: every path of p2m goes through here. */
+/* `g` is below p->gfn_limit. Level by level and not as a loop: every path of p2m goes through
+ * here. */
 static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *path)
 {
     s2_pte_t *table = arch_ram_va(p->root.v);

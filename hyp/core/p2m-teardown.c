@@ -11,7 +11,8 @@
 #include <hyp/assert.h>
 #include <xen/errno.h>
 
-/* Records and entries that one call goes through: well below 50,000 instructions, one long table aside. */
+/* Records and entries that one call goes through: well below 50,000 instructions, one long
+ * table aside. */
 #define TEARDOWN_STEPS 256
 
 int p2m_init(struct domain *d)

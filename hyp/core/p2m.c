@@ -185,9 +185,9 @@ static bool in_block(const s2_pte_t *table, s2_pte_t first, unsigned level, unsi
 }
 
 /*
- * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and go singly:
- * they stay pages, so that taking one needs no table and cannot fail. Mostly the answer is no, by the entry
- * that changed or by the one that was wrong last time.
+ * Is the full table at `slot` 512 parts of one block? Grants, foreign and shared pages come and
+ * go singly: they stay pages, so that taking one needs no table and cannot fail. Mostly the
+ * answer is no, by the entry that changed or by the one that was wrong last time.
  */
 static bool is_one_block(s2_pte_t *slot, unsigned level, unsigned changed)
 {
@@ -224,9 +224,9 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
         s2_pte_t *table = table_at(*slot);
         s2_pte_t first = table[0];
         arch_s2_write(d, slot, 0);
-        arch_s2_flush(d, gfn(g.v & ~(level_frames(path.level) - 1)), level_frames(path.level), true);
-        arch_s2_write(d, slot,
-                      arch_s2_leaf(arch_s2_mfn(first), arch_s2_type(first), path.level));
+        arch_s2_flush(d, gfn(g.v & ~(level_frames(path.level) - 1)), level_frames(path.level),
+                      true);
+        arch_s2_write(d, slot, arch_s2_leaf(arch_s2_mfn(first), arch_s2_type(first), path.level));
         frame_free_hyp(d, table, 0);
         d->p2m.table_frames--;
     }
@@ -493,8 +493,8 @@ int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out)
     return 0;
 }
 
-void p2m_walk(struct domain *d, gfn_t from, bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e),
-              void *arg)
+void p2m_walk(struct domain *d, gfn_t from,
+              bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e), void *arg)
 {
     struct p2m_path path;
     bool more = true;

@@ -37,7 +37,7 @@ struct spec_life {
     bool on_cpu;                 /* a vCPU is still on a CPU */
     uint32_t pause_count;        /* of its vCPUs, which agree */
     uint32_t restarts;
-    uint64_t memory;             /* frames it owns */
+    uint64_t memory; /* frames it owns */
 };
 
 /* abstract(): `d` NULL for a domain that cannot be found any more. */

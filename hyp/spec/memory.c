@@ -90,8 +90,8 @@ static const char *rule_alloc_at(const struct spec_window *w, const struct spec_
     const struct domain *d = w->domain[c->domain];
     bool all_free = true;
     for (unsigned i = c->frame; i < c->frame + c->count; i++) {
-        all_free = all_free &&
-                   (is_free(&expected.frame[i]) || expected.frame[i].state == FRAME_FIXED);
+        all_free =
+            all_free && (is_free(&expected.frame[i]) || expected.frame[i].state == FRAME_FIXED);
     }
     if (c->result == -XEN_EBUSY) {
         return all_free ? "refused a place that was free" : NULL;
@@ -250,8 +250,8 @@ static const char *rule_set_type(const struct spec_window *w, const struct spec_
     struct spec_entry *map = expected.map[c->domain];
     bool only_ram = true;
     for (unsigned g = c->gfn; g < c->gfn + c->count; g++) {
-        only_ram = only_ram &&
-                   (map[g].type == P2M_INVALID || p2m_is_ram((enum p2m_type)map[g].type));
+        only_ram =
+            only_ram && (map[g].type == P2M_INVALID || p2m_is_ram((enum p2m_type)map[g].type));
     }
     if (c->result == -XEN_ENOMEM) {
         return NULL;
@@ -268,8 +268,7 @@ static const char *rule_set_type(const struct spec_window *w, const struct spec_
 static const char *rule_get_frame(const struct spec_window *w, const struct spec_call *c)
 {
     const struct spec_entry *e = &expected.map[c->domain][c->gfn];
-    bool may = p2m_is_ram((enum p2m_type)e->type) &&
-               (!c->writable || e->type != P2M_RAM_RO) &&
+    bool may = p2m_is_ram((enum p2m_type)e->type) && (!c->writable || e->type != P2M_RAM_RO) &&
                expected.frame[e->frame].state == FRAME_OWNED &&
                expected.frame[e->frame].owner == w->domain[c->domain]->id;
     if (!may) {
@@ -298,14 +297,22 @@ static const char *rule_teardown(const struct spec_window *w, const struct spec_
 
 static const char *(*const rules[SPEC_OP_COUNT])(const struct spec_window *,
                                                  const struct spec_call *) = {
-    [SPEC_ALLOC] = rule_alloc,         [SPEC_ALLOC_AT] = rule_alloc_at,
-    [SPEC_GET] = rule_get,             [SPEC_PUT] = rule_put,
-    [SPEC_RELEASE] = rule_release,     [SPEC_HYP_ALLOC] = rule_hyp_alloc,
-    [SPEC_HYP_FREE] = rule_hyp_free,   [SPEC_SHARE] = rule_share,
-    [SPEC_UNSHARE] = rule_share,       [SPEC_FIX] = rule_fix,
-    [SPEC_MAP] = rule_map,             [SPEC_UNMAP] = rule_unmap,
-    [SPEC_TAKE] = rule_take,           [SPEC_SET_TYPE] = rule_set_type,
-    [SPEC_GET_FRAME] = rule_get_frame, [SPEC_TEARDOWN] = rule_teardown,
+    [SPEC_ALLOC] = rule_alloc,
+    [SPEC_ALLOC_AT] = rule_alloc_at,
+    [SPEC_GET] = rule_get,
+    [SPEC_PUT] = rule_put,
+    [SPEC_RELEASE] = rule_release,
+    [SPEC_HYP_ALLOC] = rule_hyp_alloc,
+    [SPEC_HYP_FREE] = rule_hyp_free,
+    [SPEC_SHARE] = rule_share,
+    [SPEC_UNSHARE] = rule_share,
+    [SPEC_FIX] = rule_fix,
+    [SPEC_MAP] = rule_map,
+    [SPEC_UNMAP] = rule_unmap,
+    [SPEC_TAKE] = rule_take,
+    [SPEC_SET_TYPE] = rule_set_type,
+    [SPEC_GET_FRAME] = rule_get_frame,
+    [SPEC_TEARDOWN] = rule_teardown,
 };
 
 /* Looking and comparing. */

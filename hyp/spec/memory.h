@@ -23,11 +23,11 @@
 struct domain;
 
 struct spec_frame {
-    uint8_t state;  /* enum frame_state */
-    domid_t owner;  /* 0 when FREE, FIXED, NONE */
-    uint32_t refs;  /* 0 when FREE, FIXED, NONE */
-    bool fixed;     /* FIXED, or OWNED and will be FIXED again */
-    uint64_t mark;  /* OWNED only, else 0 */
+    uint8_t state; /* enum frame_state */
+    domid_t owner; /* 0 when FREE, FIXED, NONE */
+    uint32_t refs; /* 0 when FREE, FIXED, NONE */
+    bool fixed;    /* FIXED, or OWNED and will be FIXED again */
+    uint64_t mark; /* OWNED only, else 0 */
 };
 
 struct spec_entry {
@@ -39,7 +39,7 @@ struct spec_entry {
 struct spec_window {
     mfn_t first_frame;
     unsigned frame_count;
-    bool tables_only; /* leave the frames' own states and contents out */
+    bool tables_only;                    /* leave the frames' own states and contents out */
     struct domain *domain[SPEC_DOMAINS]; /* NULL: not there */
     gfn_t first_gfn;
     unsigned gfn_count;

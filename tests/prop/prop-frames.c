@@ -133,9 +133,9 @@ static void do_fix(struct spec_call *c)
 }
 
 static void (*const operations[])(struct spec_call *) = {
-    [SPEC_ALLOC] = do_alloc,         [SPEC_ALLOC_AT] = do_alloc_at, [SPEC_GET] = do_get,
-    [SPEC_PUT] = do_put,             [SPEC_RELEASE] = do_release,   [SPEC_HYP_ALLOC] = do_hyp_alloc,
-    [SPEC_HYP_FREE] = do_hyp_free,   [SPEC_SHARE] = do_share,       [SPEC_UNSHARE] = do_fix,
+    [SPEC_ALLOC] = do_alloc,       [SPEC_ALLOC_AT] = do_alloc_at, [SPEC_GET] = do_get,
+    [SPEC_PUT] = do_put,           [SPEC_RELEASE] = do_release,   [SPEC_HYP_ALLOC] = do_hyp_alloc,
+    [SPEC_HYP_FREE] = do_hyp_free, [SPEC_SHARE] = do_share,       [SPEC_UNSHARE] = do_fix,
 };
 
 static void step(void)
@@ -182,7 +182,8 @@ static void bad_double_put(void)
     step();
     step();
     unsigned frame = any_frame(FRAME_OWNED, 0, false);
-    struct spec_call c = {.op = SPEC_GET, .frame = frame, .domain = pre.frame[frame].owner - 1u, .result = 1};
+    struct spec_call c = {
+        .op = SPEC_GET, .frame = frame, .domain = pre.frame[frame].owner - 1u, .result = 1};
     frame_put(at(frame));
     spec_memory_look(&window, &post);
     PROVE_RULE(spec_memory_step(&window, &pre, &c, &post));

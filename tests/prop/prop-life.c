@@ -150,8 +150,10 @@ static void boot(void)
     }
     fake_boot(1, 64 * FRAME_SIZE);
     free_before = free_frames();
-    config = (struct domain_config){.name = "guest", .id = 1, .vcpu_count = 1, .max_memory_bytes = 1 << 20};
-    config.on_crash = config.on_reboot = config.on_poweroff = (enum domain_policy)ANY(POLICY_DESTROY, POLICY_PRESERVE);
+    config = (struct domain_config){
+        .name = "guest", .id = 1, .vcpu_count = 1, .max_memory_bytes = 1 << 20};
+    config.on_crash = config.on_reboot = config.on_poweroff =
+        (enum domain_policy)ANY(POLICY_DESTROY, POLICY_PRESERVE);
     build = BUILD_GOOD;
     half_built = false;
     PROVE(domain_create(&config, &d) == 0);
@@ -266,8 +268,10 @@ static void bad_memory_under_a_vcpu(void)
 }
 
 const struct prop props[] = {
-    {"good_life", good_life, "3 policies, 3 builders, every 3 of 6 events, the worker to its end, and another event", NULL},
-    {"good_before_the_start", good_before_the_start, "the same, every 4 of 7 events, not started yet", NULL},
+    {"good_life", good_life,
+     "3 policies, 3 builders, every 3 of 6 events, the worker to its end, and another event", NULL},
+    {"good_before_the_start", good_before_the_start,
+     "the same, every 4 of 7 events, not started yet", NULL},
     {"bad_pause_count", bad_pause_count, "one", "paused a wrong number of times"},
     {"bad_memory_under_a_vcpu", bad_memory_under_a_vcpu, "one", "memory taken away under a vCPU"},
     {NULL, NULL, NULL, NULL},

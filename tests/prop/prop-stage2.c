@@ -17,8 +17,8 @@
 #include <xen/errno.h>
 
 #define M2 512u
-#define FRAMES 1536u  /* 6 MiB of the domain's own memory, aligned */
-#define GFNS 1028u    /* from 2 gfns before the first block to 2 after the second */
+#define FRAMES 1536u /* 6 MiB of the domain's own memory, aligned */
+#define GFNS 1028u   /* from 2 gfns before the first block to 2 after the second */
 #define BEFORE 2u
 
 static struct spec_window window;
@@ -151,7 +151,8 @@ static void step(void)
     }
 }
 
-/* Free what we gave it; the same frame may have been mapped twice, so by the frames and not by the tables. */
+/* Free what we gave it; the same frame may have been mapped twice, so by the frames and not by
+ * the tables. */
 static void end(void)
 {
     struct frame_stats s;
@@ -219,8 +220,8 @@ const struct prop props[] = {
     {"good_stage2_one_step", good_one_step, "4 beginnings, 7 operations, 20 ranges", NULL},
     {"good_stage2_without_table_pages", good_without_table_pages,
      "the same with 0 to 3 more table pages to be had", NULL},
-    {"good_stage2_two_steps", good_two_steps, "4 beginnings, every 2 of 7 operations, 15 ranges each",
-     NULL},
+    {"good_stage2_two_steps", good_two_steps,
+     "4 beginnings, every 2 of 7 operations, 15 ranges each", NULL},
     {"bad_forgotten_invalidation", bad_forgotten_invalidation, "invalidation does nothing",
      "check failed"},
     {"bad_wrong_entry", bad_wrong_entry, "one entry too many",

@@ -37,12 +37,12 @@ void prop_fail(const char *file, int line, const char *format, ...)
 #define ASSUME(x) ((x) ? (void)0 : prop_skip())
 #define PROVE(x) ((x) ? (void)0 : prop_fail(__FILE__, __LINE__, "%s", #x))
 /* A rule that says itself what is broken, or NULL. */
-#define PROVE_RULE(call)                                                                           \
-    do {                                                                                           \
-        const char *broken_ = (call);                                                              \
-        if (broken_) {                                                                             \
-            prop_fail(__FILE__, __LINE__, "%s", broken_);                                          \
-        }                                                                                          \
+#define PROVE_RULE(call)                                  \
+    do {                                                  \
+        const char *broken_ = (call);                     \
+        if (broken_) {                                    \
+            prop_fail(__FILE__, __LINE__, "%s", broken_); \
+        }                                                 \
     } while (0)
 
 #endif

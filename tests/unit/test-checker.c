@@ -324,7 +324,8 @@ static void bad_heads(void **state)
     assert_int_equal(checker_frames(), 0);
 }
 
-/* A machine with a hole in its RAM, memory kept for its place, blocks of a gigabyte, a domain without tables. */
+/* A machine with a hole in its RAM, memory kept for its place, blocks of a gigabyte, a domain
+ * without tables. */
 static void good_odd_machine(void **state)
 {
     const struct frame_range ram[] = {{mpa(FAKE_RAM_BASE), mpa(FAKE_RAM_BASE + (9ull << 20))},
@@ -335,7 +336,8 @@ static void good_odd_machine(void **state)
     assert_int_equal(p2m_init(c), 0);
     assert_int_equal(p2m_init(e), 0);
     assert_int_equal(frame_fix_range(mpa(FAKE_RAM_BASE + (2ull << 20)),
-                                     mpa(FAKE_RAM_BASE + (4ull << 20) + FRAME_SIZE)), 0);
+                                     mpa(FAKE_RAM_BASE + (4ull << 20) + FRAME_SIZE)),
+                     0);
     map(c, 3ull << 18, mfn(1ull << 30), 1ull << 18, P2M_MMIO_C);
     mfn_t foreign = memory(e, 0);
     assert_true(frame_get(foreign, 4));
@@ -352,16 +354,26 @@ static void good_odd_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(good_everything_in_order),     TEST(good_half_torn_down),
-        TEST(good_without_memory_for_its_map), TEST(bad_frame_of_another_domain),
-        TEST(bad_freed_frame_still_mapped), TEST(bad_frame_mapped_twice),
-        TEST(bad_grant_without_reference),  TEST(good_grant_of_the_dead),
-        TEST(bad_unshared_page),            TEST(bad_device_that_is_ram),
-        TEST(bad_untyped_entry),            TEST(bad_lost_entry),
-        TEST(bad_table_page_of_another),    TEST(bad_table_page_used_twice),
-        TEST(good_many_lines_are_cut_short), TEST(bad_list_with_a_used_block),
-        TEST(bad_links),                    TEST(bad_tail),
-        TEST(bad_counts),                   TEST(bad_owned_without_reference),
+        TEST(good_everything_in_order),
+        TEST(good_half_torn_down),
+        TEST(good_without_memory_for_its_map),
+        TEST(bad_frame_of_another_domain),
+        TEST(bad_freed_frame_still_mapped),
+        TEST(bad_frame_mapped_twice),
+        TEST(bad_grant_without_reference),
+        TEST(good_grant_of_the_dead),
+        TEST(bad_unshared_page),
+        TEST(bad_device_that_is_ram),
+        TEST(bad_untyped_entry),
+        TEST(bad_lost_entry),
+        TEST(bad_table_page_of_another),
+        TEST(bad_table_page_used_twice),
+        TEST(good_many_lines_are_cut_short),
+        TEST(bad_list_with_a_used_block),
+        TEST(bad_links),
+        TEST(bad_tail),
+        TEST(bad_counts),
+        TEST(bad_owned_without_reference),
         TEST(bad_unmerged_buddies),
         TEST(bad_whole_chunk_with_references),
         TEST(bad_heads),

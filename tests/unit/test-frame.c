@@ -443,33 +443,36 @@ static void test_maps(void **state)
         {mpa(base + 20 * MIB), mpa(base + 20 * MIB)},
     };
     const struct frame_range reserved[] = {
-        {mpa(base + 40 * MIB + 5), mpa(base + 40 * MIB + 6)},   /* one byte costs its frame */
+        {mpa(base + 40 * MIB + 5), mpa(base + 40 * MIB + 6)}, /* one byte costs its frame */
         {mpa(base + MIB), mpa(base + 2 * MIB)},
-        {mpa(base + 2 * MIB - 1), mpa(base + 3 * MIB + 1)},     /* overlaps the one before */
-        {mpa(0), mpa(base + 4096)},                             /* covers the start */
-        {mpa(base + 63 * MIB), mpa(base + 70 * MIB)},           /* and the end */
-        {mpa(base + 50 * MIB), mpa(base + 50 * MIB)},           /* empty */
+        {mpa(base + 2 * MIB - 1), mpa(base + 3 * MIB + 1)}, /* overlaps the one before */
+        {mpa(0), mpa(base + 4096)},                         /* covers the start */
+        {mpa(base + 63 * MIB), mpa(base + 70 * MIB)},       /* and the end */
+        {mpa(base + 50 * MIB), mpa(base + 50 * MIB)},       /* empty */
     };
     assert_int_equal(frame_init(ram, ARRAY_LEN(ram), reserved, ARRAY_LEN(reserved)), 0);
     struct frame_stats s;
     frame_stats(&s);
-    uint64_t expected = 8 * 256 - 1 - 512 - 1;        /* first bank */
-    expected += 32 * 256 - 1 - 1 - 256;               /* second */
+    uint64_t expected = 8 * 256 - 1 - 512 - 1; /* first bank */
+    expected += 32 * 256 - 1 - 1 - 256;        /* second */
     assert_int_equal(s.total, expected - (s.table_bytes >> FRAME_SHIFT));
     assert_int_equal(info(mfn((base + MIB) >> FRAME_SHIFT)).state, FRAME_NONE);
     assert_int_equal(info(mfn((base + 4096) >> FRAME_SHIFT)).state, FRAME_FREE);
     assert_int_equal(info(mfn(base >> FRAME_SHIFT)).state, FRAME_NONE);
     struct frame_info i;
     assert_false(frame_info(mfn((base + 10 * MIB) >> FRAME_SHIFT), &i)); /* a hole has no records */
-    assert_int_equal(frame_alloc_domain_at(a, mfn((base + 6 * MIB) >> FRAME_SHIFT), 16384), -XEN_EBUSY);
+    assert_int_equal(frame_alloc_domain_at(a, mfn((base + 6 * MIB) >> FRAME_SHIFT), 16384),
+                     -XEN_EBUSY);
 
     /* Modules are given back after use. */
     frame_add_range(mpa(base + MIB + 1), mpa(base + 3 * MIB), true);
     assert_int_equal(info(mfn((base + MIB) >> FRAME_SHIFT)).state, FRAME_NONE);
     assert_int_equal(info(mfn((base + 2 * MIB) >> FRAME_SHIFT)).state, FRAME_FREE);
     assert_true(info(mfn((base + 2 * MIB) >> FRAME_SHIFT)).dirty);
-    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 2 * MIB), mpa(base + 3 * MIB), true)));
-    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 10 * MIB), mpa(base + 11 * MIB), true)));
+    assert_true(
+        FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 2 * MIB), mpa(base + 3 * MIB), true)));
+    assert_true(
+        FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 10 * MIB), mpa(base + 11 * MIB), true)));
     frame_stats(&at_start);
 }
 
@@ -507,11 +510,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_boot_costs_nothing, setup_big, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_alloc_marks_owner, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_references_keep_a_frame, setup, nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_whole_chunk_splits_on_reference, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_whole_chunk_splits_on_reference, setup,
+                                        nothing_leaked),
         cmocka_unit_test_setup(test_put_within_whole_chunk, setup),
         cmocka_unit_test_setup_teardown(test_scrub_before_reuse, setup, nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_never_owned_memory_is_not_scrubbed, setup, nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_big_dirty_block_is_scrubbed_in_steps, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_never_owned_memory_is_not_scrubbed, setup,
+                                        nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_big_dirty_block_is_scrubbed_in_steps, setup,
+                                        nothing_leaked),
         cmocka_unit_test_setup_teardown(test_idle_scrubbing, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_limits, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_hyp_frames, setup, nothing_leaked),

@@ -63,7 +63,8 @@ static mfn_t memory(unsigned order)
     return m;
 }
 
-/* Device frames need no owner: any number will do, outside the arena where nothing is dereferenced. */
+/* Device frames need no owner: any number will do, outside the arena where nothing is
+ * dereferenced. */
 static const mfn_t device = {0x9000000 >> 12};
 
 static void map(uint64_t g, mfn_t m, uint64_t count, enum p2m_type t)
@@ -112,7 +113,8 @@ static void test_largest_blocks(void **state)
     assert_int_equal(d->p2m.table_frames, tables + 2);
     assert_int_equal(d->p2m.mapped_frames[P2M_MMIO], 3 * M2 + 5);
     assert_int_equal(d->p2m.max_gfn.v, 3 * G1 + 4 * M2 + 5);
-    assert_int_equal(fake_flush_count + fake_flush_all_count, 0); /* from invalid to valid needs none */
+    assert_int_equal(fake_flush_count + fake_flush_all_count,
+                     0); /* from invalid to valid needs none */
 }
 
 static void test_misaligned_uses_pages(void **state)
@@ -580,7 +582,8 @@ static void test_copies_refused(void **state)
     assert_int_equal(guest_read(d, &word, gpa(20 << 12), 8), -XEN_EFAULT);
     assert_int_equal(guest_write(d, gpa(20 << 12), &word, 8), -XEN_EFAULT);
     assert_int_equal(guest_read(d, &word, gpa(30 << 12), 8), -XEN_EFAULT);
-    assert_int_equal(guest_read(d, &word, gpa((12 << 12) - 4), 8), -XEN_EFAULT); /* second half missing */
+    assert_int_equal(guest_read(d, &word, gpa((12 << 12) - 4), 8),
+                     -XEN_EFAULT); /* second half missing */
     assert_int_equal(guest_read(d, &word, gpa(~0ull - 3), 8), -XEN_EFAULT);
     assert_int_equal(guest_read(d, &word, gpa(1ull << 63), 8), -XEN_EFAULT);
     assert_int_equal(guest_read(d, &word, gpa(10 << 12), 8), 0);
@@ -601,7 +604,8 @@ static void test_random_against_an_array(void **state)
     memset(model, 0, sizeof(model));
     srand(11);
     for (unsigned step = 0; step < 3000; step++) {
-        uint64_t at = (uint64_t)(rand() % SPAN), count = 1 + (uint64_t)(rand() % (rand() % 4 ? 30 : 1100));
+        uint64_t at = (uint64_t)(rand() % SPAN),
+                 count = 1 + (uint64_t)(rand() % (rand() % 4 ? 30 : 1100));
         count = at + count > SPAN ? SPAN - at : count;
         uint64_t to = rand() % 3 == 0 ? (uint64_t)(rand() % 400) : at; /* mostly aligned alike */
         enum p2m_type t = (enum p2m_type)(P2M_RAM + rand() % 3);

@@ -1,4 +1,5 @@
-/* The specification of memory must refuse: each of its rules broken once, by a result or a state that is wrong. */
+/* The specification of memory must refuse: each of its rules broken once, by a result or a
+ * state that is wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +94,8 @@ static void test_places(void **state)
 {
     refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 2, .result = -XEN_EBUSY), "was free");
     allowed(CALL(.op = SPEC_ALLOC_AT, .frame = 4, .count = 2, .result = -XEN_EBUSY));
-    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 1, .result = -XEN_E2BIG), "below the limit");
+    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 1, .result = -XEN_E2BIG),
+            "below the limit");
     refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 3), "above the limit");
     refused(CALL(.op = SPEC_ALLOC_AT, .frame = 4, .count = 2), "not free");
     refused(CALL(.op = SPEC_ALLOC_AT, .domain = 1, .frame = 7, .count = 2), "outside the window");
@@ -133,16 +135,19 @@ static void test_hypervisor_frames(void **state)
 
 static void test_mapping(void **state)
 {
-    refused(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .result = -XEN_EEXIST), "refused a free range");
+    refused(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .result = -XEN_EEXIST),
+            "refused a free range");
     refused(CALL(.op = SPEC_MAP, .gfn = 2, .count = 2), "over what was mapped");
     refused(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .result = -XEN_EINVAL), "without a reason");
-    refused(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .type = P2M_RAM), "mapped to what it must not be");
+    refused(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .type = P2M_RAM),
+            "mapped to what it must not be");
     refused(CALL(.op = SPEC_UNMAP, .count = 1, .result = -XEN_EEXIST), "without a reason");
     refused(CALL(.op = SPEC_UNMAP, .count = 1), "mapped to what it must not be");
     allowed(CALL(.op = SPEC_UNMAP, .count = 1, .result = -XEN_ENOMEM));
     allowed(CALL(.op = SPEC_MAP, .gfn = 3, .count = 1, .result = -XEN_ENOMEM));
     post.map[1][0] = (struct spec_entry){P2M_RAM, 0}; /* another domain's map */
-    refused(CALL(.op = SPEC_UNMAP, .count = 1, .result = -XEN_ENOMEM), "mapped to what it must not be");
+    refused(CALL(.op = SPEC_UNMAP, .count = 1, .result = -XEN_ENOMEM),
+            "mapped to what it must not be");
 }
 
 static void test_taking(void **state)
@@ -154,7 +159,8 @@ static void test_taking(void **state)
     allowed(CALL(.op = SPEC_TAKE, .gfn = 1, .result = -XEN_ENOMEM));
     refused(CALL(.op = SPEC_TAKE, .gfn = 1, .frame = 5), "did not take");
     refused(CALL(.op = SPEC_TAKE, .gfn = 1, .frame = 1), "mapped to what it must not be");
-    refused(CALL(.op = SPEC_GET_FRAME, .gfn = 1, .writable = true, .frame = 1), "not the domain's to give");
+    refused(CALL(.op = SPEC_GET_FRAME, .gfn = 1, .writable = true, .frame = 1),
+            "not the domain's to give");
     refused(CALL(.op = SPEC_GET_FRAME, .gfn = 2, .frame = 4), "not the domain's to give");
     refused(CALL(.op = SPEC_GET_FRAME, .gfn = 1, .result = -XEN_EFAULT), "refused a frame");
     allowed(CALL(.op = SPEC_GET_FRAME, .gfn = 3, .result = -XEN_EFAULT));
@@ -165,9 +171,11 @@ static void test_taking(void **state)
 static void test_rights(void **state)
 {
     refused(CALL(.op = SPEC_SET_TYPE, .gfn = 1, .count = 2, .type = P2M_RAM), "not RAM");
-    refused(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM, .result = -XEN_EINVAL), "without a reason");
+    refused(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM, .result = -XEN_EINVAL),
+            "without a reason");
     allowed(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM, .result = -XEN_ENOMEM));
-    refused(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM), "mapped to what it must not be");
+    refused(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM),
+            "mapped to what it must not be");
     post.map[0][1].type = P2M_RAM;
     allowed(CALL(.op = SPEC_SET_TYPE, .count = 2, .type = P2M_RAM));
 }
@@ -214,11 +222,16 @@ static void test_looking(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_allocation),  TEST(test_allocation_leaves_a_clean_frame),
-        TEST(test_places),      TEST(test_references),
-        TEST(test_hypervisor_frames), TEST(test_mapping),
-        TEST(test_taking),      TEST(test_rights),
-        TEST(test_teardown),    TEST(test_looking),
+        TEST(test_allocation),
+        TEST(test_allocation_leaves_a_clean_frame),
+        TEST(test_places),
+        TEST(test_references),
+        TEST(test_hypervisor_frames),
+        TEST(test_mapping),
+        TEST(test_taking),
+        TEST(test_rights),
+        TEST(test_teardown),
+        TEST(test_looking),
     };
     int failed = cmocka_run_group_tests_name("the specification of memory", tests, NULL, NULL);
     fake_boot(1, 0);

@@ -109,12 +109,12 @@ static void record(const char *prefix, const char *format, va_list args)
     strcat(fake_calls.log, "\n");
 }
 
-#define RECORD(prefix)                                                                             \
-    do {                                                                                           \
-        va_list args_;                                                                             \
-        va_start(args_, format);                                                                   \
-        record(prefix, format, args_);                                                             \
-        va_end(args_);                                                                             \
+#define RECORD(prefix)                 \
+    do {                               \
+        va_list args_;                 \
+        va_start(args_, format);       \
+        record(prefix, format, args_); \
+        va_end(args_);                 \
     } while (0)
 
 WEAK void log_line(const char *format, ...)

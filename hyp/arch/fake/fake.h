@@ -20,8 +20,9 @@
 #define FAKE_LR_COUNT_DEFAULT 4u
 #define FAKE_LRS 16
 
-/* A machine with `cpu_count` CPUs, CPU 0 having its turn, time 1000 and `ram_bytes` of RAM (0: none).
- * RAM is given to the frame allocator if that is linked. Everything recorded before is forgotten. */
+/* A machine with `cpu_count` CPUs, CPU 0 having its turn, time 1000 and `ram_bytes` of RAM (0:
+ * none). RAM is given to the frame allocator if that is linked. Everything recorded before is
+ * forgotten. */
 void fake_boot(unsigned cpu_count, uint64_t ram_bytes);
 /* Give CPU `id` its turn; returns it. */
 struct cpu *fake_run_on(unsigned id);
@@ -29,11 +30,11 @@ struct cpu *fake_run_on(unsigned id);
 void fake_advance(uint64_t ticks);
 
 /* RAM. The arena is reserved, not committed: gigabytes cost nothing until touched. */
-void *fake_ram(mpa_t at);            /* aborts outside the arena */
+void *fake_ram(mpa_t at); /* aborts outside the arena */
 uint64_t fake_ram_bytes(void);
-uint64_t fake_ram_end(void);         /* machine address */
-void fake_zero_watch(bool on);       /* count zeroing only: contents stay (for timing big machines) */
-extern uint64_t fake_zeroed_bytes;   /* by arch_zero_pages() */
+uint64_t fake_ram_end(void);       /* machine address */
+void fake_zero_watch(bool on);     /* count zeroing only: contents stay (for timing big machines) */
+extern uint64_t fake_zeroed_bytes; /* by arch_zero_pages() */
 
 /* Device registers: arch_map_mmio(at) returns `registers`. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
@@ -48,7 +49,7 @@ struct fake_hw {
     uint32_t kicks;                /* arch_cpu_kick() received */
     uint64_t lr[FAKE_LRS];         /* ICH_LR<n>_EL2 */
     uint64_t ich_hcr;
-    uint64_t ich_misr_extra;       /* or-ed into what is computed from lr[] and ich_hcr */
+    uint64_t ich_misr_extra; /* or-ed into what is computed from lr[] and ich_hcr */
     uint32_t lr_writes, lr_reads;
 };
 extern struct fake_hw fake_hw[MAX_CPUS];
@@ -64,7 +65,8 @@ extern uint64_t fake_cleaned_bytes, fake_synced_bytes;
 
 /* Calls that weak defaults record. */
 struct fake_calls {
-    unsigned vcpu_notify, sched_wake, sched_block, sched_yield, sched_pause, sched_unpause, cpu_kick;
+    unsigned vcpu_notify, sched_wake, sched_block, sched_yield, sched_pause, sched_unpause,
+        cpu_kick;
     unsigned domain_crash, domain_shutdown, timer_set, timer_cancel;
     uint32_t notify_bits;        /* or of all vcpu_notify() arguments */
     struct vcpu *notified;       /* the last one */
@@ -73,12 +75,14 @@ struct fake_calls {
 };
 extern struct fake_calls fake_calls;
 
-/* A zeroed domain in the table that the weak domain_get() looks into; vCPUs allocated, on CPU n modulo count. */
+/* A zeroed domain in the table that the weak domain_get() looks into; vCPUs allocated, on CPU
+ * n modulo count. */
 struct domain *fake_domain(domid_t id, const char *name, unsigned vcpu_count);
 void fake_domain_free(struct domain *d);
 void fake_domain_free_all(void);
 
-/* Flat guest memory for tests without p2m: the weak guest_read/write find gpa x at arena address x. */
+/* Flat guest memory for tests without p2m: the weak guest_read/write find gpa x at arena
+ * address x. */
 
 /*
  * FAKE_EXPECT_ASSERT(statement): true if it runs into a failing CHECK or ASSERT; what failed is in
@@ -86,19 +90,19 @@ void fake_domain_free_all(void);
  */
 extern jmp_buf *fake_assert_jump;
 extern char fake_assert_what[256];
-#define FAKE_EXPECT_ASSERT(statement)                                                              \
-    ({                                                                                             \
-        jmp_buf fake_jump_;                                                                        \
-        volatile bool fake_failed_ = true;                                                         \
-        fake_assert_what[0] = 0;                                                                   \
-        fake_assert_jump = &fake_jump_;                                                            \
-        if (setjmp(fake_jump_) == 0) {                                                             \
-            statement;                                                                             \
-            fake_failed_ = false;                                                                  \
-        }                                                                                          \
-        fake_assert_jump = NULL;                                                                   \
-        fake_locks_forget();                                                                       \
-        fake_failed_;                                                                              \
+#define FAKE_EXPECT_ASSERT(statement)      \
+    ({                                     \
+        jmp_buf fake_jump_;                \
+        volatile bool fake_failed_ = true; \
+        fake_assert_what[0] = 0;           \
+        fake_assert_jump = &fake_jump_;    \
+        if (setjmp(fake_jump_) == 0) {     \
+            statement;                     \
+            fake_failed_ = false;          \
+        }                                  \
+        fake_assert_jump = NULL;           \
+        fake_locks_forget();               \
+        fake_failed_;                      \
     })
 
 /* Locks, if hyp/core/lock.c is not linked: held ones of all CPUs. */
@@ -106,19 +110,19 @@ unsigned fake_locks_held(void);
 void fake_locks_forget(void);
 
 /*
- * Stage 2 as hardware remembers it (stage2.c). The model is pessimistic: an entry is in the TLB from
- * the moment it can be walked to until an invalidation covers it. These break a running test through
- * assert_failed():
+ * Stage 2 as hardware remembers it (stage2.c). The model is pessimistic: an entry is in the TLB
+ * from the moment it can be walked to until an invalidation covers it. These break a running test
+ * through assert_failed():
  *   - a valid entry replaced by another one without break and invalidation
  *     (rights alone may change in place, then an invalidation must follow);
  *   - a page zeroed or reused while a TLB or walk cache still leads to it.
  * fake_tlb_check(d) is for the end of an operation: nothing stale, nothing unpublished.
  */
 void fake_tlb_check(struct domain *d);
-unsigned fake_tlb_stale(struct domain *d);       /* entries that an invalidation is owed for */
+unsigned fake_tlb_stale(struct domain *d); /* entries that an invalidation is owed for */
 /* A TLB entry or walk cache of d (NULL: of any) holds one of [m, m+count). */
 bool fake_tlb_reaches(struct domain *d, mfn_t m, uint64_t count);
-void fake_tlb_forget(struct domain *d);          /* before a test throws its tables away */
+void fake_tlb_forget(struct domain *d); /* before a test throws its tables away */
 extern unsigned fake_flush_count, fake_flush_all_count, fake_publish_count;
 extern bool fake_flush_broken; /* test hook: invalidations do nothing */
 

@@ -87,7 +87,8 @@ static void link_table(struct shadow *parent, unsigned slot)
 {
     s2_pte_t *page = fake_ram(mfn_mpa(arch_s2_mfn(parent->cached[slot])));
     CHECK(parent->level < 3);
-    CHECK(shadow_find(page) == NULL); /* else this page already is, or still is, a table somewhere */
+    CHECK(shadow_find(page) ==
+          NULL); /* else this page already is, or still is, a table somewhere */
     struct shadow *s = shadow_create(parent->d, page, parent->level + 1,
                                      parent->base + ((uint64_t)slot << level_shift(parent->level)));
     s->parent = parent;
@@ -113,8 +114,9 @@ static bool is_ram(unsigned type)
 /* DDI 0487I.a D8.14.1 asks no break when only the rights change. */
 static bool only_rights_change(s2_pte_t a, s2_pte_t b)
 {
-    return a >> 60 == FAKE_S2_LEAF && b >> 60 == FAKE_S2_LEAF && arch_s2_mfn(a).v == arch_s2_mfn(b).v &&
-           is_ram(arch_s2_type(a)) && is_ram(arch_s2_type(b));
+    return a >> 60 == FAKE_S2_LEAF && b >> 60 == FAKE_S2_LEAF &&
+           arch_s2_mfn(a).v == arch_s2_mfn(b).v && is_ram(arch_s2_type(a)) &&
+           is_ram(arch_s2_type(b));
 }
 
 void arch_s2_write(struct domain *d, s2_pte_t *slot, s2_pte_t e)
@@ -206,8 +208,7 @@ static void sweep(struct domain *d)
     struct shadow **at = &shadows;
     while (*at != NULL) {
         struct shadow *s = *at;
-        bool empty = s->d == d && s->parent != NULL &&
-                     s->parent->cached[s->parent_slot] == 0;
+        bool empty = s->d == d && s->parent != NULL && s->parent->cached[s->parent_slot] == 0;
         for (unsigned i = 0; empty && i < SLOTS; i++) {
             empty = s->cached[i] == 0;
         }

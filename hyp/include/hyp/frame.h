@@ -16,7 +16,7 @@
  *          FIXED -> OWNED      frame_alloc_domain_at()
  *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
  *          HYP <-> SHARED      frame_share(), frame_unshare()
- *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was FIXED
+ *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was
  *
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
@@ -49,17 +49,19 @@ struct frame_range { /* [start, end), any alignment */
 };
 
 /*
- * Take over the machine's RAM: all of `ram`, save what touches `reserved` (image, modules, device tree,
- * reserved memory, secure firmware). The direct map must reach all RAM already. The records are placed in the
- * largest gap; they are not written until a frame of their 2 MiB is used. Once, at boot.
- * Returns 0, or -XEN_ENOMEM if no gap can hold the records, -XEN_EINVAL if there is no RAM at all.
+ * Take over the machine's RAM: all of `ram`, save what touches `reserved` (image, modules, device
+ * tree, reserved memory, secure firmware). The direct map must reach all RAM already. The records
+ * are placed in the largest gap; they are not written until a frame of their 2 MiB is used. Once,
+ * at boot. Returns 0, or -XEN_ENOMEM if no gap can hold the records, -XEN_EINVAL if there is no
+ * RAM at all.
  */
 must_check int frame_init(const struct frame_range *ram, unsigned ram_count,
                           const struct frame_range *reserved, unsigned reserved_count);
-/* Give a part of `ram` that was reserved to the allocator: boot code, modules no longer needed. Whole frames
- * within [start, end). `dirty`: somebody's data may be in it. */
+/* Give a part of `ram` that was reserved to the allocator: boot code, modules no longer
+ * needed. Whole frames within [start, end). `dirty`: somebody's data may be in it. */
 void frame_add_range(mpa_t start, mpa_t end, bool dirty);
-/* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is free; then nothing is kept. */
+/* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is
+ * free; then nothing is kept. */
 must_check int frame_fix_range(mpa_t start, mpa_t end);
 
 /* Is it RAM, in the direct map? Any value may be asked. No lock. */
@@ -77,24 +79,25 @@ bool frame_info(mfn_t m, struct frame_info *out);
 
 /*
  * Allocate 2^order frames as guest memory of `d`, aligned to their size, scrubbed. Counts against
- * d->max_frames. Returns 0, -XEN_ENOMEM, -XEN_E2BIG (over d's limit), or -XEN_ERESTART: some of it had to
- * be scrubbed, call again (orders above 8 only; bounded work each time).
+ * d->max_frames. Returns 0, -XEN_ENOMEM, -XEN_E2BIG (over d's limit), or -XEN_ERESTART: some of
+ * it had to be scrubbed, call again (orders above 8 only; bounded work each time).
  */
 must_check int frame_alloc_domain(struct domain *d, unsigned order, mfn_t *out);
-/* The same at a fixed place (xen,static-mem, direct-map): `count` frames from `at`, FREE or FIXED, at most
- * 1 GiB in one call. -XEN_EBUSY if one is neither. */
+/* The same at a fixed place (xen,static-mem, direct-map): `count` frames from `at`, FREE or
+ * FIXED, at most 1 GiB in one call. -XEN_EBUSY if one is neither. */
 must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count);
 /*
  * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
- * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are freed by the
- * last frame_put(). For tear-down; the TLB no longer leads to them. Returns the number of records it had to
- * touch, from 1 for a whole 2 MiB to 512 for a split one.
+ * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are
+ * freed by the last frame_put(). For tear-down; the TLB no longer leads to them. Returns the
+ * number of records it had to touch, from 1 for a whole 2 MiB to 512 for a split one.
  */
 unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
 /* Frames that count as this domain's now. */
 uint64_t frame_owned_count(domid_t id);
 
-/* 2^order zeroed frames for the hypervisor, charged to `d` (NULL: nobody). NULL if none or over the allowance. */
+/* 2^order zeroed frames for the hypervisor, charged to `d` (NULL: nobody). NULL if none or
+ * over the allowance. */
 void *frame_alloc_hyp(struct domain *d, unsigned order);
 void frame_free_hyp(struct domain *d, void *va, unsigned order);
 /* Let the domain it is charged to map a page of frame_alloc_hyp(d, 0), and take that back. */
@@ -105,7 +108,8 @@ uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
-/* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under its p2m lock. */
+/* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under
+ * its p2m lock. */
 bool frame_is_shared(mfn_t m);
 /* Drop one of an OWNED frame; the last one frees it, to be scrubbed. */
 void frame_put(mfn_t m);

@@ -38,8 +38,8 @@ enum p2m_type {
     P2M_MMIO_C,  /* device memory the guest may map cacheable (framebuffers), xn */
     P2M_GRANT_RW,
     P2M_GRANT_RO,
-    P2M_FOREIGN,   /* another domain's frame, mapped by right */
-    P2M_SHARED,    /* a hypervisor page the guest may use, xn */
+    P2M_FOREIGN, /* another domain's frame, mapped by right */
+    P2M_SHARED,  /* a hypervisor page the guest may use, xn */
     P2M_TYPE_COUNT
 };
 
@@ -85,23 +85,23 @@ struct p2m {
     uint64_t gfn_limit;    /* [const] one past the highest gfn there can be; 0 without a root */
     uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
-    gfn_t max_gfn;         /* [lock] one past the highest gfn ever mapped */
+    gfn_t max_gfn;                          /* [lock] one past the highest gfn ever mapped */
     /* Invalidation owed: [stale_start, stale_end), for tables too. */
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
-    uint32_t spare_count;  /* [lock] empty table pages kept for the next map */
-    void *spare;           /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
-    void *retired;         /* [lock] more of them, to be freed after the invalidation; likewise */
-    uint64_t dying;        /* [lock] p2m_teardown(): the 1 GiB entry taken out and being emptied; 0: none */
-    uint32_t dying_slot;   /* [lock] how far */
-    uint32_t root_slot;    /* [lock] root entries below are empty */
+    uint32_t spare_count;         /* [lock] empty table pages kept for the next map */
+    void *spare;   /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
+    void *retired; /* [lock] more of them, to be freed after the invalidation; likewise */
+    uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
+    uint32_t dying_slot; /* [lock] how far */
+    uint32_t root_slot;  /* [lock] root entries below are empty */
 };
 
 must_check int p2m_init(struct domain *d);
 /*
- * Unmap all: memory of the domain goes to frame_release(), foreign frames to frame_put(); grants must be
- * gone. Ends as p2m_init() left it, ready to be filled again. No vCPU of `d` runs meanwhile. Resumable:
- * -XEN_ERESTART after a bounded amount of work until it is done, then 0.
+ * Unmap all: memory of the domain goes to frame_release(), foreign frames to frame_put(); grants
+ * must be gone. Ends as p2m_init() left it, ready to be filled again. No vCPU of `d` runs
+ * meanwhile. Resumable: -XEN_ERESTART after a bounded amount of work until it is done, then 0.
  */
 must_check int p2m_teardown(struct domain *d);
 /* Free the root of an empty p2m. Also after a p2m_init() that failed or never was. */
@@ -113,22 +113,22 @@ void p2m_destroy(struct domain *d);
  * The work is one step for each block used; callers bound it.
  */
 must_check int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t);
-/* Unmap; holes are skipped. One TLB invalidation. References are the caller's. -XEN_ENOMEM: a block could
- * not be split; then nothing is unmapped. */
+/* Unmap; holes are skipped. One TLB invalidation. References are the caller's. -XEN_ENOMEM: a
+ * block could not be split; then nothing is unmapped. */
 must_check int p2m_unmap(struct domain *d, gfn_t at, uint64_t count);
 
 struct p2m_entry {
-    mfn_t mfn;          /* of the gfn asked for */
+    mfn_t mfn; /* of the gfn asked for */
     enum p2m_type type;
-    unsigned order;     /* of the block that holds it */
+    unsigned order; /* of the block that holds it */
 };
 
 /*
- * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a batch needs one.
- * The frame's reference must not be dropped before that. `types` has a bit for each enum p2m_type that the
- * caller may take: -XEN_EACCES if another one is there. -XEN_ENOENT: nothing there; -XEN_EBUSY: its own memory,
- * and others hold the frame (a domain cannot give up what it lends, or it could own more than its limit);
- * -XEN_ENOMEM as above.
+ * Unmap one gfn and say what was there; the invalidation is owed until p2m_flush(), so that a
+ * batch needs one. The frame's reference must not be dropped before that. `types` has a bit for
+ * each enum p2m_type that the caller may take: -XEN_EACCES if another one is there. -XEN_ENOENT:
+ * nothing there; -XEN_EBUSY: its own memory, and others hold the frame (a domain cannot give up
+ * what it lends, or it could own more than its limit); -XEN_ENOMEM as above.
  */
 must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
 #define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN)
@@ -138,23 +138,26 @@ void p2m_flush(struct domain *d);
 
 /* Look one gfn up. False: nothing there. */
 bool p2m_lookup(struct domain *d, gfn_t g, struct p2m_entry *out);
-/* Would this access of the guest be allowed? If so, a stage-2 fault on it was a passing one: retry. */
+/* Would this access of the guest be allowed? If so, a stage-2 fault on it was a passing one:
+ * retry. */
 bool p2m_allows(struct domain *d, gpa_t at, bool write, bool fetch);
-/* Look up memory that `d` owns and take a reference to its frame. -XEN_EFAULT: not mapped, not its own, or
- * not writable when it must be. */
+/* Look up memory that `d` owns and take a reference to its frame. -XEN_EFAULT: not mapped, not
+ * its own, or not writable when it must be. */
 must_check int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out);
-/* Change the rights of RAM that is mapped there (seal, log-dirty): `t` is one of the P2M_RAM types. Holes are
- * skipped; -XEN_EINVAL if anything but RAM is there, -XEN_ENOMEM: a block could not be split. Then nothing has changed. */
+/* Change the rights of RAM that is mapped there (seal, log-dirty): `t` is one of the P2M_RAM
+ * types. Holes are skipped; -XEN_EINVAL if anything but RAM is there, -XEN_ENOMEM: a block
+ * could not be split. Then nothing has changed. */
 must_check int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t);
-/* Walk the mapped entries in order, from the one that holds `from`: g is the first gfn of a block; fn returns
- * false to stop. Under the p2m lock: for dump and checker. */
-void p2m_walk(struct domain *d, gfn_t from, bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e),
-              void *arg);
+/* Walk the mapped entries in order, from the one that holds `from`: g is the first gfn of a
+ * block; fn returns false to stop. Under the p2m lock: for dump and checker. */
+void p2m_walk(struct domain *d, gfn_t from,
+              bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e), void *arg);
 
 /*
- * Copy between the guest's physical memory and ours. All or -XEN_EFAULT (unmapped, or read-only for
- * writes; a write may have been done in part). The p2m lock is held meanwhile, so no frame can go.
- * Aligned copies of 4 and 8 bytes are single accesses. These are the only ways to touch guest memory.
+ * Copy between the guest's physical memory and ours. All or -XEN_EFAULT (unmapped, or read-only
+ * for writes; a write may have been done in part). The p2m lock is held meanwhile, so no frame
+ * can go. Aligned copies of 4 and 8 bytes are single accesses. These are the only ways to touch
+ * guest memory.
  */
 must_check int guest_read(struct domain *d, void *to, gpa_t from, size_t size_bytes);
 must_check int guest_write(struct domain *d, gpa_t to, const void *from, size_t size_bytes);
