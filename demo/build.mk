@@ -10,7 +10,7 @@ RUN ?=
 # Debian's kernels and a small root file system, kept in the cache.
 $(B)/guest/%/Image: tools/debian.py
 	@mkdir -p $(@D)
-	$(Q)image=$$($(PYTHON) tools/debian.py kernel $* --print image) && cp "$$image" $@
+	$(Q)image=$$($(PYTHON) tools/debian.py kernel $* --print image) && cp --remove-destination "$$image" $@
 
 $(B)/guest/initramfs.cpio.gz: tools/initramfs.py tools/debian.py $(wildcard tools/guest/*)
 	@mkdir -p $(@D)

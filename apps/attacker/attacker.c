@@ -51,8 +51,9 @@ static uint64_t physical(const volatile void *p)
 
 static int tables(void)
 {
-    uint32_t *page = aligned_alloc(2 << 20, 2 << 20);
+    uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memcpy(page, code, sizeof(code));
+    mprotect(page, 4096, PROT_READ); /* gives the page an entry of its own */
     uint64_t offset = (uintptr_t)page - physical(page); /* direct map: virtual - physical */
     uint64_t root, sctlr;
     __asm__("mrs %0, ttbr0_el1" : "=r"(root));
@@ -68,7 +69,7 @@ static int tables(void)
     fflush(stdout);
     __asm__("mrs %0, sctlr_el1" : "=r"(sctlr));
     __asm__ volatile("msr sctlr_el1, %0; isb" : : "r"(sctlr & ~(1UL << 19)));
-    *entry = (*entry & ~(1UL << 53)) | 1UL << 7;
+    *entry &= ~(1UL << 53); /* PXN */
     __asm__ volatile("dsb ishst; tlbi vmalle1; dsb ish; ic iallu; dsb ish; isb" ::: "memory");
     printf("tables: the forged code ran and returned %d\n", ((function)page)());
     return 0;
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
         return 3;
     } else {
         polite();
+        return 0;
     }
     puts("not ok - the attack went unnoticed");
     return 1;

@@ -1,8 +1,8 @@
 # Build Debian's lighttpd with the compiler driver: configure and make go through as they are.
-# In: CC, AR, RANLIB, BULKHEAD_ROOT, APP_DIR. Out: ./objects, ./root.
+# In: CC, AR, RANLIB, BULKHEAD_ROOT. Out: ./objects.
 source=$($PYTHON "$BULKHEAD_ROOT/tools/debian.py" source lighttpd)
 headers=$($PYTHON "$BULKHEAD_ROOT/tools/debian.py" fetch libc6-dev)
-rm -rf build root include
+rm -rf build include
 cp -a "$source" build
 mkdir -p include/sys
 # The one header that lighttpd wants and musl does not have.
@@ -20,5 +20,4 @@ cp "$headers/usr/include/aarch64-linux-gnu/sys/queue.h" include/sys/queue.h
     done >src/plugin-static.h
     make -C src versionstamp lighttpd CC_FOR_BUILD=cc
 ) >build.log 2>&1 || { tail -n 30 build.log >&2; exit 1; }
-cp -a "$APP_DIR/root" root
 ls build/src/lighttpd-*.o build/src/*/lighttpd-*.o >objects

@@ -247,6 +247,13 @@ static bool read_rights(struct reader *r, struct domain_config *d)
     }
     d->rights = (const char *)v.data;
     d->rights_len = v.size;
+    /* The store is where every guest and tool looks for it: at number 0. */
+    for (at = 0; at < v.size; at += (uint32_t)strlen(d->rights + at) + 1) {
+        if (strcmp(d->rights + at, "store") == 0 && !r->store_seen) {
+            r->store_seen = true;
+            d->id = 0;
+        }
+    }
     return true;
 }
 

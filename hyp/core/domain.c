@@ -536,13 +536,14 @@ void vcpu_notify(struct vcpu *v, uint32_t work_bits)
     }
     /*
      * Whoever set the bits before has made it notice - unless it was that CPU itself, for a vCPU
-     * that is loaded but asleep (vgic_serve()). sched_block() clears awake, then looks at work.
+     * that is loaded but asleep (vgic_serve()). sched_block() clears awake, then looks at work: one
+     * that is awake after we set the bits needs no scheduler.
      */
-    if ((before & work_bits) == work_bits &&
-        __atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST) != 0) {
+    if (!__atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST)) {
+        sched_wake(v);
+    } else if ((before & work_bits) == work_bits) {
         return;
     }
-    sched_wake(v);
     /* Running elsewhere: interrupt it. Pairs with the barrier after switch_to() in exit_work(). */
     struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
     if (c && __atomic_load_n(&c->current, __ATOMIC_RELAXED) == v) {

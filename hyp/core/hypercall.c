@@ -131,11 +131,6 @@ __attribute__((weak)) int64_t sysctl(struct vcpu *v, uint64_t *arg)
     return control_refused(v, arg[0], XEN_SYSCTL_INTERFACE_VERSION);
 }
 
-__attribute__((weak)) int64_t domctl(struct vcpu *v, uint64_t *arg)
-{
-    return control_refused(v, arg[0], XEN_DOMCTL_INTERFACE_VERSION);
-}
-
 __attribute__((weak)) int64_t hypfs_op(struct vcpu *v, uint64_t *arg)
 {
     return -XEN_EPERM;

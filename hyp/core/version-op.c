@@ -48,7 +48,8 @@ static int64_t get_features(struct vcpu *v, uint64_t at)
     bool direct = c != NULL && c->direct_map;
     info.submap = 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
                   1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_ARM_SMCCC_supported |
-                  1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped);
+                  1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped) |
+                  (xen_has_right(v->domain, "store") ? 1u << XENFEAT_dom0 : 0); /* "you run the store" */
     return guest_va_write(v, at, &info, sizeof(info)) != 0 ? -XEN_EFAULT : 0;
 }
 

@@ -20,7 +20,7 @@
 #include <lib/string.h>
 #include <xen/guest-layout.h>
 
-/* Who serves the store: whose number the store's channel waits for. */
+/* Who serves the store: the configuration gives this number to the domain with that right. */
 #define STORE_DOMAIN 0
 
 /* Real time at counter 0. */
@@ -42,6 +42,19 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
     }
     *out = d;
     return 0;
+}
+
+bool xen_has_right(const struct domain *d, const char *right)
+{
+    const struct domain_config *c = d->config;
+    size_t length = strlen(right);
+    for (size_t at = 0; c != NULL && at < c->rights_len; at += strlen(c->rights + at) + 1) {
+        const char *word = c->rights + at;
+        if (strncmp(word, right, length) == 0 && (word[length] == 0 || word[length] == ' ')) {
+            return true;
+        }
+    }
+    return false;
 }
 
 __attribute__((weak)) bool xen_may_control(const struct domain *caller, const struct domain *target)
@@ -213,7 +226,8 @@ int xen_domain_start(struct domain *d)
     int error = grant_domain_create(d);
     if (error == 0 && c != NULL && c->enhanced) {
         error = announce_console(d);
-        if (error == 0 && !c->enhanced_no_xenstore) {
+        /* The store itself is told of no store: Linux then offers a page of its own. */
+        if (error == 0 && !c->enhanced_no_xenstore && !xen_has_right(d, "store")) {
             error = announce_store(d);
         }
     }

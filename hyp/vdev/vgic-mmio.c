@@ -332,9 +332,29 @@ static void access_config(struct vcpu *v, struct vcpu *t, struct mmio_access *a,
     span_unlock(&s);
 }
 
+/*
+ * ISENABLER and ICENABLER of private interrupts, which guests write often: write_bits() without what
+ * does not apply. What is in a list register is folded on the way out.
+ */
+static enum vgic_outcome enable_private(struct vcpu *t, uint32_t bits, bool on)
+{
+    struct vgic_bank *b = &t->vgic.priv;
+
+    lock(&t->vgic.lock);
+    b->enabled = on ? b->enabled | bits : b->enabled & ~bits;
+    if (((b->resident | b->latch | b->line) & bits) != 0) {
+        vgic_update_private(t, bits);
+    }
+    unlock(&t->vgic.lock);
+    return VGIC_DONE;
+}
+
 enum vgic_outcome vgic_common(struct vcpu *v, struct vcpu *t, struct mmio_access *a,
                               uint32_t offset)
 {
+    if (t && a->write && a->size == 4 && (offset & ~0x80u) == REG_SET_ENABLE * 0x80) {
+        return enable_private(t, (uint32_t)a->value, offset == REG_SET_ENABLE * 0x80);
+    }
     if (offset >= 0x080 && offset < 0x400) {
         return access_bits(v, t, a, offset);
     }

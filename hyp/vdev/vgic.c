@@ -22,10 +22,6 @@
 
 #include "vgic-internal.h"
 
-static bool overflow_begin(struct vgic_cpu *c, uint8_t priority);
-static void retire(struct vcpu *v, bool spis);
-static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid);
-
 bool vgic_is_here(const struct vcpu *v)
 {
     return this_cpu()->current == v;
@@ -96,39 +92,6 @@ void vgic_update_private(struct vcpu *v, uint32_t mask)
     if ((c->priv.resident & mask) != 0) {
         vgic_request_fold(v);
     } else if (fresh != 0 && (c->overflow == 0 || urgent(c, fresh))) {
-        vgic_notify(v);
-    }
-}
-
-/*
- * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
- * short way is open and no WORK_VGIC is due.
- */
-void vgic_added_private(struct vcpu *v, unsigned intid)
-{
-    struct vgic_cpu *c = &v->vgic;
-    uint32_t bit = 1u << intid;
-    bool here = vgic_is_here(v) && short_way_open(c);
-
-    if ((c->priv.resident & bit) != 0) {
-        if (here) {
-            retire(v, false);
-        }
-        if (!here || (c->priv.resident & bit) != 0) {
-            vgic_notify(v);
-            return;
-        }
-    }
-    if ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) == 0 ||
-        (c->overflow != 0 && !urgent(c, bit))) {
-        return;
-    }
-    if (here && c->lr_used == c->lr_all) {
-        retire(v, false);
-    }
-    if (here && c->lr_used != c->lr_all) {
-        load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
-    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
         vgic_notify(v);
     }
 }
@@ -544,7 +507,7 @@ static void retire_one(struct vcpu *v, unsigned n)
 }
 
 /* Recognise finished interrupts without reading list registers; SPIs only under the distributor's lock. */
-static void retire(struct vcpu *v, bool spis)
+static inline __attribute__((always_inline)) void retire(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
     uint32_t done = c->lr_used & (spis ? ~0u : ~(uint32_t)c->lr_spi);
@@ -566,7 +529,8 @@ void vgic_retire_private(struct vcpu *v)
 }
 
 /* load_one() for one that is pending, not active, and private: most are. */
-static void load_fresh(struct vcpu *v, unsigned n, uint32_t intid)
+static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, unsigned n,
+                                                             uint32_t intid)
 {
     struct vgic_cpu *c = &v->vgic;
     struct vgic_bank *b = &c->priv;
@@ -645,6 +609,12 @@ static bool refill_added(struct vcpu *v, bool spis)
     if (unlikely((c->priv.latch & c->priv.resident) != 0 || (free == 0 && c->overflow != 0))) {
         return false; /* second case: all are active, and one has to give way, or NPIE storms */
     }
+    if (likely(free != 0 && (fresh & (fresh - 1)) == 0)) { /* one, or none */
+        if (fresh != 0) {
+            load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
+        }
+        fresh = 0;
+    }
     while (fresh != 0) {
         uint32_t best = most_urgent(&c->priv, fresh, &priority);
         fresh &= ~best;
@@ -658,6 +628,39 @@ static bool refill_added(struct vcpu *v, bool spis)
     c->overflow = 0;
     hcr_set(c, HCR_EN);
     return true;
+}
+
+/*
+ * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
+ * short way is open and no WORK_VGIC is due.
+ */
+void vgic_added_private(struct vcpu *v, unsigned intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
+    bool here = vgic_is_here(v) && short_way_open(c);
+
+    if ((c->priv.resident & bit) != 0) {
+        if (here) {
+            retire(v, false);
+        }
+        if (!here || (c->priv.resident & bit) != 0) {
+            vgic_notify(v);
+            return;
+        }
+    }
+    if ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) == 0 ||
+        (c->overflow != 0 && !urgent(c, bit))) {
+        return;
+    }
+    if (here && c->lr_used == c->lr_all) {
+        retire(v, false);
+    }
+    if (here && c->lr_used != c->lr_all) {
+        load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
+    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
+        vgic_notify(v);
+    }
 }
 
 static void flush_locked(struct vcpu *v, bool spis)

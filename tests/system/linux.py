@@ -108,6 +108,24 @@ def xen_guest(options):
         return f"{board.elapsed():.0f} s"
 
 
+def xen_disk(options):
+    """A stock front end and a stock back end, in two domains, over a store in one of them."""
+    some = [Guest("ctl", run=("store",), memory=256, rights=["store"], xen_enhanced="enabled",
+                  programs=("xen-utils-4.17:xenstored", "xenstore-utils:xenstore-write",
+                            "xenstore-utils:xenstore-read", "xenstore-utils:xenstore-ls",
+                            "xenstore-utils:xenstore-chmod"),
+                  modules=("xen-evtchn", "xen-gntdev", "xen-privcmd", "xenfs", "loop",
+                           "xen-blkback")),
+            Guest("home", run=("front", "dmesg"), modules=("xen-blkfront",), **PV)]
+    with Board("xen-disk", some, hypervisor=options.hypervisor) as board:
+        if board.is_xen:
+            raise Skipped("stock Xen gives no domain the store without a dom0")
+        board.expect("ctl", "store: domain 2 is introduced", 60)
+        board.expect("ctl", "store: the disk is connected", 60)
+        board.expect("home", "run front: exit 0", 90)
+        return f"{board.elapsed():.0f} s"
+
+
 def clock(options):
     """Guests' clocks go as fast as ours, and never back."""
     some = guests(2, run=("clock",), vcpus=2)
@@ -208,6 +226,7 @@ SHORT = [
     ("prompt", prompt),
     ("clock", clock),
     ("xen-guest", xen_guest),
+    ("xen-disk", xen_disk),
     boot("inside", run=("hackbench", "cyclictest", "stress", "hotplug", "dmesg"), **INSIDE),
     ("u-boot", uboot),
     ("disk", disk),

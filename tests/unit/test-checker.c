@@ -302,6 +302,51 @@ static void bad_unmerged_buddies(void **state)
     expect_frames("two buddies are free");
 }
 
+static void bad_whole_chunk_with_references(void **state)
+{
+    uint32_t i;
+    mfn_t m = memory(a, 9);
+    assert_true(frame_index(m, &i));
+    chunk_of(i)->f.w.refs = 2;
+    expect_frames("wrong number of references");
+}
+
+static void bad_heads(void **state)
+{
+    uint32_t before = frame_pool.head[3];
+    frame_pool.head[3] = (frame_pool.chunk_count << CHUNK_ORDER) + 8; /* beyond the end */
+    expect_frames("no free block of its order");
+    uint32_t i;
+    assert_true(frame_index(memory(a, 9), &i));
+    frame_pool.head[3] = i; /* of a whole chunk */
+    expect_frames("no free block of its order");
+    frame_pool.head[3] = before;
+    assert_int_equal(checker_frames(), 0);
+}
+
+/* A machine with a hole in its RAM, memory kept for its place, blocks of a gigabyte, a domain without tables. */
+static void good_odd_machine(void **state)
+{
+    const struct frame_range ram[] = {{mpa(FAKE_RAM_BASE), mpa(FAKE_RAM_BASE + (9ull << 20))},
+                                      {mpa(FAKE_RAM_BASE + (20ull << 20)), mpa(fake_ram_end())}};
+    struct domain *c = fake_domain(3, "c", 1), *e = fake_domain(4, "e", 1);
+    a->p2m = b->p2m = (struct p2m){.root = mpa(0)};
+    assert_int_equal(frame_init(ram, 2, NULL, 0), 0);
+    assert_int_equal(p2m_init(c), 0);
+    assert_int_equal(p2m_init(e), 0);
+    assert_int_equal(frame_fix_range(mpa(FAKE_RAM_BASE + (2ull << 20)),
+                                     mpa(FAKE_RAM_BASE + (4ull << 20) + FRAME_SIZE)), 0);
+    map(c, 3ull << 18, mfn(1ull << 30), 1ull << 18, P2M_MMIO_C);
+    mfn_t foreign = memory(e, 0);
+    assert_true(frame_get(foreign, 4));
+    map(c, 4, foreign, 1, P2M_FOREIGN);
+    map(e, 9, mfn(FAKE_RAM_BASE >> FRAME_SHIFT), 1, P2M_RAM); /* free, not its own */
+    assert_int_equal(checker_run(), 1);
+    assert_int_equal(p2m_unmap(e, gfn(9), 1), 0);
+    assert_int_equal(checker_run(), 0);
+    assert_int_equal(checker_frames(), 0);
+}
+
 #define TEST(t) cmocka_unit_test_setup(t, setup)
 
 int main(void)
@@ -318,6 +363,9 @@ int main(void)
         TEST(bad_links),                    TEST(bad_tail),
         TEST(bad_counts),                   TEST(bad_owned_without_reference),
         TEST(bad_unmerged_buddies),
+        TEST(bad_whole_chunk_with_references),
+        TEST(bad_heads),
+        TEST(good_odd_machine),
     };
     int failed = cmocka_run_group_tests_name("the checker", tests, NULL, NULL);
     fake_boot(1, 0);

@@ -153,12 +153,12 @@ def build_xen(manifest):
     toolchain.make("build/arm64/libos/libos.a", "build/arm64/libos/lwip.a",
                    "build/arm64/libos/compat.a")
     if manifest.project:
-        objects, libs, roots = libraries.build_project(manifest, where)
+        objects, libs = libraries.build_project(manifest, where)
     else:
         include, libs = libraries.target_libraries(manifest.libraries)
         flags = ["-std=gnu11", "-g", "-Os"] + toolchain.target_cflags() + include
         objects = compile_sources(manifest, where, CROSS + "gcc", flags + manifest.cflags)
-        roots = [os.path.join(manifest.directory, name) for name in manifest.files]
+    roots = [os.path.join(manifest.directory, name) for name in manifest.files]
     libs = libs + [os.path.join(LIBOS, "compat.a")]
     known = scan.read_list(SYSCALL_LIST)
     names = {number: name for number, (name, _) in known.items()}

@@ -48,8 +48,8 @@ def build_project(manifest, where):
     """Build an existing project with our compiler driver.
 
     The recipe is a shell script beside the manifest. It runs in `where`/project with CC, AR
-    ... set, and leaves there `objects` (a file with one object or archive per line, relative) and
-    `root` (a directory whose content is sealed into the image).
+    ... set, and leaves there `objects`, a file with one object or archive per line, relative.
+    Returns objects and archives.
     """
     place = os.path.join(where, "project")
     recipe = os.path.join(manifest.directory, manifest.project)
@@ -61,11 +61,11 @@ def build_project(manifest, where):
         print(f"  PROJECT {manifest.name} (a few minutes at first)", flush=True)
         environment = dict(os.environ, CC=driver, AR="aarch64-linux-gnu-ar",
                            RANLIB="aarch64-linux-gnu-ranlib", STRIP="true",
-                           BULKHEAD_ROOT=toolchain.ROOT, APP_DIR=manifest.directory,
+                           BULKHEAD_ROOT=toolchain.ROOT,
                            PYTHON="/usr/bin/python3")
         toolchain.run(command, cwd=place, env=environment)
         toolchain.remember(stamp, command)
     with open(stamp, encoding="utf-8") as file:
         names = [os.path.join(place, line.strip()) for line in file if line.strip()]
     objects = [name for name in names if not name.endswith(".a")]
-    return objects, [name for name in names if name.endswith(".a")], [os.path.join(place, "root")]
+    return objects, [name for name in names if name.endswith(".a")]

@@ -72,6 +72,7 @@ noreturn_fn void el2_exception(const uint64_t *regs);
 /* sysreg.c: true if done, false if the guest gets an undefined instruction */
 bool sysreg_trap(struct vcpu *v, uint64_t esr);
 bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide);
+bool cp10_trap(struct vcpu *v, uint64_t esr);
 void sysreg_init(void);
 
 /* inject.c */

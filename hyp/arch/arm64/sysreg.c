@@ -217,6 +217,21 @@ bool sysreg_trap(struct vcpu *v, uint64_t esr)
 }
 
 /*
+ * AArch32 VMRS of MVFR0-MVFR2, trapped by HCR_EL2.TID3. ISS as below: CRn is the register, 7 to 5.
+ * Their values are those of the AArch64 registers, ID group CRm 3.
+ */
+bool cp10_trap(struct vcpu *v, uint64_t esr)
+{
+    unsigned reg = (esr >> 10) & 0xf;
+
+    if (!(esr & 1) || reg < 5 || reg > 7) {
+        return false;
+    }
+    write_back(v, esr, (uint32_t)id_value[3][7 - reg]);
+    return true;
+}
+
+/*
  * AArch32: MCR, MRC (wide false) and MCRR, MRRC of coprocessor 15. What traps
  * are the ID registers, the physical timer, ACTLR and the PMU.
  * ISS: opc2 [19:17] opc1 [16:14] CRn [13:10] Rt [9:5] CRm [4:1] direction [0];
@@ -270,4 +285,16 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
         return raz_wi(v, esr);
     }
     return false;
+}
+
+/* AArch32: VMRS of MVFR0 to MVFR2, which HCR_EL2.TID3 traps; ISS as above, the register in CRn. */
+bool cp10_trap(struct vcpu *v, uint64_t esr)
+{
+    unsigned reg = (esr >> 10) & 0xf;
+
+    if (!(esr & 1) || reg < 5 || reg > 7) {
+        return false;
+    }
+    write_back(v, esr, (uint32_t)id_value[3][7 - reg]);
+    return true;
 }

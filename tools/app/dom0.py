@@ -11,13 +11,10 @@ import sys
 import tarfile
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tools", "app"))
-sys.dont_write_bytecode = True
-
-# pylint: disable=wrong-import-position
 import board
 import toolchain
+
+ADDRESS = "10.0.2.21"  # of a unikernel started by run(), on QEMU's user network
 
 PROGRAMS = ["xen-utils-4.17:xl", "xen-utils-4.17:xenstored", "xen-utils-4.17:xenconsoled",
             "xen-utils-4.17:xen-init-dom0", "xen-utils-4.17:libxl-save-helper",
@@ -33,14 +30,14 @@ MODULES = ["virtio_mmio", "virtio_net", "virtio_blk", "bridge", "xenfs", "xen-ev
 def initramfs():
     """dom0's root file system, from the cache or built from Debian packages."""
     common = toolchain.debian("fetch", "xen-utils-common")
-    command = [sys.executable, os.path.join(ROOT, "tools/initramfs.py"), "--kernel", "arm64"]
+    command = [sys.executable, os.path.join(toolchain.ROOT, "tools/initramfs.py"), "--kernel", "arm64"]
     for program in PROGRAMS:
         command += ["--program", program]
     for module in MODULES:
         command += ["--module", module]
     command += ["--file", f"{common}/etc/xen/scripts=/etc/xen/scripts",
-                "--file", f"{ROOT}/tests/libos/dom0.sh=/tests/dom0"]
-    script = toolchain.file_digest(f"{ROOT}/tests/libos/dom0.sh")
+                "--file", f"{toolchain.ROOT}/tests/libos/dom0.sh=/tests/dom0"]
+    script = toolchain.file_digest(f"{toolchain.ROOT}/tests/libos/dom0.sh")
     return toolchain.remembered(f"dom0 {script} " + " ".join(command[2:]),
                                 lambda: toolchain.run(command).strip().split("\n")[-1])
 
@@ -116,16 +113,89 @@ class Dom0:
     def wait_for(self, *wanted):
         """Read the console until it shows one of the texts; False if the board ends first."""
         while not any(text in self.text for text in wanted):
-            chunk = os.read(self.process.stdout.fileno(), 65536)
-            if not chunk:
+            if not self.wait_for_more():
                 return False
-            self.text += chunk.decode("utf-8", "replace").replace("\r", "")
-            if os.environ.get("LIBOS_CONSOLE"):
-                sys.stderr.write(chunk.decode("utf-8", "replace").replace("\r", ""))
         return True
+
+    def wait_for_more(self):
+        """Add what the console says next to the text; False at its end."""
+        chunk = os.read(self.process.stdout.fileno(), 65536)
+        said = chunk.decode("utf-8", "replace").replace("\r", "")
+        self.text += said
+        if os.environ.get("LIBOS_CONSOLE"):
+            sys.stderr.write(said)
+        return bool(chunk)
 
     def stop(self):
         """End the board."""
         self.process.kill()
         self.process.wait()
         self.directory.cleanup()
+
+
+# Hotplug scripts that do what Xen's do, with fewer processes: on a loaded machine libxl kills
+# vif-bridge and block after 40 seconds.
+VIF_SCRIPT = b"""#!/bin/busybox sh
+[ "$1" = online ] || exit 0
+ip link set "$vif" up master xenbr0
+xenstore-write "$XENBUS_PATH/hotplug-status" connected
+"""
+BLOCK_SCRIPT = b"""#!/bin/busybox sh
+[ "$1" = add ] || exit 0
+xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T /dev/data)"
+xenstore-write "$XENBUS_PATH/hotplug-status" connected
+"""
+
+
+def config(name, memory_mib, extra="", net=None, disk=False):
+    """An xl configuration; `net` is the last byte of MAC and address."""
+    lines = [f'name = "{name}"', f'kernel = "/apps/{name}"', f"memory = {memory_mib}",
+             "vcpus = 1", "acpi = 0", f'extra = "{extra}"', 'on_crash = "destroy"',
+             'on_poweroff = "destroy"']
+    if net:
+        lines.append(f'vif = [ "bridge=xenbr0,script=/apps/vif,mac=00:16:3e:00:00:{net:02x}" ]')
+    if disk:
+        lines.append('disk = [ "vdev=xvda,access=rw,format=raw,script=/apps/blk,'
+                     'target=/dev/data" ]')
+    return ("\n".join(lines) + "\n").encode()
+
+
+def run(manifest, image, words):
+    """Start one image behind dom0's back ends; console here until the user ends it."""
+    network = manifest.net != "none"
+    extra = f"ip={ADDRESS}/24 gateway=10.0.2.2 dns=10.0.2.3 " if network else ""
+    disk = None
+    if manifest.disk != "none":
+        disk = os.path.join(os.path.dirname(image), "disk.img")
+        if not os.path.exists(disk):
+            with open(disk, "wb") as file:
+                file.truncate(64 << 20)
+    forwards = []
+    for entry in manifest.listen:
+        kind, _, port = entry.partition("/")
+        host = int(port) if int(port) >= 1024 else 8000 + int(port)
+        forwards.append((kind, host, int(port), int(ADDRESS.rsplit(".", 1)[1])))
+        print(f"{entry} of the unikernel is {kind} port {host} on this machine")
+    with open(image, "rb") as file:
+        files = {manifest.name: file.read(), "vif": VIF_SCRIPT, "blk": BLOCK_SCRIPT}
+    files["app.cfg"] = config(manifest.name, max(5, manifest.memory >> 20),
+                              extra + " ".join(words), 21 if network else None, disk is not None)
+    files["start.sh"] = (f"log=/var/log/xen/console/guest-{manifest.name}.log\n"
+                         "mkdir -p /var/log/xen/console; killall xenconsoled\n"
+                         "xenconsoled --log=guest --pid-file=/var/run/xenconsoled.pid\n"
+                         "touch $log; tail -f $log &\n"
+                         "xl create /apps/app.cfg\n"
+                         "while true; do sleep 1000; done\n").encode()
+    print("starting Xen and a Debian dom0; the unikernel follows in a minute (Ctrl-C ends it all)",
+          flush=True)
+    machine = Dom0(files, forwards, disk, seconds=86400)
+    shown = 0
+    try:
+        while machine.wait_for_more():
+            sys.stdout.write(machine.text[shown:])
+            sys.stdout.flush()
+            shown = len(machine.text)
+    except KeyboardInterrupt:
+        print()
+    finally:
+        machine.stop()
