@@ -286,15 +286,3 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
     }
     return false;
 }
-
-/* AArch32: VMRS of MVFR0 to MVFR2, which HCR_EL2.TID3 traps; ISS as above, the register in CRn. */
-bool cp10_trap(struct vcpu *v, uint64_t esr)
-{
-    unsigned reg = (esr >> 10) & 0xf;
-
-    if (!(esr & 1) || reg < 5 || reg > 7) {
-        return false;
-    }
-    write_back(v, esr, (uint32_t)id_value[3][7 - reg]);
-    return true;
-}
