@@ -242,6 +242,9 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
     if (wide) {
         unsigned rt = (esr >> 5) & 31, rt2 = (esr >> 10) & 31;
 
+        if (rt == 31 || rt2 == 31) {
+            return false; /* the PC is no operand of these: F6.1.137, UNPREDICTABLE */
+        }
         if (((esr >> 1) & 0xf) == 14 && ((esr >> 16) & 0xf) == 2) { /* CNTP_CVAL */
             if (esr & 1) {
                 uint64_t value = vtimer_ptimer_read(v, PTIMER_CVAL);
