@@ -90,7 +90,8 @@ def hostile(on, board, options):
     board = Board(options.gic, 1, board.memory, board.cpu, board.icount)
     for text in options.guest or HOSTILE:
         guest = Domain.parse(text % part if "%d" in text else text)
-        slices, slice_ms = (100, 20) if options.full else (12, 10)
+        # In a window of only 100 ms, where time slices of 4 ms begin counts as well.
+        slices, slice_ms, jitter = (100, 20, 0) if options.full else (12, 10, 25)
         # The attack lasts as long as the neighbour measures.
         guest.bootargs = f"{guest.bootargs} seed={options.seed} ms={slices * slice_ms}".strip()
         neighbour = Domain("neighbour", bootargs=f"slices={slices} us={slice_ms * 1000}")
@@ -100,7 +101,7 @@ def hostile(on, board, options):
         count += tap_of(transcript, [guest, neighbour], label)
         share = [m for line in transcript.lines["neighbour"]
                  if (m := re.match(r"share (\d+) window (\d+) smallest (\d+) late (\d+)", line))]
-        fair = bool(share) and int(share[0][2]) >= FAIR_SHARE // (1 + guest.vcpus)
+        fair = bool(share) and int(share[0][2]) >= FAIR_SHARE // (1 + guest.vcpus) - jitter
         told = f"share {share[0][1]}, in the worst 10 slices {share[0][2]}, in the worst one " \
                f"{share[0][3]}, timer late by at most {share[0][4]} us" if share \
             else "the neighbour did not finish"
