@@ -181,6 +181,8 @@ def main():
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     apps = [name for name in ADDRESS
             if os.path.exists(os.path.join(ROOT, "build/arm64/apps", name, name))]
+    for name in sorted(set(ADDRESS) - set(apps)):
+        print(f"# {name} is left out: not built (bulkhead app build -t xen {name})")
     ports = {name: dom0.free_port() for name in apps}
     forwards = [(PORTS[n][0], ports[n], PORTS[n][1], ADDRESS[n]) for n in apps]
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
