@@ -27,6 +27,11 @@ void transport_close(struct transport *transport)
     free(transport);
 }
 
+void transport_finish(struct transport *transport)
+{
+    shutdown(transport->fd, SHUT_WR);
+}
+
 ssize_t transport_receive(struct transport *transport, void *to, size_t size)
 {
     return recv(transport->fd, to, size, 0);

@@ -115,9 +115,14 @@ struct transport *transport_open(int fd)
 
 void transport_close(struct transport *transport)
 {
-    mbedtls_ssl_close_notify(&transport->ssl);
     mbedtls_ssl_free(&transport->ssl);
     free(transport);
+}
+
+void transport_finish(struct transport *transport)
+{
+    mbedtls_ssl_close_notify(&transport->ssl);
+    shutdown(transport->fd, SHUT_WR);
 }
 
 static ssize_t result(int code)

@@ -16,6 +16,9 @@ int transport_init(const char *argument);
 struct transport *transport_open(int fd);
 void transport_close(struct transport *transport);
 
+/** No more will be sent; the client may still send. */
+void transport_finish(struct transport *transport);
+
 ssize_t transport_receive(struct transport *transport, void *to, size_t size);
 ssize_t transport_send(struct transport *transport, const void *from, size_t size, int more);
 ssize_t transport_send_file(struct transport *transport, int file, off_t *offset, size_t size);

@@ -29,7 +29,10 @@
 #define IDLE_SECONDS    60
 
 /*
- *   READING --whole request--> SENDING --body sent--> READING (keep-alive) or closed
+ *   READING --whole request--> SENDING --body sent--> READING (keep-alive)
+ *                                  \--else--> FINISHING: what still comes is read and thrown away
+ *                                             until the client closes, or a close with unread bytes
+ *                                             would reset the connection and lose the response
  */
 struct connection {
     int fd;
@@ -42,6 +45,7 @@ struct connection {
     size_t head_sent;
     time_t last;
     int keep;
+    int finishing;
     char request[REQUEST_MAX];
     char head[320];
 };
@@ -255,13 +259,19 @@ static char *end_of_head(struct connection *c)
 static int serve(struct connection *c)
 {
     for (;;) {
+        if (c->finishing) {
+            ssize_t got = recv(c->fd, c->request, sizeof(c->request), 0);
+            return got > 0 || (got < 0 && errno == EAGAIN); /* one read per turn: others wait too */
+        }
         if (c->head_size != 0 || c->file >= 0) {
             int done = send_some(c);
             if (done <= 0) {
                 return done == 0;
             }
             if (!c->keep) {
-                return 0;
+                transport_finish(c->transport);
+                c->finishing = 1;
+                continue;
             }
         }
         char *end = end_of_head(c);
@@ -318,6 +328,7 @@ static void accept_all(time_t now)
         c->file = -1;
         c->used = c->head_size = c->head_sent = 0;
         c->keep = 1;
+        c->finishing = 0;
         c->last = now;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         connections[count] = c;

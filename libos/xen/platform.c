@@ -92,21 +92,33 @@ static void poll_until(uint64_t system_ns)
 
 /*
  * Deadlines of SCHEDOP_poll are in Xen's system time, which a guest on Arm cannot read. The
- * runstate area shows it: the moment this vCPU last began to run. So sleep once until
- * a time long past, which really blocks, and compare with the counter just after.
+ * runstate area shows it: the moment this vCPU last began to run. Compared with the counter right
+ * after, that gives the offset, too small by the time that passed between: so each sample is a lower
+ * bound, and the largest seen is kept. One bad sample (a loaded machine) would otherwise make
+ * every sleep end early and the rest of it spin.
  */
+static struct runstate_info runstate;
+
+static void sample_system_time(void)
+{
+    uint64_t entered = ((volatile struct runstate_info *)&runstate)->state_entry_time;
+    uint64_t offset = entered - time_monotonic_ns();
+    if ((int64_t)(offset - system_offset_ns) > 0) {
+        system_offset_ns = offset;
+    }
+}
+
 static void learn_system_time(void)
 {
-    static struct runstate_info runstate;
-    volatile struct runstate_info *seen = &runstate;
     void *address = &runstate;
     long error = hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0,
                            (unsigned long)&address);
     if (error != 0) {
         libos_panic("no runstate area (error %ld): timers cannot work", error);
     }
-    poll_until(1);
-    system_offset_ns = seen->state_entry_time - time_monotonic_ns();
+    poll_until(1); /* long past: blocks and wakes at once */
+    system_offset_ns = runstate.state_entry_time - time_monotonic_ns();
+    sample_system_time();
 }
 
 void platform_sleep(uint64_t deadline_ns)
@@ -123,6 +135,7 @@ void platform_sleep(uint64_t deadline_ns)
     if (deadline_ns != 0) {
         /* 0 means "no timeout" to Xen. */
         poll_until(deadline_ns == TIME_NEVER ? 0 : MAX(deadline_ns + system_offset_ns, 1UL));
+        sample_system_time();
     }
 }
 
