@@ -22,40 +22,6 @@
 
 #include "vgic-internal.h"
 
-bool vgic_is_here(const struct vcpu *v)
-{
-    return this_cpu()->current == v;
-}
-
-void vgic_notify(struct vcpu *v)
-{
-    if (vgic_is_here(v)) {
-        __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
-    } else {
-        vcpu_notify(v, WORK_VGIC);
-    }
-}
-
-/*
- * `refold` is set before `folding`, and cleared before it: a request is never lost, and whoever
- * finds its bit of `folding` cleared knows that the list registers were read after the request. The
- * kick reaches a CPU on which the vCPU is loaded but blocked or paused, too (vgic_serve()).
- */
-void vgic_request_fold(struct vcpu *v)
-{
-    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
-    if (vgic_is_here(v) || !v->vgic.loaded) {
-        vgic_notify(v);
-        return;
-    }
-    __atomic_fetch_or(&v->domain->vgic.folding, 1ull << v->id, __ATOMIC_RELEASE);
-    vcpu_notify(v, WORK_VGIC);
-    struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
-    if (c) {
-        cpu_kick(c, IPI_RESCHED);
-    }
-}
-
 /* Nothing but additions since the last refill, and they all fitted. */
 static bool short_way_open(const struct vgic_cpu *c)
 {
@@ -93,53 +59,6 @@ void vgic_update_private(struct vcpu *v, uint32_t mask)
         vgic_request_fold(v);
     } else if (fresh != 0 && (c->overflow == 0 || urgent(c, fresh))) {
         vgic_notify(v);
-    }
-}
-
-void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask)
-{
-    struct vgic_spi_bank *s = &d->vgic.spi[word];
-    uint32_t resident = s->bank.resident & mask;
-    uint32_t fresh = bank_deliverable(&d->vgic, &s->bank) & mask;
-
-    while (resident != 0) {
-        vgic_request_fold(d->vcpu[s->holder[bit_take(&resident)]]);
-    }
-    while (fresh != 0) {
-        uint8_t target = s->target[bit_take(&fresh)];
-        if (target < d->vcpu_count) {
-            struct vcpu *t = d->vcpu[target];
-            __atomic_fetch_or(&t->vgic.spi_words, 1u << word, __ATOMIC_RELAXED);
-            vgic_notify(t);
-        }
-    }
-}
-
-/* Linked, physically active, and not in our hands any more: end it, or it never fires again. */
-static uint32_t orphans(const struct vgic_bank *b)
-{
-    return b->phys & ~(b->latch | b->line | b->active | b->resident);
-}
-
-void vgic_settle_private(struct vcpu *v)
-{
-    struct vgic_bank *b = &v->vgic.priv;
-    uint32_t m = b->phys == 0 ? 0 : orphans(b);
-
-    b->phys &= ~m;
-    while (m != 0) {
-        arch_irq_set_active(bit_take(&m), false);
-    }
-}
-
-void vgic_settle_spis(struct domain *d, unsigned word)
-{
-    struct vgic_spi_bank *s = &d->vgic.spi[word];
-    uint32_t m = s->bank.phys == 0 ? 0 : orphans(&s->bank);
-
-    s->bank.phys &= ~m;
-    while (m != 0) {
-        arch_irq_set_active(s->pintid[bit_take(&m)], false);
     }
 }
 
@@ -795,47 +714,4 @@ void vgic_restore(struct vcpu *v)
         __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
     }
     unlock(&c->lock);
-}
-
-/* The virtual timer's interrupt in a list register, not taken, but its condition gone: have it
- * folded. */
-static bool stale_timer(struct vcpu *v, uint32_t intid)
-{
-    if (intid != VIRQ_VTIMER || (v->vgic.priv.hw & VTIMER_BIT) == 0 || vtimer_line(v)) {
-        return false;
-    }
-    __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
-    return true;
-}
-
-/*
- * What is in list registers is as urgent as anything outside (G2), and what came since has set
- * WORK_VGIC. PSTATE is not looked at: WFI wakes regardless. The binary point is not either, so at
- * worst a WFI returns early.
- */
-bool vgic_has_pending(struct vcpu *v)
-{
-    struct vgic_cpu *c = &v->vgic;
-    struct vgic_vif vif;
-
-    if ((__atomic_load_n(&v->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
-        return true;
-    }
-    if (c->lr_used == 0) {
-        return false;
-    }
-    arch_vif_save(&vif);
-    unsigned limit = vif.vmcr >> 24, running = arch_vif_running_priority();
-    limit = running < limit ? running : limit;
-    for (uint32_t used = c->lr_used; used != 0;) {
-        unsigned n = bit_take(&used);
-        uint64_t lr = arch_lr_read(n);
-        bool enabled = ((lr & LR_GROUP1) != 0 ? vif.vmcr & 2 : vif.vmcr & 1) != 0;
-        if ((lr & (LR_PENDING | LR_ACTIVE)) == LR_PENDING && enabled &&
-            (lr >> LR_PRIORITY_SHIFT & 0xff) < limit && !stale_timer(v, c->lr_intid[n])) {
-            return true;
-        }
-    }
-    return false;
 }
