@@ -500,12 +500,14 @@ static uint32_t most_urgent(const struct vgic_bank *b, uint32_t set, uint8_t *pr
  * What does not fit waits for NPIE. True if that is sound without sorting: none of it (of which
  * `priority` is the best) is more urgent than any that is in, and all are of one group and private.
  */
-static bool overflow_begin(struct vgic_cpu *c, uint8_t priority)
+static bool overflow_begin(struct vcpu *v, uint8_t priority)
 {
+    struct vgic_cpu *c = &v->vgic;
     uint32_t enabled = c->priv.enabled, group1 = enabled & c->priv.group;
 
-    if (priority < c->worst || c->lr_spi != 0 || (group1 != 0 && group1 != enabled)) {
-        return false;
+    if (v->domain->vgic.version == 2 || priority < c->worst || c->lr_spi != 0 ||
+        (group1 != 0 && group1 != enabled)) {
+        return false; /* version 2: sorted always; docs/interrupts.md, "Known limits" */
     }
     c->overflow = group1 != 0 ? DIST_GROUP1 : DIST_GROUP0;
     hcr_set(c, HCR_EN | HCR_NPIE);
@@ -525,7 +527,7 @@ static __attribute__((noinline)) bool refill_several(struct vcpu *v, uint32_t fr
             load_fresh(v, bit_take(&free), bit_take(&best));
         }
         if (best != 0) {
-            return overflow_begin(c, priority);
+            return overflow_begin(v, priority);
         }
     }
     c->overflow = 0;
@@ -585,7 +587,7 @@ void vgic_added_private(struct vcpu *v, unsigned intid)
     }
     if (here && c->lr_used != c->lr_all) {
         load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
-    } else if (!here || !overflow_begin(c, c->priv.priority[intid])) {
+    } else if (!here || !overflow_begin(v, c->priv.priority[intid])) {
         vgic_notify(v);
     }
 }

@@ -99,6 +99,9 @@ int xen_domain_stop(struct domain *c)
 void xen_domain_destroy(struct domain *c)
 {
 }
+void xen_tell_domain_exception(void)
+{
+}
 
 /* --- The property --- */
 
