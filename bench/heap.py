@@ -45,12 +45,17 @@ def ask_xen(process):
 
 
 def ask_bulkhead(process):
-    """Bulkhead's console command `memory`."""
-    process.stdin.write(b"\x01\x01\x01memory\r")
+    """Bulkhead's console command `memory`; Ctrl-T goes round all consoles, the hypervisor's last."""
+    for _ in range(100):
+        process.stdin.write(b"\x14")
+        process.stdin.flush()
+        text = read_until(process, r"--- (\S+|the hypervisor).* has keyboard", 20)
+        if not text or "the hypervisor" in text:
+            break
+    process.stdin.write(b"memory\r")
     process.stdin.flush()
-    text = read_until(process, r"free[^\d\n]*(\d+) ?KiB|(\d+) ?KiB free", 20)
-    match = text and re.search(r"free[^\d\n]*(\d+) ?KiB|(\d+) ?KiB free", text)
-    return int(match[1] or match[2]) if match else None
+    text = read_until(process, r"KiB of memory; (\d+) free", 20)
+    return int(re.search(r"KiB of memory; (\d+) free", text)[1]) if text else None
 
 
 def free_kib(on, count):
@@ -61,7 +66,7 @@ def free_kib(on, count):
         process = subprocess.Popen(guests.command(on, board, domains, directory),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL,
-        preexec_fn=dies_with_parent)
+                                   preexec_fn=dies_with_parent)
         try:
             if not read_until(process, r"(?s)(idle: waiting.*?){%d}" % count, 60):
                 return None
