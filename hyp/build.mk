@@ -18,23 +18,23 @@ HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tr
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \
-              -march=armv8-a -ffunction-sections -Wframe-larger-than=1024 $(WARN)
+              -march=armv8-a -mno-outline-atomics -ffunction-sections -Wframe-larger-than=1024 $(WARN)
 ifeq ($(DEBUG),1)
 HYP_CFLAGS += -DCONFIG_DEBUG=1
 endif
 ifneq ($(CLANG),1)
-HYP_CFLAGS += -mno-outline-atomics -ftrivial-auto-var-init=zero
+HYP_CFLAGS += -ftrivial-auto-var-init=zero
 HYP_LTO    := -flto=2 -ffat-lto-objects
 endif
 
 $(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
 
-$(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
+$(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP) hyp/build.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
 
-$(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h
+$(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h hyp/build.mk
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) -D__ASSEMBLER__ -MMD -MP -c $< -o $@
@@ -43,7 +43,7 @@ $(HYP_GEN)/asm-offsets.h: hyp/arch/$(ARCH)/asm-offsets.c $(wildcard hyp/include/
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_INC) -S $< -o $(@:.h=.s)
-	$(Q)sed -n 's/^->\([A-Z_]*\) #\{0,1\}\([0-9]*\)/#define \1 \2/p' $(@:.h=.s) > $@
+	$(Q)sed -n 's/.*\.ascii[[:space:]]*"->\([A-Z_]*\) #\{0,1\}\([0-9]*\)".*/#define \1 \2/p' $(@:.h=.s) > $@
 
 $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/layout.h
 	@mkdir -p $(@D)

@@ -1,9 +1,9 @@
-/* Offsets that assembly needs, as lines `->NAME value` in the compiler's output. */
+/* Offsets that assembly needs, as strings "->NAME value" in the compiler's output. */
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
 
 #define OFFSET(name, type, member)                                                                 \
-    __asm__ volatile("\n->" #name " %0" : : "i"(offsetof(type, member)))
+    __asm__ volatile("\n.ascii \"->" #name " %0\"" : : "i"(offsetof(type, member)))
 
 void asm_offsets(void);
 void asm_offsets(void)

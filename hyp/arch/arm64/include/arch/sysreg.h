@@ -21,6 +21,13 @@
 #define dsb(o) __asm__ volatile("dsb " #o : : : "memory")
 #define dmb(o) __asm__ volatile("dmb " #o : : : "memory")
 
+/* Constants that assembly uses too: an assembler knows no suffixes. */
+#ifdef __ASSEMBLER__
+#define UL(x) x
+#else
+#define UL(x) x##ul
+#endif
+
 /* HCR_EL2 */
 #define HCR_VM (1ul << 0)
 #define HCR_SWIO (1ul << 1)
@@ -67,12 +74,12 @@
 #define CNTHCTL_EL1PCEN (1ul << 1)
 
 /* SCTLR_EL2: DDI 0487I.a D17.2.119, RES1 bits with E2H = 0 */
-#define SCTLR_EL2_RES1 0x30c50830ul
-#define SCTLR_M (1ul << 0)
-#define SCTLR_C (1ul << 2)
-#define SCTLR_SA (1ul << 3)
-#define SCTLR_I (1ul << 12)
-#define SCTLR_WXN (1ul << 19)
+#define SCTLR_EL2_RES1 UL(0x30c50830)
+#define SCTLR_M (UL(1) << 0)
+#define SCTLR_C (UL(1) << 2)
+#define SCTLR_SA (UL(1) << 3)
+#define SCTLR_I (UL(1) << 12)
+#define SCTLR_WXN (UL(1) << 19)
 
 /* SCTLR_EL1 at reset of a guest's vCPU: RES1 bits of ARMv8.0, MMU and caches off */
 #define SCTLR_EL1_RESET 0x00c50838ul
