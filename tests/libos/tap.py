@@ -177,7 +177,7 @@ def main():
     else:
         stage_linux()
         sys.stdout.flush()
-        inside = subprocess.run(["unshare", "-Urn", sys.executable, __file__, "--inside"],
+        inside = subprocess.run(["unshare", "-n" if os.geteuid() == 0 else "-Urn", sys.executable, __file__, "--inside"],
                                 stdout=subprocess.PIPE, check=False)
         lines = inside.stdout.decode("utf-8", "replace").split("\n")
         for line in lines:
