@@ -74,6 +74,11 @@ bool sysreg_trap(struct vcpu *v, uint64_t esr);
 bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide);
 bool cp10_trap(struct vcpu *v, uint64_t esr);
 void sysreg_init(void);
+/* Traps for what this CPU has, guests are not shown, and nobody switches; OR into HCR_EL2, CPTR_EL2, MDCR_EL2. */
+struct extension_traps {
+    uint64_t hcr, cptr, mdcr;
+};
+extern struct extension_traps extension_traps; /* [const] after sysreg_init() */
 
 /* inject.c */
 void inject_undefined(struct vcpu *v);

@@ -29,7 +29,7 @@ static uint64_t mdcr_base;                                /* [const] HPMN */
 static uint64_t mdcr_of(const struct arch_vcpu *a)
 {
     /* The OS lock registers always trap: they are emulated. */
-    return mdcr_base | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF | (a->debug_loaded ? 0 : MDCR_TRAP_DEBUG) |
+    return mdcr_base | extension_traps.mdcr | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF | (a->debug_loaded ? 0 : MDCR_TRAP_DEBUG) |
            (a->pmu_loaded ? 0 : MDCR_TRAP_PMU);
 }
 

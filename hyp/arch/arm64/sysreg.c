@@ -23,14 +23,30 @@ static uint64_t id_value[8][8];
 
 #define ID_READ(crm, op2, reg, visible) id_value[crm][op2] = sysreg_read(reg) & (visible)
 
-/* Fields of PFR0 that say "GIC system registers": by what the host has. */
-#define PFR0_GIC (0xful << 24)
+struct extension_traps extension_traps;
+
+/*
+ * Registers of extensions that are hidden in the ID registers would still work, and carry one
+ * guest's state to the next: limited ordering regions, error records, activity monitors, statistical
+ * profiling. Bits of extensions that a CPU does not have are RES0 and stay 0.
+ */
+static void find_extension_traps(void)
+{
+    uint64_t pfr0 = sysreg_read(id_aa64pfr0_el1), dfr0 = sysreg_read(id_aa64dfr0_el1);
+    uint64_t mmfr1 = sysreg_read(id_aa64mmfr1_el1);
+
+    extension_traps.hcr = ((mmfr1 >> 16 & 0xf) != 0 ? HCR_TLOR : 0) |
+                          ((pfr0 >> 28 & 0xf) != 0 ? HCR_TERR : 0);
+    extension_traps.cptr = (pfr0 >> 44 & 0xf) != 0 ? CPTR_TAM : 0;
+    extension_traps.mdcr = (dfr0 >> 32 & 0xf) != 0 ? MDCR_TPMS : 0;
+}
 
 void sysreg_init(void)
 {
     uint64_t range = sysreg_read(id_aa64mmfr0_el1) & 0xf;
     uint64_t pmu = (sysreg_read(id_aa64dfr0_el1) >> 8) & 0xf;
 
+    find_extension_traps();
     /* AArch32: all but security, virtualization, trace and RAS. */
     ID_READ(1, 0, id_pfr0_el1, 0x00000000000ffffful);
     ID_READ(1, 1, id_pfr1_el1, 0x00000000000f0f0ful);

@@ -62,7 +62,7 @@ void vcpu_fp_take(struct vcpu *v)
 {
     struct cpu *c = this_cpu();
 
-    sysreg_write(cptr_el2, CPTR_GUEST);
+    sysreg_write(cptr_el2, CPTR_GUEST | extension_traps.cptr);
     isb();
     if (c->fp_owner != v || v->arch.fp_cpu != c) {
         fp_restore(&v->arch.fp);
@@ -168,7 +168,7 @@ void vcpu_load(struct vcpu *v)
     struct cpu *c = this_cpu();
 
     el1_restore(&v->arch);
-    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP);
+    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP | extension_traps.cptr);
     vmid_load(v->domain);
     debug_load(v);
     vtimer_restore(v);
@@ -235,7 +235,7 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool 
     a->x[0] = args[0];
     a->x[1] = args[1];
     a->x[2] = args[2];
-    a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
+    a->hcr = HCR_GUEST | extension_traps.hcr | (aarch32 ? 0 : HCR_RW);
     if (aarch32) {
         a->spsr = 0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 |
                   (pc.v & 1 ? SPSR_T32 : 0);

@@ -49,6 +49,8 @@
 #define HCR_TVM (1ul << 26)
 #define HCR_TRVM (1ul << 30)
 #define HCR_RW (1ul << 31)
+#define HCR_TLOR (1ul << 35)
+#define HCR_TERR (1ul << 36)
 #define HCR_TEA (1ul << 37)
 
 /* CPTR_EL2, E2H = 0 */
@@ -67,6 +69,7 @@
 #define MDCR_TDA (1ul << 9)
 #define MDCR_TDOSA (1ul << 10)
 #define MDCR_TDRA (1ul << 11)
+#define MDCR_TPMS (1ul << 14)
 #define MDCR_TTRF (1ul << 19)
 
 /* CNTHCTL_EL2, E2H = 0 */
