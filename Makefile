@@ -16,4 +16,5 @@ include mk/rules.mk
 ON_TOP := apps/build.mk services/build.mk
 include $(filter-out $(ON_TOP),$(sort $(wildcard */build.mk)))
 -include $(filter $(wildcard */build.mk),$(ON_TOP))
+include mk/check.mk
 include mk/targets.mk

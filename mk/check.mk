@@ -1,0 +1,35 @@
+# `make check`: what needs no emulator. Each target says one line if all is well.
+
+# Every header compiles alone, on the model machine, with both compilers.
+.PHONY: check-headers
+check-headers:
+	$(Q)for header in $(wildcard hyp/include/hyp/*.h lib/include/lib/*.h); do \
+	    for compiler in gcc 'clang-14 -Wthread-safety'; do \
+	        $$compiler -std=gnu11 $(WARN) -Wno-unused-function -Ihyp/include -Ihyp/arch/fake/include \
+	            -Ilib/include -Iabi -fsyntax-only -x c $$header -include $$header \
+	            || { echo "check-headers: $$header does not compile alone" >&2; exit 1; }; \
+	    done; \
+	done; echo 'check-headers: ok'
+
+# Policy and emulated devices know no machine: undefined symbols are others' of hyp/core, hyp/vdev and lib,
+# the arch_ contract and memory functions; nothing of hyp/arch by any other name.
+.PHONY: check-purity
+check-purity: $(B)/$(ARCH)/bulkhead.elf
+	$(Q)$(TNM) --defined-only -j $(wildcard $(B)/$(ARCH)/obj/hyp/arch/$(ARCH)/*.o) 2>/dev/null \
+	    | grep -E '^[a-z_0-9]+$$' | sort -u > $(B)/$(ARCH)/gen/arch-symbols
+	$(Q)$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o \
+	    | grep -E '^[a-z_0-9]+$$' | sort -u | comm -12 - $(B)/$(ARCH)/gen/arch-symbols \
+	    | grep -vE '^(arch_|cpus$$|cpu_count$$)' > $(B)/$(ARCH)/gen/impure || true
+	$(Q)if [ -s $(B)/$(ARCH)/gen/impure ]; then \
+	    echo "check-purity: hyp/core or hyp/vdev use the machine's own: $$(tr '\n' ' ' < $(B)/$(ARCH)/gen/impure)" >&2; \
+	    exit 1; \
+	fi; echo 'check-purity: ok'
+
+# Assembly and C hold no system register name outside hyp/arch and hyp/drivers.
+.PHONY: check-machine-words
+check-machine-words:
+	$(Q)if grep -nE '__asm__|sysreg_(read|write)' hyp/core/*.c hyp/vdev/*.c lib/*.c; then \
+	    echo 'check-machine-words: the lines above belong into hyp/arch' >&2; exit 1; \
+	fi; echo 'check-machine-words: ok'
+
+CHECKS += check-headers check-purity check-machine-words
