@@ -185,8 +185,8 @@ def debian_entries():
             found.append(dict(entry, suites=" ".join(suites)))
     if not found:
         raise Failure(f"no Debian source for {codename} in /etc/apt/sources.list or "
-                      "sources.list.d; add `deb http://deb.debian.org/debian "
-                      f"{codename} main` there")
+                      "sources.list.d; add a line `deb MIRROR "
+                      f"{codename} main` for a Debian mirror near you there")
     return found
 
 
