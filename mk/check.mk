@@ -33,3 +33,22 @@ check-machine-words:
 	fi; echo 'check-machine-words: ok'
 
 CHECKS += check-headers check-purity check-machine-words
+
+# `make report`: size and shape of what runs at EL2.
+.PHONY: report
+report: setup-check
+	$(SUBMAKE) $(B)/$(ARCH)/bulkhead
+	@echo '== lines of code at EL2, by component (cloc)'
+	@for part in hyp/core hyp/vdev hyp/drivers hyp/arch/$(ARCH) hyp/include lib abi; do \
+	    printf '%8d  %s\n' "$$(cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' $$part \
+	        | awk -F, '$$2 == "SUM" { print $$5 }')" $$part; \
+	done
+	@echo '== image'
+	@$(CROSS)size $(B)/$(ARCH)/bulkhead.elf
+	@echo '== largest functions (bytes)'
+	@$(TNM) -S --size-sort -t d $(B)/$(ARCH)/bulkhead.elf | awk 'tolower($$3) == "t" { print $$2 + 0, $$4 }' | tail -10
+	@echo '== largest files (lines)'
+	@wc -l hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.[cS] | sort -n | tail -11 | head -10
+	@printf '== #if CONFIG in functions and files: %s; CHECKs: %s; ASSERTs: %s\n' \
+	    "$$(grep -rhE '^ *#if.*CONFIG_' hyp lib | wc -l)" "$$(grep -rhoE '\bCHECK\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)" \
+	    "$$(grep -rhoE '\bASSERT\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)"

@@ -1,7 +1,7 @@
 # Targets. Each that needs tools begins with mk/setup.sh, which installs what
 # is missing (Debian packages by name) and is silent when nothing is.
 
-.PHONY: all setup setup-check test check bench nightly report clean help build-all test-deps
+.PHONY: all setup setup-check test check bench nightly clean help build-all test-deps
 
 RUN_SUITES = $(PYTHON) tests/run.py --suites '$1'
 SUBMAKE    = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
@@ -43,5 +43,5 @@ help:
 	@echo 'make check      format, headers, purity, static analysis'
 	@echo 'make bench      instructions per operation, beside stock Xen'
 	@echo 'make nightly    make test and all that takes longer: fuzzing, soak, full matrix'
-	@echo 'make report     sizes and shape: lines, largest functions, coverage, stack use'
+	@echo 'make report     size and shape: lines by component, image, largest functions and files'
 	@echo 'Options: V=1 DEBUG=1 CLANG=1 (mk/config.mk)'
