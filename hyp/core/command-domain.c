@@ -6,6 +6,7 @@
 #include <hyp/cpu.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <hyp/timer.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -281,14 +282,14 @@ bool cmd_rights(struct run *r)
     if (!d) {
         return false;
     }
-    const char *list = d->config ? d->config->rights : NULL;
-    if (!list) {
+    char words[96];
+    if (!rights_describe(d, 0, words, sizeof(words))) {
         say("  %-16s none: its own memory, CPUs and devices only", d->name);
         return true;
     }
     say_part("  %-16s", d->name);
-    for (size_t at = 0; at < d->config->rights_len; at += strlen(list + at) + 1) {
-        say_part(" %s;", list + at);
+    for (unsigned n = 0; rights_describe(d, n, words, sizeof(words)); n++) {
+        say_part(" %s;", words);
     }
     say("%s", "");
     return true;
