@@ -260,8 +260,8 @@ struct xen_domctl {
 
 /* Registers of a vCPU that is not running. AArch32 names are not stated here. */
 struct vcpu_guest_core_regs {
-    uint64_t x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17, x18, x19, x20,
-        x21, x22, x23, x24, x25, x26, x27, x28, x29, x30;
+    uint64_t x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17, x18,
+        x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29, x30;
     uint64_t pc64;
     uint64_t cpsr;
     uint64_t spsr_el1;

@@ -39,26 +39,30 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
     uint32_t flags = activity(d, &online);
     lock(&d->lock);
     flags |= d->state == DOMAIN_DYING ? XEN_DOMINF_dying : 0;
-    flags |= d->state == DOMAIN_DOWN ? XEN_DOMINF_shutdown | (uint32_t)d->reason << XEN_DOMINF_shutdownshift : 0;
+    flags |= d->state == DOMAIN_DOWN
+                 ? XEN_DOMINF_shutdown | (uint32_t)d->reason << XEN_DOMINF_shutdownshift
+                 : 0;
     flags |= d->paused_by_console || d->state == DOMAIN_CREATED ? XEN_DOMINF_paused : 0;
     unlock(&d->lock);
-    *info = (struct xen_domctl_getdomaininfo){.domain = d->id,
-                                              .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
-                                              .tot_pages = frame_owned_count(d->id),
-                                              .max_pages = d->max_frames,
-                                              .shared_info_frame = ~0ull,
-                                              .cpu_time = ticks_to_ns(ticks),
-                                              .nr_online_vcpus = online,
-                                              .max_vcpu_id = d->vcpu_count - 1u,
-                                              .gpaddr_bits = 40};
+    *info =
+        (struct xen_domctl_getdomaininfo){.domain = d->id,
+                                          .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
+                                          .tot_pages = frame_owned_count(d->id),
+                                          .max_pages = d->max_frames,
+                                          .shared_info_frame = ~0ull,
+                                          .cpu_time = ticks_to_ns(ticks),
+                                          .nr_online_vcpus = online,
+                                          .max_vcpu_id = d->vcpu_count - 1u,
+                                          .gpaddr_bits = 40};
 }
 
 /* The domain with that number or the next higher one of those that the caller may know. */
 static int64_t getdomaininfo(struct domctl_call *c)
 {
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
-        if (d->id >= c->op.domain && (rights_allow(c->v->domain, RIGHT_STORE, d) ||
-                                      rights_allow(c->v->domain, RIGHT_CONSOLE, d) || control_sees(c->v, d))) {
+        if (d->id >= c->op.domain &&
+            (rights_allow(c->v->domain, RIGHT_STORE, d) ||
+             rights_allow(c->v->domain, RIGHT_CONSOLE, d) || control_sees(c->v, d))) {
             control_describe(d, &c->op.u.getdomaininfo);
             c->op.domain = d->id;
             domain_put(d);
@@ -95,7 +99,8 @@ static int64_t run(struct domctl_call *c, const struct domctl_row *row)
     return error != 0 ? error : row->handler(c);
 }
 
-static const struct domctl_row unknown = {.rights = RIGHTS_ANY, .flags = CONTROL_ALONE, .name = "an operation"};
+static const struct domctl_row unknown = {
+    .rights = RIGHTS_ANY, .flags = CONTROL_ALONE, .name = "an operation"};
 
 static int64_t no_such(struct domctl_call *c)
 {
@@ -114,7 +119,8 @@ int64_t domctl(struct vcpu *v, uint64_t *arg)
     }
     uint32_t cmd = c.op.cmd & ((1u << CONTROL_CMD_BITS) - 1);
     c.progress = c.op.cmd >> CONTROL_CMD_BITS;
-    const struct domctl_row *row = cmd < ARRAY_LEN(rows) ? &rows[array_index_clamp(cmd, ARRAY_LEN(rows))] : NULL;
+    const struct domctl_row *row =
+        cmd < ARRAY_LEN(rows) ? &rows[array_index_clamp(cmd, ARRAY_LEN(rows))] : NULL;
     if (row == NULL || row->handler == NULL) {
         return no_such(&c);
     }

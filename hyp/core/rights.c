@@ -17,15 +17,20 @@
 #define WORDS (MAX_DOMAINS / 64)
 
 struct rights {
-    uint32_t held;                      /* [atomic] bit n: enum right n, over somebody at least */
-    uint32_t everybody;                 /* [atomic] likewise: over all domains there are and will be */
+    uint32_t held;      /* [atomic] bit n: enum right n, over somebody at least */
+    uint32_t everybody; /* [atomic] likewise: over all domains there are and will be */
     uint64_t over[OVER_DOMAINS][WORDS]; /* [atomic] by number */
 };
 
-static const char *const names[RIGHT_COUNT] = {
-    [RIGHT_CONTROL] = "control", [RIGHT_INSPECT] = "inspect",   [RIGHT_BUILD] = "build",
-    [RIGHT_STORE] = "store",     [RIGHT_CONSOLE] = "console",   [RIGHT_DEVICE] = "device",
-    [RIGHT_IRQ] = "irq",         [RIGHT_SCHEDULE] = "schedule", [RIGHT_SHUTDOWN_HOST] = "shutdown-host"};
+static const char *const names[RIGHT_COUNT] = {[RIGHT_CONTROL] = "control",
+                                               [RIGHT_INSPECT] = "inspect",
+                                               [RIGHT_BUILD] = "build",
+                                               [RIGHT_STORE] = "store",
+                                               [RIGHT_CONSOLE] = "console",
+                                               [RIGHT_DEVICE] = "device",
+                                               [RIGHT_IRQ] = "irq",
+                                               [RIGHT_SCHEDULE] = "schedule",
+                                               [RIGHT_SHUTDOWN_HOST] = "shutdown-host"};
 
 enum right rights_named(const char *word, size_t length)
 {
@@ -48,7 +53,8 @@ static uint32_t load(const uint32_t *bits)
 
 static bool made(const struct domain *caller, const struct domain *target)
 {
-    return target->builder == caller->id && (load(&caller->rights->held) & RIGHT_BIT(RIGHT_BUILD)) != 0;
+    return target->builder == caller->id &&
+           (load(&caller->rights->held) & RIGHT_BIT(RIGHT_BUILD)) != 0;
 }
 
 bool rights_allow(const struct domain *caller, enum right right, const struct domain *target)
@@ -62,7 +68,8 @@ bool rights_allow(const struct domain *caller, enum right right, const struct do
         return holds;
     }
     if (right == RIGHT_BUILD) {
-        return made(caller, target) && __atomic_load_n(&target->state, __ATOMIC_RELAXED) == DOMAIN_CREATED;
+        return made(caller, target) &&
+               __atomic_load_n(&target->state, __ATOMIC_RELAXED) == DOMAIN_CREATED;
     }
     if (right >= OVER_DOMAINS) {
         return holds;
@@ -71,10 +78,12 @@ bool rights_allow(const struct domain *caller, enum right right, const struct do
         return true;
     }
     uint64_t word = __atomic_load_n(&x->over[right][target->id / 64], __ATOMIC_RELAXED);
-    return holds && ((load(&x->everybody) & RIGHT_BIT(right)) != 0 || (word >> target->id % 64 & 1) != 0);
+    return holds &&
+           ((load(&x->everybody) & RIGHT_BIT(right)) != 0 || (word >> target->id % 64 & 1) != 0);
 }
 
-int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target, const char *what)
+int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
+                   const char *what)
 {
     for (unsigned r = 0; r < RIGHT_COUNT; r++) {
         if ((any_of & RIGHT_BIT(r)) != 0 && rights_allow(caller, (enum right)r, target)) {
@@ -83,7 +92,8 @@ int rights_require(struct domain *caller, uint32_t any_of, const struct domain *
     }
     enum right first = (enum right)__builtin_ctz(any_of);
     if (target != NULL) {
-        dlog(caller, "is refused %s of %s: it has no right to %s it.", what, target->name, names[first]);
+        dlog(caller, "is refused %s of %s: it has no right to %s it.", what, target->name,
+             names[first]);
     } else {
         dlog(caller, "is refused %s: it has not the right %s.", what, names[first]);
     }
@@ -164,8 +174,10 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over)
     if (over == NULL || right >= OVER_DOMAINS) {
         __atomic_fetch_and(&x->held, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
         __atomic_fetch_and(&x->everybody, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
-    } else if ((load(&x->everybody) & RIGHT_BIT(right)) == 0) { /* "all but one" is nothing one can hold */
-        __atomic_fetch_and(&x->over[right][over->id / 64], ~(1ull << over->id % 64), __ATOMIC_RELAXED);
+    } else if ((load(&x->everybody) & RIGHT_BIT(right)) ==
+               0) { /* "all but one" is nothing one can hold */
+        __atomic_fetch_and(&x->over[right][over->id / 64], ~(1ull << over->id % 64),
+                           __ATOMIC_RELAXED);
     }
 }
 

@@ -57,8 +57,8 @@ static int64_t physinfo(struct sysctl_call *c)
         .max_cpu_id = cpu_count - 1,
         .nr_nodes = 1,
         .cpu_khz = (uint32_t)(arch_counter_hz() / 1000),
-        .capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap | XEN_SYSCTL_PHYSCAP_gnttab_v1 |
-                        XEN_SYSCTL_PHYSCAP_gnttab_v2,
+        .capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
+                        XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2,
         .total_pages = frames.total,
         .free_pages = frames.free,
         .scrub_pages = frames.dirty,
@@ -81,7 +81,8 @@ static int64_t getcpuinfo(struct sysctl_call *c)
         struct sched_cpu_info info;
         uint64_t now = arch_counter_ticks();
         sched_cpu_info(cpus[n], now, &info);
-        struct xen_sysctl_cpuinfo idle = {ticks_to_ns(now > info.busy_ticks ? now - info.busy_ticks : 0)};
+        struct xen_sysctl_cpuinfo idle = {
+            ticks_to_ns(now > info.busy_ticks ? now - info.busy_ticks : 0)};
         if (guest_va_write(c->v, op->info + n * sizeof(idle), &idle, sizeof(idle)) != 0) {
             return -XEN_EFAULT;
         }
@@ -120,8 +121,10 @@ static int64_t numainfo(struct sysctl_call *c)
     struct xen_sysctl_meminfo memory = {frames.total << FRAME_SHIFT, frames.free << FRAME_SHIFT};
     uint32_t distance = 10;
     bool fits = op->num_nodes > 0;
-    if ((fits && op->meminfo != 0 && guest_va_write(c->v, op->meminfo, &memory, sizeof(memory)) != 0) ||
-        (fits && op->distance != 0 && guest_va_write(c->v, op->distance, &distance, sizeof(distance)) != 0)) {
+    if ((fits && op->meminfo != 0 &&
+         guest_va_write(c->v, op->meminfo, &memory, sizeof(memory)) != 0) ||
+        (fits && op->distance != 0 &&
+         guest_va_write(c->v, op->distance, &distance, sizeof(distance)) != 0)) {
         return -XEN_EFAULT;
     }
     op->num_nodes = 1;
@@ -154,7 +157,8 @@ static int64_t cpupool_op(struct sysctl_call *c)
 
 bool control_sees(struct vcpu *v, const struct domain *d)
 {
-    return d == v->domain || rights_allow(v->domain, RIGHT_CONTROL, d) || rights_allow(v->domain, RIGHT_INSPECT, d);
+    return d == v->domain || rights_allow(v->domain, RIGHT_CONTROL, d) ||
+           rights_allow(v->domain, RIGHT_INSPECT, d);
 }
 
 #define LIST_AT_ONCE 16u
@@ -176,7 +180,8 @@ static int64_t getdomaininfolist(struct sysctl_call *c)
             continue;
         }
         control_describe(d, &info);
-        if (guest_va_write(c->v, op->buffer + c->progress * sizeof(info), &info, sizeof(info)) != 0) {
+        if (guest_va_write(c->v, op->buffer + c->progress * sizeof(info), &info, sizeof(info)) !=
+            0) {
             domain_put(d);
             return -XEN_EFAULT;
         }
@@ -219,7 +224,8 @@ static int64_t readconsole(struct sysctl_call *c)
 /* --- The table --- */
 
 #define HOST RIGHTS_HOST
-#define ROW(op, handler_, rights_) [XEN_SYSCTL_##op] = {.handler = handler_, .rights = rights_, .name = #op}
+#define ROW(op, handler_, rights_) \
+    [XEN_SYSCTL_##op] = {.handler = handler_, .rights = rights_, .name = #op}
 
 static const struct sysctl_row {
     int64_t (*handler)(struct sysctl_call *c);
@@ -248,10 +254,10 @@ int64_t sysctl(struct vcpu *v, uint64_t *arg)
     }
     uint32_t cmd = c.op.cmd & ((1u << CONTROL_CMD_BITS) - 1);
     c.progress = c.op.cmd >> CONTROL_CMD_BITS;
-    const struct sysctl_row *row = &rows[cmd < ARRAY_LEN(rows) ? array_index_clamp(cmd, ARRAY_LEN(rows)) : 0];
-    int64_t result =
-        rights_require(v->domain, row->handler != NULL ? row->rights : RIGHTS_ANY, NULL,
-                       row->handler != NULL ? row->name : "a sysctl");
+    const struct sysctl_row *row =
+        &rows[cmd < ARRAY_LEN(rows) ? array_index_clamp(cmd, ARRAY_LEN(rows)) : 0];
+    int64_t result = rights_require(v->domain, row->handler != NULL ? row->rights : RIGHTS_ANY,
+                                    NULL, row->handler != NULL ? row->name : "a sysctl");
     if (result == 0) {
         result = row->handler != NULL ? row->handler(&c) : -XEN_ENOSYS;
     }
@@ -276,7 +282,8 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
     if (op.interface_version != XENPF_INTERFACE_VERSION) {
         return -XEN_EACCES;
     }
-    int error = rights_require(v->domain, RIGHT_BIT(RIGHT_SHUTDOWN_HOST), NULL, "setting the clock");
+    int error =
+        rights_require(v->domain, RIGHT_BIT(RIGHT_SHUTDOWN_HOST), NULL, "setting the clock");
     if (error != 0 || op.cmd != XENPF_settime64) {
         return error != 0 ? error : -XEN_ENOSYS;
     }
@@ -289,6 +296,7 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
 
 int64_t hypfs_op(struct vcpu *v, uint64_t *arg)
 {
-    int error = rights_require(v->domain, RIGHT_BIT(RIGHT_SCHEDULE), NULL, "the hypervisor's parameters");
+    int error =
+        rights_require(v->domain, RIGHT_BIT(RIGHT_SCHEDULE), NULL, "the hypervisor's parameters");
     return error != 0 ? error : -XEN_ENOSYS;
 }
