@@ -232,10 +232,11 @@ static bool read_rights(struct reader *r, struct domain_config *d)
             word++;
         }
         if (n == v.size - at || rights_named(s, word) == RIGHT_COUNT) {
-            return config_mistake(r, d, "bulkhead,rights",
-                                  "entry \"%.*s\" is not a right; there are control, inspect, build, "
-                                  "store, console, device, irq, schedule, shutdown-host",
-                                  n > 32 ? 32 : (int)n, s);
+            return config_mistake(
+                r, d, "bulkhead,rights",
+                "entry \"%.*s\" is not a right; there are control, inspect, build, "
+                "store, console, device, irq, schedule, shutdown-host",
+                n > 32 ? 32 : (int)n, s);
         }
         at += (uint32_t)n + 1;
     }

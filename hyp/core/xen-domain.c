@@ -37,8 +37,9 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
     if (d == NULL) {
         return -XEN_ESRCH;
     }
-    int error = d->xen == NULL ? -XEN_ESRCH
-                               : rights_require(v->domain, RIGHT_BIT(RIGHT_CONTROL), d, "a call on behalf");
+    int error = d->xen == NULL
+                    ? -XEN_ESRCH
+                    : rights_require(v->domain, RIGHT_BIT(RIGHT_CONTROL), d, "a call on behalf");
     if (error != 0) {
         domain_put(d);
         return error;
