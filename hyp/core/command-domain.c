@@ -56,8 +56,7 @@ void cmd_list(struct run *r)
     const struct domain *d = r->domain;
 
     if (!d) {
-        say("  -  %-16s %-11s start %s brings it back\n", r->config->name, "gone",
-            r->config->name);
+        say("  -  %-16s %-11s start %s brings it back\n", r->config->name, "gone", r->config->name);
         return;
     }
     uint64_t ms = milliseconds(run_ticks(d));

@@ -42,7 +42,8 @@ static const struct command commands[] = {
     {"rights", "", "what each domain may do to others", DOMAINS, .step = cmd_rights},
     {"top", "", "who uses the CPUs, live; any key ends it", STEPS, .step = cmd_top},
     {"cpus", "", "the CPUs: who runs, how busy", CPUS, .step = cmd_cpus,
-     .header = "CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS\n"},
+     .header =
+         "CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS\n"},
     {"memory", "", "where the memory is", DOMAINS, .step = cmd_memory},
     {"irqs", "", "who has which interrupt", STEPS, .step = cmd_irqs, .header = "INTID  OWNER\n"},
     {"log", "", "the log from its beginning", STEPS, .step = cmd_log},

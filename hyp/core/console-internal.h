@@ -17,8 +17,8 @@
 #define CONSOLE_RING 3072u
 #define SCREEN_QUEUE_ORDER 1u
 #define SCREEN_QUEUE (FRAME_SIZE << SCREEN_QUEUE_ORDER)
-#define SCREEN_RESERVE 2048u             /* of the queue: guests leave that to the hypervisor */
-#define SCREEN_PARTIAL_NS 300000000ull   /* a line without an end is shown after that silence */
+#define SCREEN_RESERVE 2048u           /* of the queue: guests leave that to the hypervisor */
+#define SCREEN_PARTIAL_NS 300000000ull /* a line without an end is shown after that silence */
 
 /* A domain's console: one page. Everything under screen.lock. */
 struct console {
@@ -78,8 +78,8 @@ extern struct screen {
     bool quiet;            /* [lock] others keep silent */
     bool any_blocked;      /* [lock] some console's `blocked` is set */
     uint32_t missed_lines; /* [lock] log lines that did not fit */
-    uint64_t sweep_due;    /* [lock] when to look at unfinished lines; TICKS_NEVER: there are none */
-    struct editor editor;  /* [lock] */
+    uint64_t sweep_due;   /* [lock] when to look at unfinished lines; TICKS_NEVER: there are none */
+    struct editor editor; /* [lock] */
 } screen;
 
 /* All of these with screen.lock. What does not fit into the queue is cut: look for room first. */
@@ -132,8 +132,12 @@ struct run;
 struct command {
     const char *name, *arguments, *help;
     enum walk walk;
-    enum { NO_DOMAIN, MAY_NAME, MUST_NAME } naming; /* its first argument: a domain's name or number */
-    const char *header;                             /* printed first */
+    enum {
+        NO_DOMAIN,
+        MAY_NAME,
+        MUST_NAME
+    } naming;           /* its first argument: a domain's name or number */
+    const char *header; /* printed first */
     void (*step)(struct run *r);
     int (*order)(struct domain *d); /* instead of `step`: a function, and what to say it did */
     const char *done;
@@ -144,9 +148,9 @@ struct run {
     const struct command *command; /* NULL: none */
     struct domain *domain;         /* counted: the one that is named, or where the walk is */
     bool named;
-    const char *argument; /* "" if none */
-    const char *rest;     /* what follows the first argument */
-    unsigned n;           /* step number, 0 first; the vCPU or CPU it is at */
+    const char *argument;               /* "" if none */
+    const char *rest;                   /* what follows the first argument */
+    unsigned n;                         /* step number, 0 first; the vCPU or CPU it is at */
     const struct domain_config *config; /* CONFIGURED */
     uint64_t position;                  /* the command's own */
     bool done;

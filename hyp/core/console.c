@@ -19,10 +19,10 @@
 #include <lib/text.h>
 #include <xen/errno.h>
 
-#define KEY_NEXT 0x14        /* Ctrl-T */
-#define INPUT_SIZE 1024u     /* keys the focused domain had no room for yet; power of two */
-#define RETRY_NS 5000000ull  /* what did not fit is offered again */
-#define STEPS_PER_EVENT 32   /* lines of a command's output in one go */
+#define KEY_NEXT 0x14       /* Ctrl-T */
+#define INPUT_SIZE 1024u    /* keys the focused domain had no room for yet; power of two */
+#define RETRY_NS 5000000ull /* what did not fit is offered again */
+#define STEPS_PER_EVENT 32  /* lines of a command's output in one go */
 #define KEYS_PER_EVENT 64
 
 static struct {
