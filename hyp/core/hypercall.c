@@ -36,7 +36,7 @@ const char *hypercall_name(uint64_t number)
 int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
 {
     if (number >= HYPERCALL_COUNT) {
-        return -XEN_ENOSYS;
+        return number == BULKHEAD_HYPERCALL ? bulkhead_op(v, arg) : -XEN_ENOSYS;
     }
     number = array_index_clamp((uint32_t)number, HYPERCALL_COUNT);
     return handlers[number] != NULL ? handlers[number](v, arg) : -XEN_ENOSYS;
@@ -69,7 +69,8 @@ int64_t multicall(struct vcpu *v, uint64_t *arg)
         if (guest_va_read(v, &e, arg[0], sizeof(e)) != 0) {
             return -XEN_EFAULT;
         }
-        int64_t result = e.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, e.op, e.args);
+        int64_t result =
+            e.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, e.op, e.args);
         if (result == -XEN_ERESTART) {
             int error = guest_va_write(v, arg[0] + offsetof(struct multicall_entry, args), e.args,
                                        sizeof(e.args));
