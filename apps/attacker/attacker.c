@@ -31,12 +31,13 @@ static const uint32_t code[] = {0x52800540, 0xd65f03c0};
 
 static void polite(void)
 {
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+    void *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     report(page == MAP_FAILED && errno == EACCES, "no executable mapping");
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    report(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == -1
-               && errno == EACCES, "no data page becomes executable");
+    report(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == -1 &&
+               errno == EACCES,
+           "no data page becomes executable");
     report(mprotect((void *)((uintptr_t)polite & ~4095UL), 4096, PROT_READ | PROT_WRITE) == -1,
            "no code page becomes writable");
     uint64_t sctlr;

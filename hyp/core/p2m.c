@@ -369,7 +369,7 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
         return -XEN_EPERM;
     }
     uint64_t end = at.v + count;
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     /* A single one is looked at when it is mapped. */
     int error = count == 1 || range_empty(p, at.v, end) ? 0 : -XEN_EEXIST;
     if (error == 0) {
@@ -381,7 +381,7 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
     if (error == 0 && end > p->max_gfn.v) {
         p->max_gfn = gfn(end);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -396,13 +396,13 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     if (p->seal.state != SEAL_OPEN) {
         return -XEN_EPERM;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     int error = split_edges(d, at.v, at.v + count);
     if (error == 0) {
         clear_range(d, at.v, at.v + count);
         p2m_flush_locked(d);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -432,7 +432,7 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
     if (unlikely(p->seal.state != SEAL_OPEN) && (types & ~P2M_TYPES_GRANT) != 0) {
         return -XEN_EPERM;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     p2m_descend(p, g, &path);
     int error = may_take(&path, g, types);
     while (error == 0 && path.level < P2M_LEVELS) {
@@ -443,7 +443,7 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
         *out = (struct p2m_entry){arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e), 0};
         clear_leaf(d, &path, g.v);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -570,7 +570,7 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
     if (p->seal.state == SEALED) {
         return -XEN_EPERM;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     int error = only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;
     if (error == 0) {
         error = split_edges(d, at.v, at.v + count);
@@ -578,6 +578,6 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
     if (error == 0) {
         set_rights(d, at.v, at.v + count, t);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }

@@ -41,8 +41,8 @@ static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
     if (keep_count == KEEP_RANGES) {
         stop("the tree reserves more than 1,024 ranges of memory; merge some of them.");
     }
-    keep[keep_count++] = (struct frame_range){mpa(start.v & ~FRAME_MASK),
-                                              mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
+    keep[keep_count++] = (struct frame_range){
+        mpa(start.v & ~FRAME_MASK), mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
 }
 
 /* The tree is somewhere in RAM: map its head to learn its size, then all of it. */
@@ -94,7 +94,7 @@ static __init void find_reserved(const void *fdt, uint64_t fdt_pa)
             keep_add(NULL, mpa(start), size);
         }
     }
-    fdt_for_each_subnode(node, fdt, parent) {
+    fdt_for_each_subnode (node, fdt, parent) {
         mpa_t base;
         uint64_t size;
 
@@ -189,7 +189,9 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     if (gic_init_cpu(c) != 0) {
         stop("CPU 0 has no interrupt controller interface.");
     }
-    console_start();
+    if (console_start() != 0) {
+        stop("no memory for the console.");
+    }
     if (host_psci_probe(fdt) == 0) {
         uint32_t online = smp_start(fdt);
         log_line("%u of %u CPUs run.", online, cpu_count);
