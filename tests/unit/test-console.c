@@ -263,6 +263,7 @@ static struct domain *new_domain(domid_t id, const char *name)
     d->state = DOMAIN_RUNNING;
     guest[id] = (struct guest_end){.room = sizeof(guest[id].got)};
     snprintf(configs[id - 1].name, sizeof(configs[0].name), "%s", name);
+    configs[id - 1].id = id;
     d->config = &configs[id - 1];
     assert_int_equal(console_domain_create(d), 0);
     return d;
