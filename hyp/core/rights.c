@@ -165,19 +165,31 @@ int rights_grant(struct domain *d)
     return 0;
 }
 
+/* A right over nobody is none. */
+static bool over_nobody(const struct rights *x, enum right r)
+{
+    uint64_t any = load(&x->everybody) & RIGHT_BIT(r);
+    for (unsigned i = 0; i < WORDS; i++) {
+        any |= __atomic_load_n(&x->over[r][i], __ATOMIC_RELAXED);
+    }
+    return any == 0;
+}
+
 void rights_drop(struct domain *d, enum right right, const struct domain *over)
 {
     struct rights *x = d->rights;
     if (x == NULL || right >= RIGHT_COUNT) {
         return;
     }
-    if (over == NULL || right >= OVER_DOMAINS) {
-        __atomic_fetch_and(&x->held, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
+    bool whole = over == NULL || right >= OVER_DOMAINS;
+    if (whole) {
         __atomic_fetch_and(&x->everybody, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
-    } else if ((load(&x->everybody) & RIGHT_BIT(right)) ==
-               0) { /* "all but one" is nothing one can hold */
+    } else {
         __atomic_fetch_and(&x->over[right][over->id / 64], ~(1ull << over->id % 64),
                            __ATOMIC_RELAXED);
+    }
+    if (whole || over_nobody(x, right)) {
+        __atomic_fetch_and(&x->held, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
     }
 }
 

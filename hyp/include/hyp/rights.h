@@ -59,7 +59,8 @@ must_check int rights_require(struct domain *caller, uint32_t any_of, const stru
 
 /* Give `d` what its configuration says; at each build, before it runs. 0, -XEN_ENOMEM. */
 must_check int rights_grant(struct domain *d);
-/* For ever, until `d` is built anew. `over` NULL: all of that right. */
+/* For ever, until `d` is built anew. `over` NULL: all of that right. Who holds it over everybody
+ * keeps it: "all but one" is not a right. */
 void rights_drop(struct domain *d, enum right right, const struct domain *over);
 /* The end of `d`: it is nobody's maker any more; and the page that holds its rights. */
 void rights_forget(const struct domain *d);
