@@ -75,8 +75,8 @@ static const char *frame_fault(const struct check *c, mfn_t m, enum p2m_type t)
         return known && info.state != FRAME_NONE ? "device entry, but RAM in use" : NULL;
     }
     bool referred = info.refs >= (info.owner == DOMID_INVALID ? 1u : 2u);
-    return info.state == FRAME_OWNED && referred ? NULL
-                                                 : "grant or foreign entry, frame not held for it";
+    bool lent = info.state == FRAME_OWNED || (info.state == FRAME_SHARED && p2m_is_foreign(t));
+    return lent && referred ? NULL : "grant or foreign entry, frame not held for it";
 }
 
 /* A chunk that is OWNED whole answers for its 512 frames at once. */

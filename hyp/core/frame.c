@@ -338,6 +338,25 @@ bool frame_get(mfn_t m, domid_t owner)
     return true;
 }
 
+bool frame_get_shared(mfn_t m, domid_t owner)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    union frame_word w, more;
+    if (f == NULL) {
+        return false;
+    }
+    w = word_load(f);
+    do {
+        if (w.state != FRAME_SHARED || w.owner != owner) {
+            return false;
+        }
+        more = w;
+        more.refs++;
+    } while (!swap(f, &w, more));
+    return true;
+}
+
 bool frame_is_shared(mfn_t m)
 {
     uint32_t index;
@@ -348,19 +367,35 @@ bool frame_is_shared(mfn_t m)
     return w.state == FRAME_OWNED && w.refs > 1;
 }
 
+/* A hypervisor's page that nobody refers to any more. */
+static void hyp_gone(uint32_t index, unsigned order)
+{
+    mark(index, order, (union frame_word){.bits = 0});
+    lock(&pool.lock);
+    block_free(index, order, true, 0);
+    unlock(&pool.lock);
+    __atomic_fetch_sub(&pool.hyp, 1ull << order, __ATOMIC_RELAXED);
+}
+
 /* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's
  * from now on. */
 static void drop(struct frame *f, uint32_t index, domid_t owner, bool disown)
 {
     union frame_word w = word_load(f), less;
     do {
-        CHECK(w.state == FRAME_OWNED && w.refs != 0);
+        CHECK((w.state == FRAME_OWNED || w.state == FRAME_SHARED) && w.refs != 0);
         CHECK(!disown || w.owner == owner);
         less = w;
         less.refs--;
-        less.state = less.refs != 0 ? FRAME_OWNED : FRAME_NONE;
+        less.state = less.refs != 0 ? w.state : FRAME_NONE;
         less.owner = disown ? DOMID_INVALID : w.owner;
     } while (!swap(f, &w, less));
+    if (w.state == FRAME_SHARED) {
+        if (less.refs == 0) {
+            hyp_gone(index, 0);
+        }
+        return;
+    }
     if (disown || less.refs == 0) {
         count_owned(w.owner, -1);
     }
@@ -463,14 +498,19 @@ void frame_free_hyp(struct domain *d, void *va, unsigned order)
     uint32_t index;
     struct frame *f = hyp_record(va, order, &index);
     CHECK(f->w.state == FRAME_HYP && f->w.owner == (d != NULL ? d->id : DOMID_XEN));
-    mark(index, order, (union frame_word){.bits = 0});
-    lock(&pool.lock);
-    block_free(index, order, true, 0);
-    unlock(&pool.lock);
-    __atomic_fetch_sub(&pool.hyp, 1ull << order, __ATOMIC_RELAXED);
+    hyp_gone(index, order);
     if (d != NULL) {
         __atomic_fetch_sub(&d->hyp_frames, 1ull << order, __ATOMIC_RELAXED);
     }
+}
+
+void frame_free_shared(struct domain *d, void *va)
+{
+    uint32_t index;
+    struct frame *f = hyp_record(va, 0, &index);
+    CHECK(f->w.state == FRAME_SHARED);
+    drop(f, index, d->id, true);
+    __atomic_fetch_sub(&d->hyp_frames, 1, __ATOMIC_RELAXED);
 }
 
 void frame_share(void *va)

@@ -214,12 +214,10 @@ static void table_free(struct grant_table *t)
         }
     }
     for (unsigned i = 0; i < t->frame_count; i++) {
-        frame_unshare(t->frame[i]);
-        frame_free_hyp(d, t->frame[i], 0);
+        frame_free_shared(d, t->frame[i]);
     }
     for (unsigned i = 0; i < t->status_count; i++) {
-        frame_unshare(t->status[i]);
-        frame_free_hyp(d, t->status[i], 0);
+        frame_free_shared(d, t->status[i]);
     }
     frame_free_hyp(d, t, 0);
 }

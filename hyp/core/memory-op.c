@@ -11,6 +11,7 @@
 
 #include <hyp/arch.h>
 #include <hyp/grant.h>
+#include <hyp/rights.h>
 #include <xen/memory.h>
 
 #define CMD_BITS 6u /* XENMEM_* in the command word; above it, how many extents are done */
@@ -25,7 +26,7 @@
 int physmap_clear(struct domain *d, gfn_t at)
 {
     struct p2m_entry e;
-    int error = p2m_take(d, at, P2M_TYPES_RAM | 1u << P2M_FOREIGN | 1u << P2M_SHARED, &e);
+    int error = p2m_take(d, at, P2M_TYPES_RAM | P2M_TYPES_FOREIGN | 1u << P2M_SHARED, &e);
     if (error == 0) {
         p2m_flush(d);
         if (e.type != P2M_SHARED) {
@@ -174,7 +175,7 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
         x.done > r.nr_extents) {
         return (int64_t)x.done;
     }
-    if (xen_target(v, r.domid, &x.d) != 0) {
+    if (foreign_begin(v, r.domid, &x.d) != 0) {
         return (int64_t)x.done;
     }
     x.at = r.extent_start;
@@ -188,7 +189,7 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
     if (result == -XEN_ERESTART) {
         arg[0] = cmd | x.done << CMD_BITS;
     }
-    domain_put(x.d);
+    foreign_end(v, x.d);
     return result;
 }
 
@@ -199,7 +200,7 @@ static int64_t numbers(struct vcpu *v, uint64_t at, uint32_t cmd)
     if (guest_va_read(v, &target, at, sizeof(target)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t error = xen_target(v, target.domid, &d);
+    int64_t error = xen_target_by(v, target.domid, RIGHTS_LOOK, &d);
     if (error != 0) {
         return error;
     }
@@ -235,21 +236,8 @@ static int64_t find_frame(struct vcpu *v, struct domain *d, uint32_t space, uint
         index &= ~(uint64_t)XENMAPIDX_grant_table_status;
         return index >> 32 != 0 ? -XEN_EINVAL : grant_frame(d, (uint32_t)index, status, out);
     }
-    case XENMAPSPACE_gmfn_foreign: {
-        struct domain *from;
-        int64_t error = xen_target(v, foreign, &from);
-        if (error != 0) {
-            return error;
-        }
-        if (from == d) {
-            error = -XEN_EINVAL; /* one's own memory is not foreign */
-        } else {
-            *type = P2M_FOREIGN;
-            error = p2m_get_frame(from, gfn(index), true, out) != 0 ? -XEN_EINVAL : 0;
-        }
-        domain_put(from);
-        return error;
-    }
+    case XENMAPSPACE_gmfn_foreign:
+        return foreign_frame(v, d, foreign, gfn(index), out, type);
     default:
         return -XEN_ENOSYS;
     }
@@ -266,7 +254,7 @@ static int64_t add_one(struct vcpu *v, struct domain *d, uint32_t space, uint64_
     int64_t error = find_frame(v, d, space, index, foreign, &m, &type);
     if (error == 0) {
         error = physmap_replace(d, at, m, type);
-        if (error != 0 && type == P2M_FOREIGN) {
+        if (error != 0 && p2m_is_foreign(type)) {
             frame_put(m);
         }
     }
@@ -286,10 +274,10 @@ static int64_t add_to_physmap(struct vcpu *v, uint64_t at)
     if (op.space == XENMAPSPACE_gmfn_range && op.size == 0) {
         return 0; /* nothing asked, nothing refused */
     }
-    int64_t error = xen_target(v, op.domid, &d);
+    int64_t error = foreign_begin(v, op.domid, &d);
     if (error == 0) {
         error = add_one(v, d, op.space, op.idx, gfn(op.gpfn), DOMID_INVALID);
-        domain_put(d);
+        foreign_end(v, d);
     }
     return error;
 }
@@ -302,7 +290,7 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t result = xen_target(v, op.domid, &d);
+    int64_t result = foreign_begin(v, op.domid, &d);
     if (result != 0) {
         return result;
     }
@@ -324,7 +312,7 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t at)
         op.errs += sizeof(error);
         op.size--;
     }
-    domain_put(d);
+    foreign_end(v, d);
     return result;
 }
 
@@ -335,39 +323,13 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t error = xen_target(v, op.domid, &d);
+    int64_t error = foreign_begin(v, op.domid, &d);
     if (error != 0) {
         return error;
     }
     error = physmap_clear(d, gfn(op.gpfn));
-    domain_put(d);
+    foreign_end(v, d);
     return error == -XEN_EACCES ? -XEN_EINVAL : error;
-}
-
-/*
- * Resources of another domain, for who may control it. Its grant frames are
- * the hypervisor's pages and can go away with it; so the answer is the one
- * that makes tools map them as foreign memory instead.
- */
-static int64_t acquire_resource(struct vcpu *v, uint64_t at)
-{
-    struct xen_mem_acquire_resource op;
-    struct domain *d;
-    if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
-        return -XEN_EFAULT;
-    }
-    if (op.pad != 0) {
-        return -XEN_EINVAL;
-    }
-    if (op.domid == DOMID_SELF || op.domid == v->domain->id) {
-        return -XEN_EPERM;
-    }
-    int64_t error = xen_target(v, op.domid, &d);
-    if (error != 0) {
-        return error;
-    }
-    domain_put(d);
-    return -XEN_EOPNOTSUPP;
 }
 
 /* For who builds domains; memory is not promised before it is given. */
@@ -409,7 +371,7 @@ int64_t memory_op(struct vcpu *v, uint64_t *arg)
     case XENMEM_remove_from_physmap:
         return remove_from_physmap(v, arg[1]);
     case XENMEM_acquire_resource:
-        return acquire_resource(v, arg[1]);
+        return foreign_acquire(v, arg[1]);
     case XENMEM_claim_pages:
         return claim_pages(v, arg[1]);
     case XENMEM_get_sharing_freed_pages:

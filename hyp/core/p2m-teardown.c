@@ -38,10 +38,10 @@ static unsigned leaf_free(struct domain *d, s2_pte_t e, unsigned level) REQUIRES
         return frame_release(arch_s2_mfn(e), level_order(level), d->id);
     }
     CHECK(t != P2M_GRANT_RW && t != P2M_GRANT_RO);
-    for (uint64_t i = 0; t == P2M_FOREIGN && i < level_frames(level); i++) {
+    for (uint64_t i = 0; p2m_is_foreign(t) && i < level_frames(level); i++) {
         frame_put(mfn(arch_s2_mfn(e).v + i));
     }
-    return t == P2M_FOREIGN ? (unsigned)level_frames(level) : 1;
+    return p2m_is_foreign(t) ? (unsigned)level_frames(level) : 1;
 }
 
 static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)

@@ -39,7 +39,7 @@ int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_
     return error;
 }
 
-static uint64_t online_mask(void)
+uint64_t control_online_mask(void)
 {
     return cpu_count < 64 ? (1ull << cpu_count) - 1 : ~0ull;
 }
@@ -145,7 +145,7 @@ static int64_t cpupool_op(struct sysctl_call *c)
         op->cpupool_id = 0;
         op->sched_id = XEN_SCHEDULER_CREDIT2;
         op->n_dom = domain_count();
-        return control_put_bitmap(c->v, &op->cpumap, online_mask());
+        return control_put_bitmap(c->v, &op->cpumap, control_online_mask());
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
         return control_put_bitmap(c->v, &op->cpumap, 0);
     default:

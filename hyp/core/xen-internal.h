@@ -49,6 +49,8 @@ static inline struct domain *domain_hold(struct domain *d)
  * one if the caller may control that. Counted. -XEN_ESRCH, -XEN_EPERM.
  */
 must_check int xen_target(struct vcpu *v, domid_t id, struct domain **out);
+/* The same with another choice of rights: RIGHT_BIT()s, one of which is enough (hyp/rights.h). */
+must_check int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct domain **out);
 
 /* --- Event channels (evtchn.c) --- */
 
@@ -239,6 +241,19 @@ int64_t memory_op(struct vcpu *v, uint64_t *arg);
 must_check int physmap_clear(struct domain *d, gfn_t at);
 /* Map one frame where something may be. On error `at` is as it was, or empty. */
 must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
+
+/* --- Memory of other domains (foreign.c) --- */
+
+/*
+ * The domain whose memory a call changes: the caller, or one that it is building. The latter is
+ * locked: its first run and its end wait (L1). Pairs with foreign_end().
+ */
+must_check int foreign_begin(struct vcpu *v, domid_t id, struct domain **out);
+void foreign_end(struct vcpu *v, struct domain *d);
+/* A frame of `id`, referenced, for `d`, which is the caller, to map as *type says. */
+must_check int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
+                             enum p2m_type *type);
+int64_t foreign_acquire(struct vcpu *v, uint64_t at);
 
 /* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
 

@@ -4,6 +4,7 @@
  * one, once linked, wins.
  */
 #include <xen/errno.h>
+#include <xen/domctl.h>
 #include <fake.h>
 #include <hyp/assert.h>
 #include <hyp/config.h>
@@ -502,4 +503,35 @@ WEAK int config_all(const struct domain_config **out)
 {
     *out = NULL;
     return 0;
+}
+
+WEAK void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *to)
+{
+    memset(to, 0, sizeof(*to));
+    memcpy(&to->user_regs.x0, v->arch.x, sizeof(v->arch.x));
+    to->user_regs.pc64 = v->arch.pc;
+}
+
+WEAK int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *from, bool aarch32)
+{
+    memcpy(v->arch.x, &from->user_regs.x0, sizeof(v->arch.x));
+    v->arch.pc = from->user_regs.pc64;
+    return 0;
+}
+
+WEAK int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
+                     struct domain **out)
+{
+    return -XEN_ENOMEM;
+}
+WEAK int domain_pause_counted(struct domain *d)
+{
+    return 0;
+}
+WEAK int domain_unpause_counted(struct domain *d)
+{
+    return 0;
+}
+WEAK void domain_hurry(struct domain *d)
+{
 }

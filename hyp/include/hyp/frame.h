@@ -16,6 +16,7 @@
  *          FIXED -> OWNED      frame_alloc_domain_at()
  *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
  *          HYP <-> SHARED      frame_share(), frame_unshare()
+ *          SHARED -> FREE      frame_free_shared(), or the last frame_put() after it
  *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was
  *
  * F1  a frame is in exactly one state; only the functions above change it.
@@ -103,11 +104,16 @@ void frame_free_hyp(struct domain *d, void *va, unsigned order);
 /* Let the domain it is charged to map a page of frame_alloc_hyp(d, 0), and take that back. */
 void frame_share(void *va);
 void frame_unshare(void *va);
+/* Free a page that is shared. If another domain still maps it (frame_get_shared()), it is nobody's
+ * and charged to nobody until the last frame_put(). */
+void frame_free_shared(struct domain *d, void *va);
 /* Two words for whoever allocated a single HYP frame, zero at first. */
 uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
+/* The same for a SHARED page that is charged to `owner`. */
+must_check bool frame_get_shared(mfn_t m, domid_t owner);
 /* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under
  * its p2m lock. */
 bool frame_is_shared(mfn_t m);

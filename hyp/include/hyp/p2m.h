@@ -38,9 +38,10 @@ enum p2m_type {
     P2M_MMIO_C,  /* device memory the guest may map cacheable (framebuffers), xn */
     P2M_GRANT_RW,
     P2M_GRANT_RO,
-    P2M_FOREIGN, /* another domain's frame, mapped by right */
-    P2M_SHARED,  /* a hypervisor page the guest may use, xn */
-    P2M_RAM_R,   /* r--: sealed read-only data */
+    P2M_FOREIGN,    /* another domain's frame, mapped by right */
+    P2M_FOREIGN_RO, /* likewise, to look at */
+    P2M_SHARED,     /* a hypervisor page the guest may use, xn */
+    P2M_RAM_R,      /* r--: sealed read-only data */
     P2M_TYPE_COUNT
 };
 
@@ -56,6 +57,7 @@ static inline unsigned p2m_rights(enum p2m_type t)
         return P2M_R | P2M_X;
     case P2M_GRANT_RO:
     case P2M_RAM_R:
+    case P2M_FOREIGN_RO:
         return P2M_R;
     case P2M_RAM_XN:
     case P2M_MMIO:
@@ -74,6 +76,11 @@ static inline unsigned p2m_rights(enum p2m_type t)
 static inline bool p2m_is_ram(enum p2m_type t)
 {
     return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN || t == P2M_RAM_R;
+}
+
+static inline bool p2m_is_foreign(enum p2m_type t)
+{
+    return t == P2M_FOREIGN || t == P2M_FOREIGN_RO;
 }
 
 static inline bool p2m_is_mmio(enum p2m_type t)
@@ -155,6 +162,7 @@ struct p2m_entry {
  */
 must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
 #define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN | 1u << P2M_RAM_R)
+#define P2M_TYPES_FOREIGN (1u << P2M_FOREIGN | 1u << P2M_FOREIGN_RO)
 #define P2M_TYPES_GRANT (1u << P2M_GRANT_RW | 1u << P2M_GRANT_RO)
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);

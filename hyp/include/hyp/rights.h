@@ -53,6 +53,7 @@ const char *rights_name(enum right r);
 bool rights_allow(const struct domain *caller, enum right right, const struct domain *target);
 
 #define RIGHT_BIT(r) (1u << (r))
+#define RIGHTS_LOOK (RIGHT_BIT(RIGHT_INSPECT) | RIGHT_BIT(RIGHT_CONTROL)) /* to know how one is */
 /* The same for any of several; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
 must_check int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
                               const char *what);
