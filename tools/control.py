@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The control domain's root file system: Debian's xen-utils, unmodified, in an initramfs.
 
-  control.py [--program PKG:NAME]... [--file FROM=TO]... [-o FILE]
+  control.py [--program PKG:NAME]... [--file FROM=TO]...
+             [--guest-program PKG:NAME]... [--guest-file FROM=TO]... [-o FILE]
 
 Packages: xen-utils-4.17, xen-utils-common and xenstore-utils whole (but for
 Python and the manuals), with what Debian's init script and hotplug scripts
@@ -73,10 +74,13 @@ def main():
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--program", action="append", default=[], metavar="PKG:NAME")
     words.add_argument("--file", action="append", default=[], metavar="FROM=TO")
+    words.add_argument("--guest-program", action="append", default=[], metavar="PKG:NAME")
+    words.add_argument("--guest-file", action="append", default=[], metavar="FROM=TO")
     words.add_argument("-o", "--output", metavar="FILE")
     given = words.parse_args()
     try:
-        path = ramdisk(given.program, given.file)
+        path = ramdisk(given.program, given.file,
+                       guest_ramdisk(given.guest_program, given.guest_file))
     except debian.Failure as failure:
         print(f"control: error: {failure}", file=sys.stderr)
         return 1
