@@ -29,6 +29,8 @@ PROGRAMS = ["dpkg:start-stop-daemon", "util-linux:choom", "util-linux:flock", "m
             "bsdutils:script"]
 MODULES = ["virtio_mmio", "virtio_net", "virtio_blk", "bridge", "loop", "ext4", "xenfs",
            "xen-evtchn", "xen-gntdev", "xen-privcmd", "xen-netback", "xen-blkback"]
+# `virsh -c xen:///` on top of that.
+LIBVIRT = ["libvirt0", "libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-clients"]
 # A guest of xl: its front ends, and a disk's file system.
 GUEST_MODULES = ["xen-netfront", "xen-blkfront", "ext4"]
 
@@ -50,11 +52,11 @@ def guest_ramdisk(programs=(), files=()):
     return make(words)
 
 
-def ramdisk(programs=(), files=(), guest=None):
+def ramdisk(programs=(), files=(), guest=None, packages=()):
     """Root file system of the control domain; `guest` is its guests' (guest_ramdisk())."""
     base, = debian.fetch(["sysvinit-utils"])
     words = ["--kernel", "arm64"]
-    for package in WHOLE:
+    for package in WHOLE + list(packages):
         words += ["--whole", package]
     for program in PROGRAMS + list(programs):
         words += ["--program", program]
