@@ -84,9 +84,12 @@ static void drain_locked(void)
 /* The caller has looked for room; what does not fit all the same is cut. */
 static void put_locked(const char *bytes, size_t count)
 {
-    for (size_t i = 0; i < count && room_locked(); i++) {
-        screen.queue[screen.head++ % QUEUE_SIZE] = bytes[i];
+    uint32_t room = room_locked(), head = screen.head;
+
+    for (size_t i = 0; i < count && i < room; i++) {
+        screen.queue[head++ % QUEUE_SIZE] = bytes[i];
     }
+    screen.head = head;
 }
 
 static void put_text_locked(const char *text)
@@ -215,6 +218,9 @@ static void watch_escapes(struct console *c, char byte)
 static void remember(struct console *c, char byte)
 {
     c->ring[c->head++ % CONSOLE_RING] = byte;
+    if ((uint8_t)byte >= ' ' && !c->escape) {
+        return;
+    }
     if (byte == '\n') {
         c->line_start = c->head;
     }
@@ -278,15 +284,17 @@ static bool take_background_locked(struct console *c, char byte)
     return true;
 }
 
-static bool take_focused_locked(struct console *c, char byte)
+static size_t take_focused_locked(struct console *c, const char *bytes, size_t count)
 {
-    if (room_locked() <= QUEUE_RESERVE) {
-        return false;
+    uint32_t room = room_locked() > QUEUE_RESERVE ? room_locked() - QUEUE_RESERVE : 0;
+
+    count = count < room ? count : room;
+    for (size_t i = 0; i < count; i++) {
+        remember(c, bytes[i]);
     }
-    remember(c, byte);
     c->shown = c->head;
-    put_locked(&byte, 1);
-    return true;
+    put_locked(bytes, count);
+    return count;
 }
 
 void console_work_in(uint64_t ns)
@@ -311,9 +319,11 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
     lock(&screen.lock);
     struct console *c = d->console;
     bool had_partials = screen.partials;
-    while (c && taken < count &&
-           (c == screen.focus ? take_focused_locked(c, (char)bytes[taken])
-                              : take_background_locked(c, (char)bytes[taken]))) {
+    if (c && c == screen.focus) {
+        taken = take_focused_locked(c, (const char *)bytes, count);
+    }
+    while (c && c != screen.focus && taken < count &&
+           take_background_locked(c, (char)bytes[taken])) {
         taken++;
     }
     if (c && taken < count) {
@@ -328,9 +338,18 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
     return c ? taken : count;
 }
 
+/* By character, so the usual case is kept short: the focused domain prints, and the line keeps up. */
 bool vuart_output(struct domain *d, uint8_t byte)
 {
-    return console_domain_output(d, &byte, 1) == 1;
+    lock(&screen.lock);
+    struct console *c = d->console;
+    bool straight = c && c == screen.focus && screen.tail == screen.head && uart_try((char)byte);
+    if (straight) {
+        remember(c, (char)byte);
+        c->shown = c->head;
+    }
+    unlock(&screen.lock);
+    return straight || console_domain_output(d, &byte, 1) == 1;
 }
 
 /* Output of the hypervisor's own console. */
