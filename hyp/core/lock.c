@@ -67,19 +67,19 @@ static inline void take(lock_t *l)
     }
 }
 
-void lock(lock_t *l) NO_LOCK_ANALYSIS
+void lock(lock_t *l) NO_LOCK_ANALYSIS("this is the lock")
 {
     rank_push(l, false);
     take(l);
 }
 
-void unlock(lock_t *l) NO_LOCK_ANALYSIS
+void unlock(lock_t *l) NO_LOCK_ANALYSIS("this is the lock")
 {
     rank_pop(l);
     __atomic_store_n(&l->served, (uint16_t)(l->served + 1), __ATOMIC_RELEASE);
 }
 
-void lock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS
+void lock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS("this is the lock")
 {
     lock_t *first = a < b ? a : b;
     lock_t *second = a < b ? b : a;
@@ -91,7 +91,7 @@ void lock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS
     }
 }
 
-void unlock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS
+void unlock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS("this is the lock")
 {
     unlock(a);
     if (a != b) {
