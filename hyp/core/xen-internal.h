@@ -259,11 +259,6 @@ struct xen_domain {
     mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
 };
 
-/* Was this domain given the right (docs/configuration.md, bulkhead,rights), whatever its targets? */
-bool xen_has_right(const struct domain *d, const char *right);
-/* May `caller` control `target`? The one place that asks for rights. */
-bool xen_may_control(const struct domain *caller, const struct domain *target);
-
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
 void sched_op_init(struct domain *d);
 void sched_op_stop(struct domain *d);
