@@ -22,13 +22,6 @@
 #include <xen/vcpu.h>
 #include <xen/xen.h>
 
-/* Arrays whose count says what is valid: zeroing them would be half the cost of a small call. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define NOT_ZEROED __attribute__((uninitialized))
-#else
-#define NOT_ZEROED
-#endif
-
 /* A guest's index, known to be below `count`, also when speculation thinks otherwise. */
 static inline uint32_t array_index_clamp(uint32_t index, uint32_t count)
 {

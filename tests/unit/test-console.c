@@ -46,6 +46,11 @@ size_t uart_write(const char *bytes, size_t count)
     return n;
 }
 
+bool uart_try(char c)
+{
+    return uart_write(&c, 1) == 1;
+}
+
 void uart_putc(char c)
 {
     screen[screen_length++] = c;
