@@ -190,6 +190,7 @@ static int vcpu_create(struct domain *d, uint32_t id)
     }
     v->domain = d;
     v->id = id;
+    v->hard_affinity = d->config->affinity[id] ? d->config->affinity[id] : ~0ull;
     v->soft_affinity = ~0ull;
     sched_vcpu_init(v);
     vtimer_vcpu_init(v);
@@ -471,7 +472,10 @@ static int empty(struct domain *d)
 {
     irq_release_all(d);
     int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
-    return error ? error : p2m_teardown(d);
+    if (!error) {
+        error = p2m_teardown(d);
+    }
+    return error ? error : frame_release_parked(d);
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */

@@ -81,7 +81,10 @@ int64_t domctl_create(struct domctl_call *c)
     if (order->max_evtchn_port < d->evtchn->port_limit) {
         d->evtchn->port_limit = order->max_evtchn_port + 1;
     }
-    error = give_cpu_interface(d);
+    error = cpupool_join(d, order->cpupool_id);
+    if (error == 0) {
+        error = give_cpu_interface(d);
+    }
     if (error != 0 && domain_destroy(d) != 0) {
         log_warn("%s could not be removed.", d->name);
     }

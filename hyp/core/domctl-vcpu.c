@@ -46,7 +46,7 @@ int64_t domctl_get_affinity(struct domctl_call *c)
     }
     int64_t error = 0;
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {
-        error = control_put_bitmap(c->v, &op->cpumap_hard, v->sched.affinity);
+        error = control_put_bitmap(c->v, &op->cpumap_hard, v->hard_affinity);
     }
     if (error == 0 && (op->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
         error = control_put_bitmap(c->v, &op->cpumap_soft, v->soft_affinity);
@@ -70,10 +70,11 @@ int64_t domctl_set_affinity(struct domctl_call *c)
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {
         error = control_get_bitmap(c->v, &op->cpumap_hard, &mask);
         if (error == 0) {
-            error = sched_set_affinity(v, mask);
+            error = cpupool_set_affinity(v, mask);
         }
         if (error == 0) {
-            error = control_put_bitmap(c->v, &op->cpumap_hard, mask & control_online_mask());
+            error = control_put_bitmap(c->v, &op->cpumap_hard,
+                                       v->sched.affinity & control_online_mask());
         }
     }
     if (error == 0 && (op->flags & XEN_VCPUAFFINITY_SOFT) != 0) {

@@ -450,6 +450,65 @@ unsigned frame_release(mfn_t m, unsigned order, domid_t owner)
     return touched;
 }
 
+/* Frames that are their owner's and mapped nowhere. */
+
+void frame_park(struct domain *d, mfn_t m)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    lock(&pool.lock);
+    CHECK(f != NULL && f->w.state == FRAME_OWNED && f->w.owner == d->id && !f->w.parked);
+    f->w.parked = true;
+    f->prev = 0;
+    f->next = d->parked;
+    if (f->next != 0) {
+        record_of(f->next - 1)->prev = index + 1;
+    }
+    d->parked = index + 1;
+    unlock(&pool.lock);
+}
+
+static void unpark(struct domain *d, struct frame *f) REQUIRES(&pool.lock)
+{
+    *(f->prev != 0 ? &record_of(f->prev - 1)->next : &d->parked) = f->next;
+    if (f->next != 0) {
+        record_of(f->next - 1)->prev = f->prev;
+    }
+    f->next = f->prev = 0;
+    f->w.parked = false;
+}
+
+bool frame_unpark(struct domain *d, mfn_t m)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    if (f == NULL) {
+        return false;
+    }
+    lock(&pool.lock);
+    bool ours = f->w.state == FRAME_OWNED && f->w.owner == d->id && f->w.parked;
+    if (ours) {
+        unpark(d, f);
+    }
+    unlock(&pool.lock);
+    return ours;
+}
+
+int frame_release_parked(struct domain *d)
+{
+    for (unsigned budget = 64; d->parked != 0; budget--) {
+        uint32_t index = d->parked - 1;
+        if (budget == 0) {
+            return -XEN_ERESTART;
+        }
+        lock(&pool.lock);
+        unpark(d, record_of(index));
+        unlock(&pool.lock);
+        drop(record_of(index), index, d->id, true);
+    }
+    return 0;
+}
+
 /* The hypervisor's own frames. */
 
 void *frame_alloc_hyp(struct domain *d, unsigned order)

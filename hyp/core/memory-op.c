@@ -10,6 +10,7 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/config.h>
 #include <hyp/grant.h>
 #include <hyp/rights.h>
 #include <xen/memory.h>
@@ -23,13 +24,25 @@
 
 /* --- Putting and taking away --- */
 
+/* Memory of its own that a domain has taken out of its tables. */
+static void give_up(struct domain *d, mfn_t m)
+{
+    if (d->config->direct_map) {
+        frame_park(d, m);
+    } else {
+        frame_put(m);
+    }
+}
+
 int physmap_clear(struct domain *d, gfn_t at)
 {
     struct p2m_entry e;
     int error = p2m_take(d, at, P2M_TYPES_RAM | P2M_TYPES_FOREIGN | 1u << P2M_SHARED, &e);
     if (error == 0) {
         p2m_flush(d);
-        if (e.type != P2M_SHARED) {
+        if (p2m_is_ram(e.type)) {
+            give_up(d, e.mfn);
+        } else if (e.type != P2M_SHARED) {
             frame_put(e.mfn);
         }
     }
@@ -73,10 +86,30 @@ static uint32_t resume(struct vcpu *v, uint64_t key)
     return x->resume_at;
 }
 
+/* Where addresses are the machine's, only what was there before can come back. */
+static int populate_parked(struct domain *d, gfn_t at, unsigned order)
+{
+    for (uint64_t i = 0; i < 1ull << order; i++) {
+        mfn_t m = mfn(at.v + i);
+        if (!frame_unpark(d, m)) {
+            return -XEN_EINVAL;
+        }
+        int error = p2m_map(d, gfn(at.v + i), m, 1, P2M_RAM);
+        if (error != 0) {
+            frame_park(d, m);
+            return error;
+        }
+    }
+    return 0;
+}
+
 /* Give one block of `order` at `at`. */
 static int populate_block(struct domain *d, gfn_t at, unsigned order)
 {
     mfn_t m;
+    if (d->config->direct_map) {
+        return populate_parked(d, at, order);
+    }
     int error = frame_alloc_domain(d, order, &m);
     if (error != 0) {
         return error;
@@ -133,7 +166,7 @@ static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
         }
         p2m_flush(d);
         for (uint32_t i = 0; i < count; i++) {
-            frame_put(taken[i]);
+            give_up(d, taken[i]);
         }
     }
     v->evtchn->resume_key = ~0ull;

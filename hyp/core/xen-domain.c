@@ -214,6 +214,8 @@ int xen_domain_start(struct domain *d)
     fresh(d);
     tell_wall_clock(d);
     int error = rights_grant(d);
+    d->evtchn->port_limit =
+        rights_allow(d, RIGHT_STORE, NULL) ? EVTCHN_PORTS_MAX : EVTCHN_PORTS_DEFAULT;
     if (error == 0) {
         error = grant_domain_create(d);
     }

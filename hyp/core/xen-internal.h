@@ -76,6 +76,7 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
 #define EVTCHN_BUCKETS (FRAME_SIZE / sizeof(void *))
 /* Ports a guest may have, 0 not counted; as Xen's dom0less domains. */
 #define EVTCHN_PORTS_DEFAULT 1024u
+#define EVTCHN_PORTS_MAX ((uint32_t)(EVTCHN_BUCKETS * EVTCHN_BUCKET)) /* who serves everybody */
 #define FIFO_WORDS (FRAME_SIZE / sizeof(uint32_t))
 #define FIFO_PAGES (EVTCHN_FIFO_NR_CHANNELS / FIFO_WORDS)
 

@@ -92,6 +92,10 @@ int xen_domain_create(struct domain *c)
 {
     return 0;
 }
+int xen_domain_start(struct domain *c)
+{
+    return 0;
+}
 int xen_domain_stop(struct domain *c)
 {
     return 0;

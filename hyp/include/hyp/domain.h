@@ -66,6 +66,7 @@ struct vcpu {
     uint32_t work;         /* [atomic] enum vcpu_work, set by anybody, cleared on the way out */
     struct cpu *cpu;       /* [atomic] CPU whose registers hold this vCPU, or NULL */
     struct sched_vcpu sched;
+    uint64_t hard_affinity; /* [pool lock] what was asked for: core/cpupool.c */
     uint64_t soft_affinity; /* [atomic] as the tools set it */
     struct vgic_cpu vgic;
     struct vtimer_regs timer_regs;
@@ -92,6 +93,7 @@ struct domain {
     struct vgic vgic;
     struct vuart vuart;
     struct console *console; /* hyp/console.h; NULL before and after its life */
+    uint32_t parked;         /* [frame lock] first frame that frame_park() keeps, its index + 1 */
     uint64_t max_frames;     /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;     /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max; /* [const] */
@@ -105,6 +107,7 @@ struct domain {
     bool paused_by_console;       /* [lock] */
     bool working;                 /* [atomic] a step of its job is being made */
     uint32_t pauses;              /* [lock] by domctl; a domain made at run time is born with one */
+    uint32_t pool;                /* [pool lock] of CPUs */
     uint8_t handle[16];           /* [lock] what the tools call it */
     struct crash_record *crash;   /* [lock] the last crash, or NULL */
     uint64_t log_window_ticks;    /* [atomic] dlog() */

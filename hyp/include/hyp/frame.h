@@ -94,6 +94,15 @@ must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count)
  * number of records it had to touch, from 1 for a whole 2 MiB to 512 for a split one.
  */
 unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
+/*
+ * A domain whose guest addresses are machine addresses (direct-map) may give a frame of its own up
+ * only in appearance: devices would go on to use the address. The frame is out of its tables, holds
+ * the owner's reference only, and stays the domain's until it comes back. Constant time.
+ */
+void frame_park(struct domain *d, mfn_t m);
+must_check bool frame_unpark(struct domain *d, mfn_t m);
+/* Give all of them up. -XEN_ERESTART: a bounded number is done. */
+must_check int frame_release_parked(struct domain *d);
 /* Frames that count as this domain's now. */
 uint64_t frame_owned_count(domid_t id);
 
