@@ -1,5 +1,6 @@
 # `make run`: the demos. Each folder here holds domain files, about.txt (shown
-# before the start) and perhaps `board`, options for `bulkhead run`.
+# before the start) and perhaps `board`, options for `bulkhead run`, `qemu`, options for QEMU, and
+# demo.mk, which names what else it needs in DEMO_FILES_<demo>.
 #
 #   make run [DEMO=two] [HYPERVISOR=FILE | HYPERVISOR=xen] [RUN="--cpus 4"]
 
@@ -16,7 +17,9 @@ $(B)/guest/initramfs.cpio.gz: tools/initramfs.py tools/debian.py $(wildcard tool
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) tools/initramfs.py -o $@
 
-demo-files := $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/initramfs.cpio.gz
+include $(sort $(wildcard demo/*/demo.mk))
+demo-files := $(B)/host/bulkhead $(B)/guest/arm64/Image \
+    $(or $(DEMO_FILES_$(DEMO)),$(B)/guest/initramfs.cpio.gz)
 
 .PHONY: demo-ready run
 demo-ready: $(demo-files) $(if $(filter xen,$(HYPERVISOR)),,$(HYPERVISOR))
@@ -29,4 +32,5 @@ run: setup
 	@hypervisor=$(HYPERVISOR); \
 	test "$$hypervisor" != xen || hypervisor=$$($(PYTHON) tools/debian.py xen); \
 	exec $(B)/host/bulkhead run --quiet --hypervisor "$$hypervisor" \
-	    $$(cat demo/$(DEMO)/board 2>/dev/null) $(RUN) demo/$(DEMO)/*.cfg
+	    $$(cat demo/$(DEMO)/board 2>/dev/null) $(RUN) demo/$(DEMO)/*.cfg \
+	    $$(test ! -f demo/$(DEMO)/qemu || echo -- $$(cat demo/$(DEMO)/qemu))
