@@ -8,4 +8,4 @@ $(B)/guest/netback.cpio.gz: tools/initramfs.py tools/debian.py demo/web/demo.mk 
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) tools/initramfs.py $(NETBACK) -o $@
 
-DEMO_FILES_web := $(B)/arm64/apps/web/web $(B)/guest/netback.cpio.gz
+demo-files-web := $(B)/arm64/apps/web/web $(B)/guest/netback.cpio.gz

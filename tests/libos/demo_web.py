@@ -31,7 +31,7 @@ class Demo:
         self.text = ""
         self.changed = threading.Condition()
         with open(os.path.join(DEMO, "qemu"), encoding="utf-8") as file:
-            options = file.read().replace(":8080-", f":{self.port}-").split()
+            options = file.read().replace("@PORT@", str(self.port)).split()
         files = sorted(os.path.join(DEMO, f) for f in os.listdir(DEMO) if f.endswith(".cfg"))
         self.process = subprocess.Popen(
             ["timeout", "-s", "KILL", str(seconds), "build/host/bulkhead", "run", "--quiet"]
