@@ -59,8 +59,11 @@ static uint64_t value(int fd)
 
 static int point(uint32_t type, uintptr_t at, uint64_t length)
 {
-    struct perf_event_attr attr = {.type = PERF_TYPE_BREAKPOINT, .bp_type = type, .bp_addr = at,
-                                   .bp_len = length, .exclude_kernel = 1};
+    struct perf_event_attr attr = {.type = PERF_TYPE_BREAKPOINT,
+                                   .bp_type = type,
+                                   .bp_addr = at,
+                                   .bp_len = length,
+                                   .exclude_kernel = 1};
     return count(&attr);
 }
 
@@ -129,8 +132,8 @@ static void steps(unsigned rounds)
 /* The cycle counter goes on while we compute, and not while others do. */
 static void cycles(void)
 {
-    struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_CPU_CYCLES,
-                                   .exclude_kernel = 1};
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_CPU_CYCLES, .exclude_kernel = 1};
     int fd = count(&attr);
     uint64_t before = value(fd);
 
