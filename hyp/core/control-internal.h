@@ -55,15 +55,6 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info);
 must_check int control_put_bitmap(struct vcpu *v, const struct xenctl_bitmap *to, uint64_t mask);
 must_check int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_t *mask);
 
-/* CPUs that there are. */
-uint64_t control_online_mask(void);
-
-/* CPU pools (cpupool.c): which CPUs a vCPU may use is asked for there. Errors of sched_set_affinity();
- * -XEN_ENOENT: no such pool; -XEN_EINVAL: no CPU of the pool is in it. */
-must_check int cpupool_set_affinity(struct vcpu *v, uint64_t mask);
-must_check int cpupool_join(struct domain *d, uint32_t id);
-int64_t sysctl_cpupool(struct sysctl_call *c);
-
 #define DOMCTL(handler) int64_t handler(struct domctl_call *c)
 /* domctl-life.c */
 DOMCTL(domctl_create);
@@ -87,6 +78,12 @@ DOMCTL(domctl_get_nodes);
 DOMCTL(domctl_scheduler);
 DOMCTL(domctl_get_context);
 DOMCTL(domctl_set_context);
+/* domctl-device.c */
+DOMCTL(domctl_irq_permission);
+DOMCTL(domctl_iomem_permission);
+DOMCTL(domctl_memory_mapping);
+DOMCTL(domctl_bind_irq);
+DOMCTL(domctl_assign_device);
 #undef DOMCTL
 
 #endif

@@ -187,7 +187,6 @@ static int vcpu_create(struct domain *d, uint32_t id)
     }
     v->domain = d;
     v->id = id;
-    v->hard_affinity = d->config->affinity[id] ? d->config->affinity[id] : ~0ull;
     v->soft_affinity = ~0ull;
     sched_vcpu_init(v);
     vtimer_vcpu_init(v);

@@ -81,7 +81,7 @@ int64_t domctl_create(struct domctl_call *c)
     if (order->max_evtchn_port < d->evtchn->port_limit) {
         d->evtchn->port_limit = order->max_evtchn_port + 1;
     }
-    error = cpupool_join(d, order->cpupool_id);
+    error = control_join_pool(d, order->cpupool_id);
     if (error == 0) {
         error = give_cpu_interface(d);
     }

@@ -46,7 +46,7 @@ int64_t domctl_get_affinity(struct domctl_call *c)
     }
     int64_t error = 0;
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {
-        error = control_put_bitmap(c->v, &op->cpumap_hard, v->hard_affinity);
+        error = control_put_bitmap(c->v, &op->cpumap_hard, v->sched.asked);
     }
     if (error == 0 && (op->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
         error = control_put_bitmap(c->v, &op->cpumap_soft, v->soft_affinity);
@@ -70,7 +70,7 @@ int64_t domctl_set_affinity(struct domctl_call *c)
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {
         error = control_get_bitmap(c->v, &op->cpumap_hard, &mask);
         if (error == 0) {
-            error = cpupool_set_affinity(v, mask);
+            error = sched_set_affinity(v, mask);
         }
         if (error == 0) {
             error = control_put_bitmap(c->v, &op->cpumap_hard,

@@ -55,7 +55,7 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
         .cpu_time = ticks_to_ns(ticks),
         .nr_online_vcpus = online,
         .max_vcpu_id = d->vcpu_count - 1u,
-        .cpupool = d->pool,
+        
         .gpaddr_bits = 40,
         .arch_config = {.gic_version = (uint8_t)(d->vgic.version - 1)}};
     memcpy(info->handle, d->handle, sizeof(info->handle));
@@ -107,9 +107,16 @@ static const struct domctl_row rows[] = {
     ROW(max_vcpus, domctl_max_vcpus, RULE, 0),
     ROW(scheduler_op, domctl_scheduler, RULE, CONTROL_OUT),
     ROW(setdomainhandle, domctl_set_handle, RULE, 0),
+    ROW(irq_permission, domctl_irq_permission, RULE, 0),
+    ROW(iomem_permission, domctl_iomem_permission, RULE, 0),
     ROW(getvcpuaffinity, domctl_get_affinity, LOOK, 0),
     ROW(set_address_size, domctl_set_width, MAKE, CONTROL_BUILD),
     ROW(get_address_size, domctl_get_width, LOOK, CONTROL_OUT),
+    ROW(assign_device, domctl_assign_device, RULE, 0),
+    ROW(bind_pt_irq, domctl_bind_irq, MAKE, 0),
+    ROW(memory_mapping, domctl_memory_mapping, MAKE, 0),
+    ROW(test_assign_device, domctl_assign_device, RULE, 0),
+    ROW(deassign_device, domctl_assign_device, RULE, 0),
     ROW(setnodeaffinity, domctl_set_nodes, RULE, 0),
     ROW(getnodeaffinity, domctl_get_nodes, LOOK, 0),
     ROW(cacheflush, domctl_cacheflush, MAKE, 0),

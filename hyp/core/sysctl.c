@@ -194,90 +194,6 @@ static int64_t readconsole(struct sysctl_call *c)
     return 0;
 }
 
-/* --- Scheduling, and a person at the keys --- */
-
-/* There is no rate limit here; the tools may say so. */
-static int64_t scheduler(struct sysctl_call *c)
-{
-    struct xen_sysctl_scheduler_op *op = &c->op.u.scheduler_op;
-    if (op->sched_id != XEN_SCHEDULER_CREDIT2) {
-        return -XEN_EINVAL;
-    }
-    if (op->cmd == XEN_SYSCTL_SCHEDOP_getinfo) {
-        op->u.sched_credit2.ratelimit_us = 0;
-        return 0;
-    }
-    return op->u.sched_credit2.ratelimit_us != 0 ? -XEN_EINVAL : 0;
-}
-
-static void key_cpu(uint32_t n)
-{
-    struct sched_cpu_info info;
-    uint64_t now = arch_counter_ticks();
-    if (n < cpu_count) {
-        sched_cpu_info(cpus[n], now, &info);
-        log_line("CPU %u: busy %lu ms, %u vCPUs at home, %u waiting.", n,
-                 ticks_to_ns(info.busy_ticks) / 1000000, info.assigned, info.waiting);
-    }
-}
-
-static void key_memory(void)
-{
-    struct frame_stats frames;
-    frame_stats(&frames);
-    log_line("Memory: %lu KiB, %lu free, %lu the hypervisor's.", frames.total << 2,
-             frames.free << 2, frames.hyp << 2);
-}
-
-/* One line about domain `n`, or the first one after it; false: there are no more. */
-static bool key_domain(uint32_t *n)
-{
-    struct xen_domctl_getdomaininfo info;
-    struct domain *d = domain_from(*n);
-    if (d == NULL) {
-        return false;
-    }
-    control_describe(d, &info);
-    log_line("Domain %u, %s: flags %#x, %lu frames of %lu, %u vCPUs on, ran %lu ms.", d->id,
-             d->name, info.flags, info.tot_pages, info.max_pages, info.nr_online_vcpus,
-             info.cpu_time / 1000000);
-    *n = d->id + 1u;
-    domain_put(d);
-    return true;
-}
-
-/* One key of those that Xen has, in Xen's meaning; what it shows goes into the log, a line a step. */
-static int64_t debug_keys(struct sysctl_call *c)
-{
-    struct xen_sysctl_debug_keys *op = &c->op.u.debug_keys;
-    uint32_t step = c->progress++;
-    char key;
-    if (op->nr_keys == 0) {
-        return 0;
-    }
-    if (guest_va_read(c->v, &key, op->keys, 1) != 0) {
-        return -XEN_EFAULT;
-    }
-    bool more = false;
-    if (key == 'q') {
-        more = key_domain(&step);
-        c->progress = step;
-    } else if (key == 'r') {
-        key_cpu(step);
-        more = step + 1 < cpu_count;
-    } else if (key == 'm') {
-        key_memory();
-    } else {
-        log_line("Keys: h this list, m memory, q domains, r CPUs. The console has more: help.");
-    }
-    if (!more) {
-        op->keys++;
-        op->nr_keys--;
-        c->progress = 0;
-    }
-    return op->nr_keys != 0 ? -XEN_ERESTART : 0;
-}
-
 /* --- The table --- */
 
 #define HOST RIGHTS_HOST
@@ -297,9 +213,6 @@ static const struct sysctl_row {
     ROW(availheap, availheap, HOST),
     ROW(cputopoinfo, cputopoinfo, HOST),
     ROW(numainfo, numainfo, HOST),
-    ROW(cpupool_op, sysctl_cpupool, HOST),
-    ROW(scheduler_op, scheduler, HOST),
-    ROW(debug_keys, debug_keys, RIGHT_BIT(RIGHT_CONSOLE)),
 };
 
 int64_t sysctl(struct vcpu *v, uint64_t *arg)

@@ -12,6 +12,7 @@
 
 #include "../../hyp/core/control-internal.h"
 #include <fake.h>
+#include <hyp/checker.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/cpu.h>
@@ -19,6 +20,7 @@
 #include <hyp/grant.h>
 #include <hyp/hypercall.h>
 #include <hyp/irq.h>
+#include <hyp/log.h>
 #include <hyp/vgic.h>
 #include <hyp/vtimer.h>
 #include <hyp/vuart.h>
@@ -174,7 +176,7 @@ static void end(void)
 {
     struct frame_stats now;
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
-        (void)domain_destroy(d);
+        assert_true(domain_destroy(d) <= 0);
     }
     for (domid_t id = 0; id < 64; id++) {
         work(id);

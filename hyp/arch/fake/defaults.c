@@ -9,7 +9,9 @@
 #include <hyp/assert.h>
 #include <hyp/config.h>
 #include <hyp/frame.h>
+#include <hyp/irq.h>
 #include <hyp/log.h>
+#include "../../core/rights-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
@@ -526,4 +528,29 @@ WEAK int domain_unpause_counted(struct domain *d)
 }
 WEAK void domain_hurry(struct domain *d)
 {
+}
+
+WEAK void rights_grant_device(struct rights *x, enum right right, const char *what)
+{
+}
+WEAK bool rights_iomem(struct domain *d, mfn_t first, uint64_t count)
+{
+    return false;
+}
+WEAK bool rights_irq(struct domain *d, uint32_t intid)
+{
+    return false;
+}
+WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool allow)
+{
+    return -XEN_ENOMEM;
+}
+WEAK int rights_set_irq(struct domain *d, uint32_t intid, bool allow)
+{
+    return -XEN_ENOMEM;
+}
+
+WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
+{
+    return -XEN_ENOSPC;
 }

@@ -67,7 +67,6 @@ struct vcpu {
     uint32_t work;         /* [atomic] enum vcpu_work, set by anybody, cleared on the way out */
     struct cpu *cpu;       /* [atomic] CPU whose registers hold this vCPU, or NULL */
     struct sched_vcpu sched;
-    uint64_t hard_affinity; /* [pool lock] what was asked for: core/cpupool.c */
     uint64_t soft_affinity; /* [atomic] as the tools set it */
     struct vgic_cpu vgic;
     struct vtimer_regs timer_regs;
@@ -108,7 +107,6 @@ struct domain {
     bool paused_by_console;       /* [lock] */
     bool working;                 /* [atomic] a step of its job is being made */
     uint32_t pauses;              /* [lock] by domctl; a domain made at run time is born with one */
-    uint32_t pool;                /* [pool lock] of CPUs */
     uint8_t handle[16];           /* [lock] what the tools call it */
     bool ordered;                 /* [lock] to restart, from outside: no policy is asked */
     uint32_t shutdown_vcpu;       /* [lock] that said so, or 0 */

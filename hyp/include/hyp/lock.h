@@ -24,7 +24,6 @@ enum lock_rank {
     RANK_VGIC_DIST,    /* one domain's distributor */
     RANK_VGIC_CPU,     /* one vCPU's interrupt state */
     RANK_IRQ,          /* physical interrupt descriptors */
-    RANK_POOL,         /* which CPUs are in which pool */
     RANK_SCHED_CONFIG, /* who has which CPU reserved */
     RANK_SCHED,        /* one CPU's run queue */
     RANK_SCHED_CAP,    /* one domain's capped budget */
