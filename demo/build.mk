@@ -1,6 +1,7 @@
 # `make run`: the demos. Each folder here holds domain files, about.txt (shown
 # before the start) and perhaps `board`, options for `bulkhead run`, and
-# `qemu`, options for QEMU, where @PORT@ and @SSH@ stand for ports of the host.
+# `qemu`, options for QEMU, where @PORT@ and @SSH@ stand for ports of the host;
+# demo.mk says what else it needs in demo-files-NAME.
 #
 #   make run [DEMO=two] [HYPERVISOR=FILE | HYPERVISOR=xen] [RUN="--cpus 4"]
 
@@ -32,6 +33,8 @@ $(B)/guest/web.img: $(wildcard demo/control/disk/*)
 
 demo-files-control := $(B)/guest/control.cpio.gz $(B)/guest/web.img
 demo-files := $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/initramfs.cpio.gz
+
+include $(sort $(wildcard demo/*/demo.mk))
 
 .PHONY: demo-ready run
 demo-ready: $(demo-files) $(demo-files-$(DEMO)) $(if $(filter xen,$(HYPERVISOR)),,$(HYPERVISOR))

@@ -275,14 +275,6 @@ WEAK void domain_shutdown(struct domain *d, enum shutdown_reason reason)
     d->reason = reason;
 }
 
-WEAK void domain_crash(struct domain *d, const char *format, ...)
-{
-    fake_calls.domain_crash++;
-    d->state = DOMAIN_DOWN;
-    d->reason = SHUTDOWN_crash;
-    RECORD("crash: ");
-}
-
 WEAK void vcpu_notify(struct vcpu *v, uint32_t work_bits)
 {
     fake_calls.vcpu_notify++;
