@@ -164,23 +164,23 @@ struct sched_cpu {
 };
 
 struct sched_vcpu {
-    struct list link;           /* [home lock] on queue, rt_queue or throttled */
-    struct list assigned;       /* [home lock] on home's list */
-    struct cpu *home;           /* [home lock] CPU whose lock guards this vCPU */
-    struct cpu *reserved;       /* [home lock] the CPU a reservation ties it to, or NULL */
-    enum sched_state state;     /* [home lock] */
-    uint32_t pause_count;       /* [home lock] */
-    uint32_t online;            /* [home lock] */
-    uint32_t awake;             /* [atomic] cleared by sched_block, set by sched_wake */
-    uint32_t wake_pending;      /* [atomic] a wake came while it was still running */
-    uint32_t on_saved;          /* [atomic] what sched_saved() has to do */
-    uint32_t throttled;         /* [home lock] out of budget until period_end */
-    uint32_t vtime_rate;        /* [home lock] virtual time per tick, 16 fraction bits */
-    uint64_t affinity;          /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
-    uint64_t asked;             /* [config lock] what sched_set_affinity() was told */
-    struct sched_params params; /* [home lock] */
-    uint64_t vtime;             /* [home lock] weighted run time */
-    uint64_t state_since;       /* [home lock] */
+    struct list link;       /* [home lock] on queue, rt_queue or throttled */
+    struct list assigned;   /* [home lock] on home's list */
+    struct cpu *home;       /* [home lock] CPU whose lock guards this vCPU */
+    struct cpu *reserved;   /* [home lock] the CPU a reservation ties it to, or NULL */
+    enum sched_state state; /* [home lock] */
+    uint32_t pause_count;   /* [home lock] */
+    uint32_t online;        /* [home lock] */
+    uint32_t awake;         /* [atomic] cleared by sched_block, set by sched_wake */
+    uint32_t wake_pending;  /* [atomic] a wake came while it was still running */
+    uint32_t on_saved;      /* [atomic] what sched_saved() has to do */
+    uint32_t throttled;     /* [home lock] out of budget until period_end */
+    uint32_t vtime_rate;    /* [home lock] virtual time per tick, 16 fraction bits */
+    uint64_t affinity;      /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
+    uint64_t asked;         /* [config lock] what sched_set_affinity() was told */
+    struct sched_params params;              /* [home lock] */
+    uint64_t vtime;                          /* [home lock] weighted run time */
+    uint64_t state_since;                    /* [home lock] */
     uint64_t state_ticks[SCHED_STATE_COUNT]; /* [home lock] completed stretches */
     int64_t budget_left; /* [home lock] realtime or cap: ticks left in this period */
     uint64_t period_end; /* [home lock] realtime or cap */
