@@ -55,7 +55,7 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
         .cpu_time = ticks_to_ns(ticks),
         .nr_online_vcpus = online,
         .max_vcpu_id = d->vcpu_count - 1u,
-        
+        .cpupool = d->sched.cpupool,
         .gpaddr_bits = 40,
         .arch_config = {.gic_version = (uint8_t)(d->vgic.version - 1)}};
     memcpy(info->handle, d->handle, sizeof(info->handle));

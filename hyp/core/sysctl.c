@@ -39,6 +39,11 @@ int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_
     return error;
 }
 
+uint64_t control_online_mask(void)
+{
+    return cpu_count < 64 ? (1ull << cpu_count) - 1 : ~0ull;
+}
+
 /* --- The machine --- */
 
 static int64_t physinfo(struct sysctl_call *c)
@@ -213,6 +218,9 @@ static const struct sysctl_row {
     ROW(availheap, availheap, HOST),
     ROW(cputopoinfo, cputopoinfo, HOST),
     ROW(numainfo, numainfo, HOST),
+    ROW(debug_keys, sysctl_debug_keys, RIGHT_BIT(RIGHT_CONSOLE)),
+    ROW(cpupool_op, sysctl_cpupool, HOST),
+    ROW(scheduler_op, sysctl_scheduler, HOST),
 };
 
 int64_t sysctl(struct vcpu *v, uint64_t *arg)
