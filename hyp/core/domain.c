@@ -470,6 +470,7 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
 static enum domain_job after_stop(struct domain *d)
 {
     enum domain_job job = JOB_EMPTY;
+    bool ends_host = false;
 
     if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
         remember_crash(d);
@@ -483,8 +484,13 @@ static enum domain_job after_stop(struct domain *d)
     } else if (d->state == DOMAIN_DOWN) {
         log_line("%s %s; its memory is freed.", d->name, reason_name[d->reason]);
         d->state = DOMAIN_DYING;
+        ends_host = d->reason == SHUTDOWN_poweroff && rights_allow(d, RIGHT_SHUTDOWN_HOST, NULL);
     }
     unlock(&d->lock);
+    if (ends_host) { /* as on Xen, where it is dom0's to do */
+        log_warn("%s has the right shutdown-host: the machine is switched off.", d->name);
+        arch_power(false);
+    }
     return job;
 }
 

@@ -559,3 +559,8 @@ WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 {
     return -XEN_ENOSPC;
 }
+
+WEAK noreturn_fn void arch_power(bool reset)
+{
+    abort();
+}
