@@ -16,6 +16,7 @@
 #include <xen/memory.h>
 
 #define CMD_BITS 6u /* XENMEM_* in the command word; above it, how many extents are done */
+#define PART_SHIFT 60u
 #define CMD_MASK ((1u << CMD_BITS) - 1)
 #define ORDER_MAX 9u /* Xen's limit for an ordinary domain */
 /* A large extent is made of blocks of at most this order; a block is scrubbed, some 300 instructions per frame. */
@@ -73,18 +74,8 @@ struct extents {
     uint64_t at; /* guest array of frame numbers */
     uint64_t count, done;
     uint32_t order;
+    uint32_t part; /* blocks of the extent that are done */
 };
-
-/* Where the block work of an extent had stopped, if it is this one. */
-static uint32_t resume(struct vcpu *v, uint64_t key)
-{
-    struct evtchn_vcpu *x = v->evtchn;
-    if (x->resume_key != key) {
-        x->resume_key = key;
-        x->resume_at = 0;
-    }
-    return x->resume_at;
-}
 
 /* Where addresses are the machine's, only what was there before can come back. */
 static int populate_parked(struct domain *d, gfn_t at, unsigned order)
@@ -121,39 +112,44 @@ static int populate_block(struct domain *d, gfn_t at, unsigned order)
     return error;
 }
 
-/* Fill an extent block by block; *budget counts frames. -XEN_ERESTART: more to do. */
-static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
-                           uint32_t *budget)
+/* A large extent in one piece, if there is one; else -XEN_ENOMEM, and block by block. */
+static int populate_whole(struct extents *x, uint64_t first)
 {
-    unsigned block = order < BLOCK_ORDER ? order : BLOCK_ORDER;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order;
-         done += 1u << block) {
+    bool may = x->order > BLOCK_ORDER && x->part == 0 && !x->d->config->direct_map;
+    return may ? populate_block(x->d, gfn(first), x->order) : -XEN_ENOMEM;
+}
+
+/* Fill an extent; *budget counts frames. -XEN_ERESTART: more to do. */
+static int populate_extent(struct extents *x, uint64_t first, uint32_t *budget)
+{
+    unsigned block = x->order < BLOCK_ORDER ? x->order : BLOCK_ORDER;
+    for (; x->part << block < 1u << x->order; x->part++) {
         if (*budget < 1u << block) {
-            v->evtchn->resume_at = done;
             return -XEN_ERESTART;
         }
         *budget -= 1u << block;
-        int error = populate_block(d, gfn(first + done), block);
+        int error = populate_whole(x, first);
+        if (error != -XEN_ENOMEM) {
+            return error;
+        }
+        error = populate_block(x->d, gfn(first + (x->part << block)), block);
         if (error != 0) {
             return error;
         }
     }
-    v->evtchn->resume_key = ~0ull;
     return 0;
 }
 
 /* Take an extent back, block by block, each with one invalidation for what was taken. */
-static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
-                           uint32_t *budget)
+static int decrease_extent(struct extents *x, uint64_t first, uint32_t *budget)
 {
     mfn_t taken[1u << BLOCK_ORDER] NOT_ZEROED;
-    uint32_t block = 1u << (order < BLOCK_ORDER ? order : BLOCK_ORDER);
+    struct domain *d = x->d;
+    uint32_t block = 1u << (x->order < BLOCK_ORDER ? x->order : BLOCK_ORDER);
     int error = 0;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0;
-         done < 1u << order && error == 0; done += block) {
-        uint32_t count = 0;
+    for (; x->part * block < 1u << x->order && error == 0; x->part++) {
+        uint32_t count = 0, done = x->part * block;
         if (*budget < block) {
-            v->evtchn->resume_at = done;
             return -XEN_ERESTART;
         }
         *budget -= block;
@@ -169,13 +165,13 @@ static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
             give_up(d, taken[i]);
         }
     }
-    v->evtchn->resume_key = ~0ull;
     return error;
 }
 
 /*
  * Work through the extents. Returns how many were done when one fails: the
- * interface has no other way to say it. Progress is in the command word.
+ * interface has no other way to say it. Progress is in the command word: whole
+ * extents as Xen has it, and above PART_SHIFT the blocks of the one at work.
  */
 static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
 {
@@ -185,14 +181,15 @@ static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
         if (guest_va_read(v, &first, x->at + x->done * sizeof(first), sizeof(first)) != 0) {
             return (int64_t)x->done;
         }
-        int error = populate ? populate_extent(v, x->d, first, x->order, &budget)
-                             : decrease_extent(v, x->d, first, x->order, &budget);
+        int error =
+            populate ? populate_extent(x, first, &budget) : decrease_extent(x, first, &budget);
         if (error == -XEN_ERESTART) {
             return error;
         }
         if (error != 0) {
             return (int64_t)x->done;
         }
+        x->part = 0;
     }
     return (int64_t)x->done;
 }
@@ -200,11 +197,12 @@ static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
 static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
 {
     struct xen_memory_reservation r;
-    struct extents x = {.done = arg[0] >> CMD_BITS};
+    struct extents x = {.done = arg[0] << (64 - PART_SHIFT) >> (64 - PART_SHIFT + CMD_BITS),
+                        .part = (uint32_t)(arg[0] >> PART_SHIFT)};
     if (guest_va_read(v, &r, arg[1], sizeof(r)) != 0) {
         return (int64_t)x.done;
     }
-    if (r.nr_extents >= ~0ull >> (CMD_BITS + 2) || r.extent_order > ORDER_MAX ||
+    if (r.nr_extents >= 1ull << (PART_SHIFT - CMD_BITS) || r.extent_order > ORDER_MAX ||
         x.done > r.nr_extents) {
         return (int64_t)x.done;
     }
@@ -220,7 +218,7 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
         result = each_extent(v, &x, cmd == XENMEM_populate_physmap);
     }
     if (result == -XEN_ERESTART) {
-        arg[0] = cmd | x.done << CMD_BITS;
+        arg[0] = cmd | x.done << CMD_BITS | (uint64_t)x.part << PART_SHIFT;
     }
     foreign_end(v, x.d);
     return result;
