@@ -6,6 +6,7 @@
 #include <hyp/cpu.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <hyp/timer.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -209,14 +210,14 @@ void cmd_dump(struct run *r)
 
 void cmd_rights(struct run *r)
 {
-    const struct domain_config *c = r->domain->config;
+    char words[96];
+    unsigned n = 0;
 
-    say("  %-16s%s", r->domain->name,
-        c && c->rights ? "" : " none: its own memory, CPUs and devices only");
-    for (size_t at = 0; c && at < c->rights_len; at += strlen(c->rights + at) + 1) {
-        say(" %s;", c->rights + at);
+    say("  %-16s", r->domain->name);
+    for (; rights_describe(r->domain, n, words, sizeof(words)); n++) {
+        say(" %s;", words);
     }
-    say("\n");
+    say(n ? "\n" : " none: its own memory, CPUs and devices only\n");
 }
 
 /* top */

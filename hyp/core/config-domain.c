@@ -3,6 +3,7 @@
 
 #include <hyp/gic.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <lib/string.h>
 #include <lib/text.h>
 
@@ -271,27 +272,21 @@ static bool check_gic(struct reader *r, struct domain_config *d)
 /* The words of bulkhead,rights; that its targets exist is judged after the walk. */
 static bool read_rights(struct reader *r, struct domain_config *d, tree_node node)
 {
-    static const char *const rights[] = {"control", "inspect",  "build",        "store",
-                                         "console", "schedule", "shutdown-host"};
     struct tree_value v = tree_get(r->tree, node, "bulkhead,rights");
     uint32_t at = 0;
 
     while (v.data != NULL && at < v.size) {
         const char *s = (const char *)v.data + at;
         size_t n = strnlen(s, v.size - at), word = 0;
-        unsigned i = 0;
         while (word < n && s[word] != ' ') {
             word++;
         }
-        while (i < ARRAY_LEN(rights) &&
-               !(strlen(rights[i]) == word && memcmp(s, rights[i], word) == 0)) {
-            i++;
-        }
-        if (n == v.size - at || i == ARRAY_LEN(rights)) {
-            return config_mistake(r, d, "bulkhead,rights",
-                                  "entry \"%.*s\" is not a right; there are control, "
-                                  "inspect, build, store, console, schedule, shutdown-host",
-                                  n > 32 ? 32 : (int)n, s);
+        if (n == v.size - at || rights_named(s, word) == RIGHT_COUNT) {
+            return config_mistake(
+                r, d, "bulkhead,rights",
+                "entry \"%.*s\" is not a right; there are control, inspect, build, "
+                "store, console, device, irq, schedule, shutdown-host",
+                n > 32 ? 32 : (int)n, s);
         }
         at += (uint32_t)n + 1;
     }

@@ -89,8 +89,10 @@ void screen_print(const char *text);
 void screen_drain(void);  /* give the line what it takes now */
 void screen_prompt(void); /* the hypervisor's prompt, with what is typed so far */
 void screen_focus(struct console *c);
-/* One character of a domain. False: no room, it is to come again. */
-must_check bool screen_take(struct console *c, char byte);
+/* Characters of a domain; how many there was room for: the others are to come again. */
+must_check size_t screen_take(struct console *c, const char *bytes, size_t count);
+/* One that goes to the line at once. False: it is not that simple now; screen_take() it. */
+must_check bool screen_pass(struct console *c, char byte);
 /* Show the unfinished line of a console in the background if it is due, else leave sweep_due. */
 void screen_sweep(struct console *c, uint64_t now_ticks);
 

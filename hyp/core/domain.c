@@ -22,6 +22,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <hyp/xen.h>
 #include <lib/string.h>
 
@@ -29,6 +30,7 @@
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
 static struct domain *domains[MAX_DOMAINS]; /* [domains_lock] by number */
+static uint32_t domains_end;                /* [domains_lock] no number from here on is taken */
 
 struct domain *domain_get(domid_t id)
 {
@@ -48,7 +50,7 @@ struct domain *domain_get_by_name(const char *name)
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < MAX_DOMAINS && !d; i++) {
+    for (unsigned i = 0; i < domains_end && !d; i++) {
         if (domains[i] && strcmp(domains[i]->name, name) == 0) {
             d = domains[i];
             __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
@@ -58,22 +60,41 @@ struct domain *domain_get_by_name(const char *name)
     return d;
 }
 
-struct domain *domain_next(struct domain *previous)
+struct domain *domain_from(uint32_t first)
 {
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    for (unsigned i = previous ? previous->id + 1u : 0; i < MAX_DOMAINS && !d; i++) {
+    for (uint32_t i = first; i < domains_end && !d; i++) {
         d = domains[i];
     }
     if (d) {
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
     unlock(&domains_lock);
+    return d;
+}
+
+struct domain *domain_next(struct domain *previous)
+{
+    struct domain *d = domain_from(previous ? previous->id + 1u : 0);
+
     if (previous) {
         domain_put(previous);
     }
     return d;
+}
+
+uint32_t domain_count(void)
+{
+    uint32_t count = 0;
+
+    lock(&domains_lock);
+    for (uint32_t i = 0; i < domains_end; i++) {
+        count += domains[i] != NULL;
+    }
+    unlock(&domains_lock);
+    return count;
 }
 
 static void vcpus_free(struct domain *d)
@@ -103,7 +124,7 @@ static void domain_free(struct domain *d)
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
     }
-    CHECK(frame_owned_count(d->id) == 0);
+    rights_destroy(d);
     p2m_destroy(d);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
@@ -127,13 +148,14 @@ static int table_insert(struct domain *d)
     if (d->id >= MAX_DOMAINS || domains[d->id]) {
         error = -XEN_EEXIST;
     }
-    for (unsigned i = 0; i < MAX_DOMAINS && !error; i++) {
+    for (unsigned i = 0; i < domains_end && !error; i++) {
         if (domains[i] && strcmp(domains[i]->name, d->name) == 0) {
             error = -XEN_EEXIST;
         }
     }
     if (!error) {
         domains[d->id] = d;
+        domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
     }
     unlock(&domains_lock);
     return error;
@@ -143,6 +165,9 @@ static void table_remove(struct domain *d)
 {
     lock(&domains_lock);
     domains[d->id] = NULL;
+    while (domains_end > 0 && !domains[domains_end - 1]) {
+        domains_end--;
+    }
     unlock(&domains_lock);
 }
 
@@ -200,6 +225,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->id = config->id;
     d->refs = 1;
     d->state = DOMAIN_CREATED;
+    d->builder = DOMID_INVALID;
     d->config = config;
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
@@ -443,6 +469,8 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_RELEASE:
         d->job = JOB_NONE;
         log_line("%s is gone.", d->name);
+        CHECK(frame_owned_count(d->id) == 0); /* the number may be somebody else's from here on */
+        rights_forget(d);
         table_remove(d);
         domain_put(d);
         xen_tell_domain_exception();

@@ -17,6 +17,7 @@
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/uart.h>
+#include <hyp/rights.h>
 #include <hyp/xen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,11 @@ size_t uart_write(const char *bytes, size_t count)
     screen[screen_length] = 0;
     line_room -= n;
     return n;
+}
+
+bool uart_try(char c)
+{
+    return uart_write(&c, 1) == 1;
 }
 
 void uart_putc(char c)
@@ -262,6 +268,7 @@ static struct domain *new_domain(domid_t id, const char *name)
     d->state = DOMAIN_RUNNING;
     guest[id] = (struct guest_end){.room = sizeof(guest[id].got)};
     snprintf(configs[id - 1].name, sizeof(configs[0].name), "%s", name);
+    configs[id - 1].id = id;
     d->config = &configs[id - 1];
     assert_int_equal(console_domain_create(d), 0);
     return d;
@@ -751,6 +758,7 @@ static void test_machine(void **state)
     to_hypervisor();
     configs[1].rights = "control *\0inspect home";
     configs[1].rights_len = sizeof("control *\0inspect home");
+    assert_int_equal(rights_grant(work), 0);
     static const char *const lines[] = {"memory\r", "cpus\r", "irqs\r", "version\r", "rights\r"};
     for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
         type(lines[i]);
@@ -766,6 +774,11 @@ static void test_machine(void **state)
     SHOWN("2 CPUs, GICv3");
     SHOWN("  home             none: its own memory, CPUs and devices only");
     SHOWN("  work             control *; inspect home;");
+    rights_drop(work, RIGHT_INSPECT, home);
+    rights_drop(work, RIGHT_CONTROL, NULL);
+    type("rights\r");
+    SHOWN("  work             none: its own memory, CPUs and devices only");
+    rights_destroy(work);
 }
 
 static void test_power(void **state)

@@ -66,6 +66,8 @@ void debug_load(struct vcpu *v);
 /* trap.c */
 struct vcpu *exit_work(struct vcpu *v);
 void trap_hvc(struct vcpu *v, uint64_t esr);
+void trap_data_abort(struct vcpu *v, uint64_t esr);
+void trap_sysreg(struct vcpu *v, uint64_t esr);
 void trap_sync(struct vcpu *v, uint64_t esr);
 void trap_serror(struct vcpu *v, uint64_t esr);
 noreturn_fn void el2_exception(const uint64_t *regs);

@@ -6,6 +6,8 @@
  *
  *   every class   x0-x18, x30 are stored in the vcpu; SP becomes the CPU's stack
  *   HVC, IRQ      x19-x29 stay where they are: C preserves them
+ *   MSR, MRS and  likewise, unless the instruction names one of x19-x29:
+ *   data aborts   then they are stored, and loaded again if it was a read
  *   all others    x19-x29 are stored too, since a handler may need any register
  *
  * On the way out v->work is tested once; if set, x19-x29 are stored and
@@ -54,6 +56,14 @@
     mov     sp, x3
     .endm
 
+    /* The register that the syndrome in w1 names at bit `lsb` is one of x19-x29: go to `to`. */
+    .macro if_callee lsb, to
+    ubfx    w2, w1, #\lsb, #5
+    sub     w2, w2, #19
+    cmp     w2, #10
+    b.ls    \to
+    .endm
+
     /* Each at its architectural place; .org fails if the one before is too long. */
     .macro slot name, offset
     .org    vectors + \offset
@@ -89,8 +99,12 @@ slot guest64_sync, 0x400
     b.eq    hvc0_fast
     lsr     w0, w1, #ESR_EC_SHIFT
     cmp     w0, #EC_HVC64
-    b.ne    guest_sync
-    b       guest_hvc
+    b.eq    guest_hvc
+    cmp     w0, #EC_DABT_LOW
+    b.eq    guest_data_abort
+    cmp     w0, #EC_SYS64
+    b.eq    guest_sysreg
+    b       guest_sync
 slot guest64_irq, 0x480
     stp     x0, x1, [sp]
     b       guest_irq
@@ -162,8 +176,32 @@ guest_serror:
     bl      trap_serror                 /* (vcpu, esr) */
     b       trap_return
 
+/* A value that only goes in needs them in the vcpu; one that comes out needs them loaded again. */
+guest_data_abort:
+    save_volatile
+    if_callee 16, 2f
+1:  mov     x0, sp
+    to_stack
+    bl      trap_data_abort             /* (vcpu, esr) */
+    b       trap_return
+2:  tbz     w1, #6, sync_any            /* WnR: a load */
+    save_callee sp
+    b       1b
+
+guest_sysreg:
+    save_volatile
+    if_callee 5, 2f
+1:  mov     x0, sp
+    to_stack
+    bl      trap_sysreg                 /* (vcpu, esr) */
+    b       trap_return
+2:  tbnz    w1, #0, sync_any            /* MRS */
+    save_callee sp
+    b       1b
+
 guest_sync:
     save_volatile
+sync_any:
     save_callee sp
     mov     x0, sp
     to_stack
