@@ -288,7 +288,9 @@ static bool read_reg(struct reader *r, struct domain_config *d, const struct chi
         return false;
     }
     if (child->reg.data == NULL || child->reg.size != (n.address + n.size) * 4) {
-        return config_mistake(r, d, child->node, "needs a reg of %u address and %u size cells",
+        return config_mistake(r, d, child->node,
+                              "needs a reg of %u address and %u size cells; files that "
+                              "xen,uefi-binary names are not loaded",
                               n.address, n.size);
     }
     struct module m = {mpa(tree_cells(child->reg.data, n.address)),
