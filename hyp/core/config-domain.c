@@ -325,8 +325,11 @@ static bool read_reg(struct reader *r, struct domain_config *d, tree_node n,
         return false;
     }
     if (reg.size != (cells.address + cells.size) * 4 || !tree_pair(reg, cells, 0, &start, &size)) {
-        return config_mistake(r, d, tree_name(n), "needs a reg of %u address and %u size cells",
-                              cells.address, cells.size);
+        return config_mistake(
+            r, d, tree_name(n),
+            "needs a reg of %u address and %u size cells; files that xen,uefi-binary "
+            "names are not loaded",
+            cells.address, cells.size);
     }
     if (size == 0 || start + size < start) {
         return config_mistake(r, d, tree_name(n),

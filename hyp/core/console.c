@@ -294,6 +294,9 @@ static void work_once(void)
     int key;
 
     while (keys++ < KEYS_PER_EVENT && (key = next_key()) >= 0) {
+        if (key == KEY_NEXT) {
+            deliver_input(); /* what was typed before it is for whom it was typed */
+        }
         key_pressed((char)key);
     }
     bool rest = deliver_input();

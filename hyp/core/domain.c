@@ -121,9 +121,6 @@ static void domain_free(struct domain *d)
     vgic_domain_destroy(d);
     console_domain_destroy(d);
     vcpus_free(d);
-    if (d->crash) {
-        frame_free_hyp(d, d->crash, 0);
-    }
     rights_destroy(d);
     p2m_destroy(d);
     if (d->hyp_frames != 0) {
@@ -269,6 +266,7 @@ static void let_go(struct domain *d)
 {
     lock(&d->lock);
     d->state = DOMAIN_RUNNING;
+    d->ordered = false;
     unlock(&d->lock);
     sched_set_online(d->vcpu[0], true);
 }
@@ -317,37 +315,16 @@ static void stop_vcpus(struct domain *d) REQUIRES(&d->lock)
 
 void domain_shutdown(struct domain *d, enum shutdown_reason reason)
 {
+    struct vcpu *v = this_cpu()->current;
+
     lock(&d->lock);
     if (d->state == DOMAIN_RUNNING) {
         d->state = DOMAIN_DOWN;
         d->reason = reason;
+        d->shutdown_vcpu = v && v->domain == d ? v->id : 0;
         stop_vcpus(d);
     }
     unlock(&d->lock);
-}
-
-void domain_crash(struct domain *d, const char *format, ...)
-{
-    struct vcpu *v = this_cpu()->current;
-    va_list args;
-
-    if (!d->crash) {
-        d->crash = frame_alloc_hyp(d, 0);
-    }
-    if (d->crash) {
-        va_start(args, format);
-        vfmt(d->crash->why, sizeof(d->crash->why), format, args);
-        va_end(args);
-        d->crash->at_ticks = arch_counter_ticks();
-        if (v && v->domain == d) {
-            d->crash->vcpu = v->id;
-            arch_vcpu_snapshot(v, d->crash);
-        }
-        log_warn("%s crashed: %s", d->name, d->crash->why);
-    } else {
-        log_warn("%s crashed.", d->name);
-    }
-    domain_shutdown(d, SHUTDOWN_crash);
 }
 
 /* True once no CPU holds any of its vCPUs; asks those that do to let go. */
@@ -363,6 +340,9 @@ static bool all_unloaded(struct domain *d)
 
 static enum domain_policy policy_of(const struct domain *d)
 {
+    if (d->ordered) {
+        return POLICY_RESTART;
+    }
     switch (d->reason) {
     case SHUTDOWN_poweroff:
         return d->on_poweroff;
@@ -378,11 +358,53 @@ static const char *const reason_name[] = {"powered off",         "asked to reboo
                                           "suspended",           "crashed",
                                           "missed its watchdog", "asked for a soft reset"};
 
+/* They outlive their domains. A free one has no name. */
+static struct crash_record crashes[8]; /* [domains_lock] */
+
+/* Its vCPUs are off, so all registers are in memory. The oldest record gives way, if no other does. */
+static void remember_crash(struct domain *d)
+{
+    struct crash_record *to = &crashes[0];
+
+    lock(&domains_lock);
+    for (unsigned i = 0; i < ARRAY_LEN(crashes); i++) {
+        if (strcmp(crashes[i].name, d->name) == 0) {
+            to = &crashes[i];
+            break;
+        }
+        to = crashes[i].at_ticks < to->at_ticks ? &crashes[i] : to;
+    }
+    memcpy(to->name, d->name, sizeof(to->name));
+    to->why = reason_name[d->reason];
+    to->at_ticks = arch_counter_ticks();
+    to->vcpu = d->shutdown_vcpu;
+    arch_vcpu_snapshot(d->vcpu[to->vcpu], to);
+    unlock(&domains_lock);
+}
+
+bool domain_last_crash(unsigned n, struct crash_record *out)
+{
+    bool found = false;
+
+    lock(&domains_lock);
+    for (unsigned i = 0; i < ARRAY_LEN(crashes) && !found; i++) {
+        if (*crashes[i].name && n-- == 0) {
+            *out = crashes[i];
+            found = true;
+        }
+    }
+    unlock(&domains_lock);
+    return found;
+}
+
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)
 {
     enum domain_job job = JOB_EMPTY;
 
+    if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
+        remember_crash(d);
+    }
     lock(&d->lock);
     if (d->state == DOMAIN_DOWN && policy_of(d) == POLICY_PRESERVE) {
         log_line("%s %s; it is kept as it is.", d->name, reason_name[d->reason]);
@@ -537,6 +559,7 @@ static int order(struct domain *d, enum domain_state state, enum shutdown_reason
         }
         d->state = state;
         d->reason = reason;
+        d->ordered = state == DOMAIN_DOWN;
         if (stopped) {
             d->job = JOB_STOP; /* preserved: its vCPUs are paused already */
             worker_set(d, 0);

@@ -116,6 +116,8 @@ slot guest64_serror, 0x580
     b       guest_serror
 slot guest32_sync, 0x600
     stp     x0, x1, [sp]
+    mrs     x1, hcr_el2
+    tbz     x1, #0, spsr32_back         /* stage 2 is off: our own visit, no guest */
     mrs     x1, esr_el2
     b       guest_sync
 slot guest32_irq, 0x680
@@ -258,6 +260,40 @@ call_on_stack:
     mov     x29, xzr
     mov     x30, xzr
     br      x0
+
+/*
+ * One visit to AArch32 at EL1 for spsr32.c. No guest: stage 1 and 2 are off, interrupts masked.
+ *
+ * In: w0 new SPSR of the mode in SPSR_EL2; ELR_EL2 = spsr32_code. Out: w0 the old one. Stack: 112 bytes.
+ */
+    .globl spsr32_visit
+spsr32_visit:
+    stp     x19, x20, [sp, #-112]!      /* AArch32 halves every register */
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    sub     sp, sp, #16                 /* the vector guest32_sync stores x0, x1 here */
+    eret
+
+/* From guest32_sync, whose own test finds stage 2 off. */
+spsr32_back:
+    ldr     w0, [sp, #8]
+    add     sp, sp, #16
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    ldp     x19, x20, [sp], #112
+    ret
+
+    .globl spsr32_code
+spsr32_code:                            /* A32 */
+    .inst   0xe14f1000                  /* mrs r1, spsr */
+    .inst   0xe16ff000                  /* msr spsr_fsxc, r0 */
+    .inst   0xe1400070                  /* hvc #0 */
 
 /*
  * An exception at EL2 is a bug of ours. The stack may be what broke (guard

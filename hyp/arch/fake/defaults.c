@@ -275,14 +275,6 @@ WEAK void domain_shutdown(struct domain *d, enum shutdown_reason reason)
     d->reason = reason;
 }
 
-WEAK void domain_crash(struct domain *d, const char *format, ...)
-{
-    fake_calls.domain_crash++;
-    d->state = DOMAIN_DOWN;
-    d->reason = SHUTDOWN_crash;
-    RECORD("crash: ");
-}
-
 WEAK void vcpu_notify(struct vcpu *v, uint32_t work_bits)
 {
     fake_calls.vcpu_notify++;
@@ -353,6 +345,11 @@ WEAK int sched_set(struct domain *d, const struct sched_params *p)
     return 0;
 }
 
+WEAK uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
+WEAK int sched_follow_pool(struct vcpu *v)
+{
+    return 0;
+}
 WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 {
     return 0;
