@@ -210,14 +210,14 @@ static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *h
 /* A device that somebody may hand on is there, and nobody else's. */
 static bool check_device_right(struct reader *r, const struct domain_config *d, const char *path)
 {
-    int node = fdt_path_offset(r->fdt, path);
+    tree_node node = tree_find(r->tree, path, SIZE_MAX);
     mpa_t base;
     uint64_t size;
-    if (node < 0) {
+    if (node.at == NULL) {
         return config_mistake(r, d, "bulkhead,rights",
                               "names device \"%s\", and the board's tree has no such node", path);
     }
-    for (unsigned i = 0; devtree_reg(r->fdt, node, i, &base, &size) == 0; i++) {
+    for (unsigned i = 0; tree_reg(r->tree, node, i, &base, &size) == 0; i++) {
         if (!claim(r, d, "bulkhead,rights", base.v, size, false)) {
             return false;
         }

@@ -9,10 +9,9 @@
 #include "rights-internal.h"
 
 #include <hyp/config.h>
-#include <hyp/devtree.h>
 #include <hyp/domain.h>
+#include <hyp/tree.h>
 #include <lib/text.h>
-#include <libfdt.h>
 #include <xen/errno.h>
 
 static bool set_irq(struct rights *x, uint64_t intid, bool allow)
@@ -61,7 +60,7 @@ static void remove_range(struct rights *x, uint64_t first, uint64_t count)
 void rights_grant_device(struct rights *x, enum right right, const char *what)
 {
     uint64_t number, size;
-    const void *fdt = config_host_tree();
+    const struct tree *t = config_host_tree();
     mpa_t base;
     uint32_t intid;
     bool edge;
@@ -69,12 +68,12 @@ void rights_grant_device(struct rights *x, enum right right, const char *what)
         (void)(text_to_u64(what, &number) && set_irq(x, number, true));
         return;
     }
-    int node = fdt_path_offset(fdt, what);
-    for (unsigned i = 0; node >= 0 && devtree_reg(fdt, node, i, &base, &size) == 0; i++) {
+    tree_node node = tree_find(t, what, SIZE_MAX);
+    for (unsigned i = 0; tree_reg(t, node, i, &base, &size) == 0; i++) {
         uint64_t last = (base.v + size - 1) >> FRAME_SHIFT;
         (void)add_range(x, base.v >> FRAME_SHIFT, last - (base.v >> FRAME_SHIFT) + 1);
     }
-    for (unsigned i = 0; node >= 0 && devtree_irq(fdt, node, i, &intid, &edge) == 0; i++) {
+    for (unsigned i = 0; tree_irq(t, node, i, &intid, &edge) == 0; i++) {
         (void)set_irq(x, intid, true);
     }
 }
