@@ -168,6 +168,7 @@ static void begin_with(const char *rights, size_t length)
                  (const char *[]){"ctl", "home", "work"}[i]);
         assert_int_equal(domain_create(&configs[i], &d), 0);
         assert_int_equal(domain_start(d), 0);
+        d->vcpu[0]->sched.home = cpus[0];
     }
 }
 #define BEGIN(rights) begin_with(rights, sizeof(rights))
@@ -221,7 +222,7 @@ static int64_t call(domid_t id, uint64_t number, uint64_t cmd, void *argument, s
         if (v->arch.pc == 4) {
             break;
         }
-        for (domid_t d = MADE; d < MADE + 4; d++) { /* timers run between two attempts */
+        for (domid_t d = 2; d < 64; d++) { /* timers run between two attempts */
             struct domain *other = domain_get(d);
             if (other != NULL) {
                 bool last = other->job == JOB_RELEASE;
@@ -362,7 +363,9 @@ static const struct {
     {XEN_SYSCTL_cputopoinfo, RIGHTS_HOST},
     {XEN_SYSCTL_numainfo, RIGHTS_HOST},
     {XEN_SYSCTL_cpupool_op, RIGHTS_HOST},
+    {XEN_SYSCTL_scheduler_op, RIGHTS_HOST},
     {XEN_SYSCTL_readconsole, RIGHT_BIT(RIGHT_CONSOLE)},
+    {XEN_SYSCTL_debug_keys, RIGHT_BIT(RIGHT_CONSOLE)},
 };
 
 /* The holder of one right, over `home` where it is over somebody, tries everything with everybody. */
@@ -397,9 +400,15 @@ static void try_everything(const char *words, size_t length)
     }
     for (unsigned i = 0; i < ARRAY_LEN(sysctls); i++) {
         struct xen_sysctl op = {.cmd = 0};
+        if (sysctls[i].cmd == XEN_SYSCTL_cpupool_op) {
+            op.u.cpupool_op.op = XEN_SYSCTL_CPUPOOL_OP_INFO;
+        }
         int64_t result = sysctl_of(sysctls[i].cmd, &op);
         assert_int_equal(result == -XEN_EPERM, (held & sysctls[i].rights) == 0);
     }
+    struct xen_sysctl pools = {.u.cpupool_op = {.op = XEN_SYSCTL_CPUPOOL_OP_DESTROY}};
+    assert_int_equal(sysctl_of(XEN_SYSCTL_cpupool_op, &pools) == -XEN_EPERM,
+                     (held & RIGHT_BIT(RIGHT_SCHEDULE)) == 0);
     struct xen_domctl op = {.u.createdomain = {.max_vcpus = 0}};
     assert_int_equal(domctl_of(XEN_DOMCTL_createdomain, 0, &op),
                      (held & RIGHT_BIT(RIGHT_BUILD)) != 0 ? -XEN_EINVAL : -XEN_EPERM);
