@@ -141,7 +141,7 @@ int64_t domctl_set_pool(struct domctl_call *c)
 {
     uint64_t base = c->d->config->hyp_memory_bytes >> FRAME_SHIFT;
     uint64_t bytes = c->op.u.paging_mempool.size;
-    if ((bytes & FRAME_MASK) != 0) {
+    if ((bytes & FRAME_MASK) != 0 || !c->d->config->made) { /* a configured one's is configured */
         return -XEN_EINVAL;
     }
     if (base + (bytes >> FRAME_SHIFT) < __atomic_load_n(&c->d->hyp_frames, __ATOMIC_RELAXED)) {

@@ -16,14 +16,17 @@ int64_t sysctl(struct vcpu *v, uint64_t *arg);
 int64_t platform_op(struct vcpu *v, uint64_t *arg);
 int64_t hypfs_op(struct vcpu *v, uint64_t *arg);
 
+/* Bits above those that we have are zero; of a bitmap of more than 4 KiB, as far as that. */
 int control_put_bitmap(struct vcpu *v, const struct xenctl_bitmap *to, uint64_t mask)
 {
-    uint32_t bytes = (to->nr_bits + 7) / 8;
-    uint64_t bits = to->nr_bits < 64 ? mask & ((1ull << to->nr_bits) - 1) : mask;
-    bytes = bytes < sizeof(bits) ? bytes : sizeof(bits);
-    int error = guest_va_write(v, to->bitmap, &bits, bytes);
-    for (uint32_t at = bytes; error == 0 && at < (to->nr_bits + 7) / 8 && at < 4096; at++) {
-        error = guest_va_write(v, to->bitmap + at, &(uint8_t){0}, 1);
+    static const uint8_t zeros[64];
+    uint32_t all = (to->nr_bits + 7) / 8, at = all < sizeof(mask) ? all : sizeof(mask);
+    all = all < FRAME_SIZE ? all : FRAME_SIZE;
+    mask &= to->nr_bits < 64 ? (1ull << to->nr_bits) - 1 : ~0ull;
+    int error = guest_va_write(v, to->bitmap, &mask, at);
+    for (uint32_t n; error == 0 && at < all; at += n) {
+        n = all - at < sizeof(zeros) ? all - at : (uint32_t)sizeof(zeros);
+        error = guest_va_write(v, to->bitmap + at, zeros, n);
     }
     return error;
 }
