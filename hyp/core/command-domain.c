@@ -4,12 +4,15 @@
 #include <hyp/arch.h>
 #include <hyp/config.h>
 #include <hyp/cpu.h>
+#include <hyp/evtchn.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <hyp/timer.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
+#include <xen/xen.h>
 
 #define TOP_PERIOD_NS 1000000000ull
 #define TOP_FIRST_NS 300000000ull
@@ -186,6 +189,30 @@ bool cmd_break(struct run *r)
     say("Sent. In Linux the next key is the SysRq command: console %s, then h shows them.",
         r->domain->name);
     return false;
+}
+
+bool cmd_debug(struct run *r)
+{
+    for (unsigned i = 0; i < r->domain->vcpu_count; i++) {
+        evtchn_virq(r->domain->vcpu[i], VIRQ_DEBUG);
+    }
+    say("Sent to the vCPUs of %s that listen.", r->domain->name);
+    return false;
+}
+
+bool cmd_links(struct run *r)
+{
+    if (r->n == 0) {
+        say("CHANNELS  TO OTHERS  OWN GRANTS USED  OTHERS' GRANTS MAPPED  NAME");
+        return true;
+    }
+    struct domain *d = next_domain(r);
+    if (!d) {
+        return false;
+    }
+    struct xen_links l = xen_links(d);
+    say("%8u%11u%17u%23u  %s", l.channels, l.interdomain, l.grants_used, l.grants_mapped, d->name);
+    return true;
 }
 
 static bool next_number(const char **at, uint64_t *out)

@@ -113,6 +113,7 @@ bool cmd_list(struct run *r), cmd_vcpus(struct run *r), cmd_pause(struct run *r)
 bool cmd_unpause(struct run *r), cmd_reboot(struct run *r), cmd_destroy(struct run *r);
 bool cmd_start(struct run *r), cmd_crash(struct run *r), cmd_rights(struct run *r);
 bool cmd_top(struct run *r), cmd_console(struct run *r), cmd_break(struct run *r);
+bool cmd_links(struct run *r), cmd_debug(struct run *r);
 bool cmd_memory(struct run *r), cmd_cpus(struct run *r), cmd_irqs(struct run *r);
 bool cmd_log(struct run *r), cmd_version(struct run *r), cmd_uptime(struct run *r);
 bool cmd_quiet(struct run *r), cmd_dump(struct run *r), cmd_help(struct run *r);

@@ -15,6 +15,8 @@
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/random.h>
+#include <hyp/rtc.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <libfdt.h>
 
@@ -117,6 +119,18 @@ static __init void seed_random(const void *fdt)
     random_mix(&now, sizeof(now));
 }
 
+/* Domains without a clock of their own take the date from their shared page. */
+static __init void set_clock(const void *fdt)
+{
+    uint64_t seconds;
+
+    if (rtc_read(fdt, &seconds) == 0) {
+        xen_set_wall_clock(seconds, 0);
+    } else {
+        log_line("No real-time clock: domains begin in 1970.");
+    }
+}
+
 static __init void start_domains(const void *fdt)
 {
     const struct domain_config *config;
@@ -195,6 +209,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         log_line("%u of %u CPUs run.", online, cpu_count);
     }
     seed_random(fdt);
+    set_clock(fdt);
     start_domains(fdt);
     console_ready();
     call_on_stack(boot_finish, c->stack_top);
