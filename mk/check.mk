@@ -1,5 +1,17 @@
 # `make check`: what needs no emulator. Each target says one line if all is well.
 
+# Layout is clang-format's (.clang-format); `make format` brings it about.
+C_FILES = $(shell git ls-files '*.[ch]' 2>/dev/null || find $(sort $(dir $(wildcard */build.mk))) abi -name '*.[ch]')
+
+.PHONY: check-format format
+check-format:
+	$(Q)clang-format-14 --dry-run -Werror $(C_FILES) || { \
+	    echo 'check-format: the lines above are not in the house layout: make format, and look at the diff' >&2; \
+	    exit 1; }; echo 'check-format: ok'
+
+format: setup-check
+	$(Q)clang-format-14 -i $(C_FILES)
+
 # Every header compiles alone, on the model machine, with both compilers.
 .PHONY: check-headers
 check-headers:
@@ -32,7 +44,7 @@ check-machine-words:
 	    echo 'check-machine-words: the lines above belong into hyp/arch' >&2; exit 1; \
 	fi; echo 'check-machine-words: ok'
 
-CHECKS += check-headers check-purity check-machine-words
+CHECKS += check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
 .PHONY: report

@@ -41,6 +41,7 @@ help:
 	@echo 'make run        boot two Debian systems side by side; DEMO=name for another demo'
 	@echo 'make test       unit, guest and system tests: what CI runs'
 	@echo 'make check      format, headers, purity, static analysis'
+	@echo 'make format     bring all C into the layout that make check asks for'
 	@echo 'make bench      instructions per operation, beside stock Xen'
 	@echo 'make nightly    make test and all that takes longer: fuzzing, soak, full matrix'
 	@echo 'make report     size and shape: lines by component, image, largest functions and files'

@@ -72,13 +72,13 @@ union grant_entry_v2 {
 #define GTF_sub_page (1u << 8)
 
 struct gnttab_map_grant_ref {
-    uint64_t host_addr; /* in: guest physical address */
-    uint32_t flags;     /* in: GNTMAP_* */
-    grant_ref_t ref;    /* in */
-    domid_t dom;        /* in: who grants */
-    int16_t status;     /* out: GNTST_* */
-    grant_handle_t handle;  /* out */
-    uint64_t dev_bus_addr;  /* out */
+    uint64_t host_addr;    /* in: guest physical address */
+    uint32_t flags;        /* in: GNTMAP_* */
+    grant_ref_t ref;       /* in */
+    domid_t dom;           /* in: who grants */
+    int16_t status;        /* out: GNTST_* */
+    grant_handle_t handle; /* out */
+    uint64_t dev_bus_addr; /* out */
 };
 #define GNTMAP_device_map (1 << 0)
 #define GNTMAP_host_map (1 << 1)

@@ -28,8 +28,9 @@
 
 struct vcpu_runstate_info {
     int state;
-    uint64_t state_entry_time; /* ns; top bit set while the hypervisor writes, if asked for by vm_assist */
-    uint64_t time[4];          /* ns spent in each state */
+    uint64_t
+        state_entry_time; /* ns; top bit set while the hypervisor writes, if asked for by vm_assist */
+    uint64_t time[4];     /* ns spent in each state */
 };
 struct vcpu_register_runstate_memory_area {
     union {

@@ -26,12 +26,13 @@ static const uint32_t code[] = {0x52800540, 0xd65f03c0};
 
 static void polite(void)
 {
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+    void *page =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     report(page == MAP_FAILED && errno == EACCES, "no executable mapping");
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    report(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == -1
-               && errno == EACCES, "no data page becomes executable");
+    report(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == -1 &&
+               errno == EACCES,
+           "no data page becomes executable");
     report(mprotect((void *)((uintptr_t)polite & ~4095UL), 4096, PROT_READ | PROT_WRITE) == -1,
            "no code page becomes writable");
     uint64_t sctlr;
@@ -53,7 +54,7 @@ static int tables(void)
 {
     uint32_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memcpy(page, code, sizeof(code));
-    mprotect(page, 4096, PROT_READ); /* gives the page an entry of its own */
+    mprotect(page, 4096, PROT_READ);                    /* gives the page an entry of its own */
     uint64_t offset = (uintptr_t)page - physical(page); /* direct map: virtual - physical */
     uint64_t root, sctlr;
     __asm__("mrs %0, ttbr0_el1" : "=r"(root));

@@ -16,11 +16,19 @@
 #include <sys/socket.h>
 
 #define RECORDS_MAX 1024
-#define NAME_MAX_   256
+#define NAME_MAX_ 256
 #define MESSAGE_MAX 512 /* UDP without EDNS */
 
-enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_MX = 15, TYPE_TXT = 16,
-       TYPE_AAAA = 28, TYPE_ANY = 255 };
+enum {
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_SOA = 6,
+    TYPE_MX = 15,
+    TYPE_TXT = 16,
+    TYPE_AAAA = 28,
+    TYPE_ANY = 255
+};
 enum { RCODE_OK = 0, RCODE_FORMAT = 1, RCODE_NXDOMAIN = 3, RCODE_NOTIMP = 4, RCODE_REFUSED = 5 };
 
 struct record {
@@ -209,8 +217,8 @@ static int in_zone(const char *name)
 {
     size_t zone = strlen(soa->name);
     size_t length = strlen(name);
-    return length >= zone && strcmp(name + length - zone, soa->name) == 0
-           && (length == zone || name[length - zone - 1] == '.');
+    return length >= zone && strcmp(name + length - zone, soa->name) == 0 &&
+           (length == zone || name[length - zone - 1] == '.');
 }
 
 struct answer {
@@ -274,8 +282,8 @@ static size_t answer(uint8_t *message, size_t size)
     unsigned int recursion = message[2] & 1U;
     size_t name_size = decode_name(message + 12, size - 12, name);
     struct answer a = {message, 12, 0, 0, 0};
-    int has_question = message[4] == 0 && message[5] == 1 && name_size != 0
-                       && 12 + name_size + 4 <= size;
+    int has_question =
+        message[4] == 0 && message[5] == 1 && name_size != 0 && 12 + name_size + 4 <= size;
     if ((message[2] & 0x78) != 0) {
         rcode = RCODE_NOTIMP;
         has_question = 0;
@@ -325,8 +333,8 @@ int main(int argc, char **argv)
         uint8_t message[MESSAGE_MAX];
         struct sockaddr_in6 from;
         socklen_t from_size = sizeof(from);
-        ssize_t got = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from,
-                               &from_size);
+        ssize_t got =
+            recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from, &from_size);
         if (got < 0) {
             if (errno == EINTR) {
                 continue;

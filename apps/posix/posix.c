@@ -50,13 +50,15 @@ static void memory(void)
     check(q != MAP_FAILED && q[0] == 8 && q[PAGES] == 7 && q[39 * PAGES] == 0, "mremap grows");
     check(madvise(q, PAGES, MADV_DONTNEED) == 0 && q[0] == 0, "madvise(MADV_DONTNEED) zeroes");
     check(munmap(q, 40 * PAGES) == 0, "munmap");
-    check(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
-              && errno == EINVAL, "mmap of nothing is EINVAL");
-    check(mmap(NULL, (size_t)1 << 50, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+    check(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+              errno == EINVAL,
+          "mmap of nothing is EINVAL");
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifdef MAP_POPULATE
-                   | MAP_POPULATE
+    flags |= MAP_POPULATE;
 #endif
-                   , -1, 0) == MAP_FAILED && errno == ENOMEM, "mmap of too much is ENOMEM");
+    void *much = mmap(NULL, (size_t)1 << 50, PROT_READ | PROT_WRITE, flags, -1, 0);
+    check(much == MAP_FAILED && errno == ENOMEM, "mmap of too much is ENOMEM");
     void *block = malloc(100000);
     check(block != NULL && (block = realloc(block, 300000)) != NULL, "malloc and realloc");
     free(block);

@@ -29,8 +29,8 @@ static long number(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *statement;
     long value = -1;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK
-        && sqlite3_step(statement) == SQLITE_ROW) {
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
         value = (long)sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
@@ -59,9 +59,8 @@ int main(int argc, char **argv)
     printf("rows: %ld, last %ld, wrong %ld\n", have, last, wrong);
     for (long i = last + 1; i <= last + rows; i++) {
         char sql[256];
-        snprintf(sql, sizeof(sql),
-                 "INSERT INTO t VALUES(%ld, hex(randomblob(%ld)), %ld)", i, i % 500 + 1,
-                 2 * (i % 500 + 1));
+        snprintf(sql, sizeof(sql), "INSERT INTO t VALUES(%ld, hex(randomblob(%ld)), %ld)", i,
+                 i % 500 + 1, 2 * (i % 500 + 1));
         run(db, sql);
         printf("durable: %ld\n", i);
     }

@@ -64,9 +64,9 @@ int transport_init(const char *argument)
         error = mbedtls_pk_parse_key(&key, text, size, NULL, 0);
     }
     if (error == 0) {
-        error = mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_SERVER,
-                                            MBEDTLS_SSL_TRANSPORT_STREAM,
-                                            MBEDTLS_SSL_PRESET_DEFAULT);
+        error =
+            mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_SERVER,
+                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     }
     if (error == 0) {
         mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &generator);
@@ -84,7 +84,7 @@ int transport_init(const char *argument)
 static int push(void *context, const unsigned char *from, size_t size)
 {
     ssize_t done = send(((struct transport *)context)->fd, from, size, MSG_NOSIGNAL);
-    return done >= 0          ? (int)done
+    return done >= 0         ? (int)done
            : errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE
                              : MBEDTLS_ERR_SSL_CONN_EOF;
 }
@@ -92,9 +92,9 @@ static int push(void *context, const unsigned char *from, size_t size)
 static int pull(void *context, unsigned char *to, size_t size)
 {
     ssize_t got = recv(((struct transport *)context)->fd, to, size, 0);
-    return got > 0                         ? (int)got
+    return got > 0                      ? (int)got
            : got < 0 && errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_READ
-                                         : MBEDTLS_ERR_SSL_CONN_EOF;
+                                        : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
 struct transport *transport_open(int fd)
@@ -134,7 +134,7 @@ static ssize_t result(int code)
         return 0;
     }
     errno = code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE ? EAGAIN
-                                                                                   : ECONNRESET;
+                                                                                    : ECONNRESET;
     return -1;
 }
 
@@ -151,9 +151,9 @@ ssize_t transport_send(struct transport *transport, const void *from, size_t siz
 ssize_t transport_send_file(struct transport *transport, int file, off_t *offset, size_t size)
 {
     if (transport->pending == 0) {
-        ssize_t got = pread(file, transport->chunk,
-                            size < sizeof(transport->chunk) ? size : sizeof(transport->chunk),
-                            *offset);
+        ssize_t got =
+            pread(file, transport->chunk,
+                  size < sizeof(transport->chunk) ? size : sizeof(transport->chunk), *offset);
         if (got <= 0) {
             return got;
         }

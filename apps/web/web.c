@@ -24,9 +24,9 @@
 #include "transport.h"
 
 #define CONNECTIONS_MAX 900
-#define REQUEST_MAX     4096
-#define PATH_ROOM       256
-#define IDLE_SECONDS    60
+#define REQUEST_MAX 4096
+#define PATH_ROOM 256
+#define IDLE_SECONDS 60
 
 /*
  *   READING --whole request--> SENDING --body sent--> READING (keep-alive)
@@ -37,11 +37,11 @@
 struct connection {
     int fd;
     struct transport *transport;
-    int file;          /* being sent, or -1 */
+    int file; /* being sent, or -1 */
     off_t offset;
     off_t size;
-    size_t used;       /* bytes in request[] */
-    size_t head_size;  /* bytes in head[], from head_sent on still to go */
+    size_t used;      /* bytes in request[] */
+    size_t head_size; /* bytes in head[], from head_sent on still to go */
     size_t head_sent;
     time_t last;
     int keep;
@@ -59,10 +59,14 @@ static const struct {
     const char *suffix;
     const char *type;
 } TYPES[] = {
-    {".html", "text/html; charset=utf-8"}, {".css", "text/css"},
-    {".js", "text/javascript"},            {".txt", "text/plain; charset=utf-8"},
-    {".json", "application/json"},         {".png", "image/png"},
-    {".svg", "image/svg+xml"},             {".ico", "image/x-icon"},
+    {".html", "text/html; charset=utf-8"},
+    {".css", "text/css"},
+    {".js", "text/javascript"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".json", "application/json"},
+    {".png", "image/png"},
+    {".svg", "image/svg+xml"},
+    {".ico", "image/x-icon"},
 };
 
 static const char *type_of(const char *path)
@@ -151,8 +155,8 @@ static int decode_path(const char *from, size_t size, char *to)
         used += 10;
     }
     to[used] = '\0';
-    return from[0] == '/' && strstr(to, "/../") == NULL
-           && (used < 3 || strcmp(to + used - 3, "/..") != 0);
+    return from[0] == '/' && strstr(to, "/../") == NULL &&
+           (used < 3 || strcmp(to + used - 3, "/..") != 0);
 }
 
 static void open_file(struct connection *c, const char *path, int with_body)
@@ -233,8 +237,8 @@ static int send_some(struct connection *c)
         c->head_sent += (size_t)sent;
     }
     while (c->file >= 0 && c->offset < c->size) {
-        ssize_t sent = transport_send_file(c->transport, c->file, &c->offset,
-                                           (size_t)(c->size - c->offset));
+        ssize_t sent =
+            transport_send_file(c->transport, c->file, &c->offset, (size_t)(c->size - c->offset));
         if (sent < 0) {
             return errno == EAGAIN ? 0 : -1;
         }
@@ -285,8 +289,8 @@ static int serve(struct connection *c)
             refuse(c, "431 Request Header Fields Too Large", 1);
             continue;
         }
-        ssize_t got = transport_receive(c->transport, c->request + c->used,
-                                        sizeof(c->request) - c->used);
+        ssize_t got =
+            transport_receive(c->transport, c->request + c->used, sizeof(c->request) - c->used);
         if (got <= 0) {
             return got < 0 && errno == EAGAIN;
         }
@@ -315,7 +319,8 @@ static void drop(nfds_t i)
 static void accept_all(time_t now)
 {
     int fd;
-    while (count <= CONNECTIONS_MAX && (fd = accept4(polls[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+    while (count <= CONNECTIONS_MAX &&
+           (fd = accept4(polls[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         struct connection *c = malloc(sizeof(*c));
         struct transport *transport = c == NULL ? NULL : transport_open(fd);
         if (transport == NULL) {

@@ -94,7 +94,8 @@ static void dump_blocks(void)
     FILE *out = fopen(out_path, "a");
     for (struct block *b = blocks; out && b; b = b->next) {
         if (b->runs) {
-            fprintf(out, "block %" PRIx64 " %" PRIu64 " %" PRIu64 "\n", b->vaddr, b->insns, b->runs);
+            fprintf(out, "block %" PRIx64 " %" PRIu64 " %" PRIu64 "\n", b->vaddr, b->insns,
+                    b->runs);
         }
     }
     if (out) {
@@ -143,8 +144,8 @@ static void count_el2(struct qemu_plugin_tb *tb, size_t n)
         memcpy(&word, qemu_plugin_insn_data(insn), 4);
         int kind = classify(word);
         if (kind != COUNTERS) {
-            qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
-                                                       &now[kind], 1);
+            qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now[kind],
+                                                       1);
         }
     }
     if (profile >= 0) {
@@ -162,8 +163,7 @@ static void find_marks(struct qemu_plugin_tb *tb, size_t n)
         uint32_t word;
         memcpy(&word, qemu_plugin_insn_data(insn), 4);
         if (word == MARK_BEGIN || word == MARK_END) {
-            qemu_plugin_register_vcpu_insn_exec_cb(insn,
-                                                   word == MARK_BEGIN ? mark_begin : mark_end,
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, word == MARK_BEGIN ? mark_begin : mark_end,
                                                    QEMU_PLUGIN_CB_NO_REGS, NULL);
         }
     }

@@ -54,7 +54,7 @@ struct reader {
     struct domain_config *domain;     /* CONFIG_DOMAINS of them */
     unsigned domain_count;            /* that are good so far */
     unsigned seen;                    /* domain nodes met */
-    bool store_seen; /* a domain has number 0 */
+    bool store_seen;                  /* a domain has number 0 */
     struct cells cells[3];            /* of the root, of /chosen, of the domain */
     struct tree_value value[P_COUNT]; /* of the domain that is being read */
     bool bad;                         /* it has a mistake, said already */

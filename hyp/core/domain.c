@@ -204,8 +204,8 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
     d->on_poweroff = config->on_poweroff;
-    d->max_frames = (config->max_memory_bytes >> FRAME_SHIFT) +
-                    (config->enhanced ? XEN_MAGIC_FRAMES : 0);
+    d->max_frames =
+        (config->max_memory_bytes >> FRAME_SHIFT) + (config->enhanced ? XEN_MAGIC_FRAMES : 0);
     d->hyp_frames_max = config->hyp_memory_bytes
                             ? config->hyp_memory_bytes >> FRAME_SHIFT
                             : 64 + 8 * config->vcpu_count + (d->max_frames >> 7);
@@ -348,8 +348,9 @@ static enum domain_policy policy_of(const struct domain *d)
     }
 }
 
-static const char *const reason_name[] = {"powered off", "asked to reboot",     "suspended",
-                                          "crashed",     "missed its watchdog", "asked for a soft reset"};
+static const char *const reason_name[] = {"powered off",         "asked to reboot",
+                                          "suspended",           "crashed",
+                                          "missed its watchdog", "asked for a soft reset"};
 
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)

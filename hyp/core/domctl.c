@@ -33,15 +33,16 @@ static void describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
                                                : XEN_DOMINF_running;
     flags |= d->state == DOMAIN_DOWN ? (uint32_t)d->reason << XEN_DOMINF_shutdownshift : 0;
     unlock(&d->lock);
-    *info = (struct xen_domctl_getdomaininfo){.domain = d->id,
-                                              .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
-                                              .tot_pages = frame_owned_count(d->id),
-                                              .max_pages = d->max_frames,
-                                              .shared_info_frame = ~0ull,
-                                              .cpu_time = ticks_to_ns(ticks),
-                                              .nr_online_vcpus = online_count(d),
-                                              .max_vcpu_id = d->vcpu_count - 1u,
-                                              .gpaddr_bits = 40};
+    *info =
+        (struct xen_domctl_getdomaininfo){.domain = d->id,
+                                          .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
+                                          .tot_pages = frame_owned_count(d->id),
+                                          .max_pages = d->max_frames,
+                                          .shared_info_frame = ~0ull,
+                                          .cpu_time = ticks_to_ns(ticks),
+                                          .nr_online_vcpus = online_count(d),
+                                          .max_vcpu_id = d->vcpu_count - 1u,
+                                          .gpaddr_bits = 40};
 }
 
 /* The domain with that number or the next higher one. */

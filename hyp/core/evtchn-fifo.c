@@ -41,7 +41,8 @@ static int try_link(uint32_t *word, uint32_t port)
             return 0;
         }
         uint32_t next = (w & ~(BUSY | EVTCHN_FIFO_LINK_MASK)) | port;
-        if (__atomic_compare_exchange_n(word, &w, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (__atomic_compare_exchange_n(word, &w, next, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
             return 1;
         }
     }
@@ -177,12 +178,14 @@ static int switch_over(struct domain *d)
     if (pages == NULL) {
         return -XEN_ENOMEM;
     }
-    _Static_assert(FIFO_PAGES * sizeof(*pages) <= FRAME_SIZE, "the page of pointers holds them all");
+    _Static_assert(FIFO_PAGES * sizeof(*pages) <= FRAME_SIZE,
+                   "the page of pointers holds them all");
     lock(&e->fifo_lock);
     e->fifo_page_count = 0;
     __atomic_store_n(&e->fifo_page, pages, __ATOMIC_SEQ_CST);
     for (uint32_t port = 1; port < e->port_count && port < EVTCHN_2L_NR_CHANNELS; port++) {
-        uint64_t word = __atomic_load_n(&d->xen->shared->evtchn_pending[port / 64], __ATOMIC_SEQ_CST);
+        uint64_t word =
+            __atomic_load_n(&d->xen->shared->evtchn_pending[port / 64], __ATOMIC_SEQ_CST);
         evtchn_of(e, port)->fifo_pending = word >> port % 64 & 1;
     }
     unlock(&e->fifo_lock);
@@ -230,7 +233,8 @@ int64_t fifo_expand_array(struct vcpu *v, const struct evtchn_expand_array *op)
     struct domain *d = v->domain;
     struct evtchn_domain *e = d->evtchn;
     mfn_t frame;
-    int error = e->fifo_page != NULL ? xen_own_frame(d, gfn(op->array_gfn), &frame) : -XEN_EOPNOTSUPP;
+    int error =
+        e->fifo_page != NULL ? xen_own_frame(d, gfn(op->array_gfn), &frame) : -XEN_EOPNOTSUPP;
     if (error != 0) {
         return error;
     }

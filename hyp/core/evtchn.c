@@ -278,7 +278,8 @@ static int64_t bind_interdomain(struct vcpu *v, struct evtchn_bind_interdomain *
     lock_both(&d->evtchn->lock, &remote->evtchn->lock);
     struct evtchn *theirs = evtchn_of(remote->evtchn, op->remote_port);
     int64_t error = -XEN_EINVAL;
-    if (op->remote_port != 0 && theirs != NULL && theirs->state == EVTCHN_UNBOUND && theirs->remote_id == d->id) {
+    if (op->remote_port != 0 && theirs != NULL && theirs->state == EVTCHN_UNBOUND &&
+        theirs->remote_id == d->id) {
         error = take_port(d, EVTCHN_INTERDOMAIN, &op->local_port);
     }
     if (error == 0) {
@@ -309,7 +310,8 @@ static int64_t bind_virq(struct vcpu *v, struct evtchn_bind_virq *op)
     uint32_t virq = array_index_clamp(op->virq, NR_VIRQS);
     struct evtchn_vcpu *target = d->vcpu[array_index_clamp(op->vcpu, d->vcpu_count)]->evtchn;
     lock(&d->evtchn->lock);
-    int64_t error = target->virq_port[virq] != 0 ? -XEN_EEXIST : take_port(d, EVTCHN_VIRQ, &op->port);
+    int64_t error =
+        target->virq_port[virq] != 0 ? -XEN_EEXIST : take_port(d, EVTCHN_VIRQ, &op->port);
     if (error == 0) {
         struct evtchn *c = evtchn_of(d->evtchn, op->port);
         c->virq = (uint16_t)virq;
@@ -348,7 +350,8 @@ static int64_t close_port(struct vcpu *v, const struct evtchn_close *op)
 }
 
 /* What a send means for a channel whose ends stay as they are meanwhile. */
-static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port, void (**notify)(struct vcpu *v))
+static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port,
+                           void (**notify)(struct vcpu *v))
 {
     switch (c->state) {
     case EVTCHN_INTERDOMAIN: /* E1: our lock keeps the peer and its channel where they are */
@@ -392,7 +395,7 @@ static int64_t send(struct vcpu *v, uint32_t port)
         }
         return 0;
     }
-    void (*notify)(struct vcpu *v) = NULL;
+    void (*notify)(struct vcpu * v) = NULL;
     lock(&e->lock);
     int64_t error = send_locked(d, c, port, &notify);
     unlock(&e->lock);
@@ -414,10 +417,12 @@ static int64_t status(struct vcpu *v, struct evtchn_status *op)
     if (c == NULL) {
         error = -XEN_EINVAL;
     } else {
-        static const uint8_t as_told[] = {
-            [EVTCHN_FREE] = EVTCHNSTAT_closed,   [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound,
-            [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain, [EVTCHN_VIRQ] = EVTCHNSTAT_virq,
-            [EVTCHN_IPI] = EVTCHNSTAT_ipi,       [EVTCHN_XEN] = EVTCHNSTAT_interdomain};
+        static const uint8_t as_told[] = {[EVTCHN_FREE] = EVTCHNSTAT_closed,
+                                          [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound,
+                                          [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain,
+                                          [EVTCHN_VIRQ] = EVTCHNSTAT_virq,
+                                          [EVTCHN_IPI] = EVTCHNSTAT_ipi,
+                                          [EVTCHN_XEN] = EVTCHNSTAT_interdomain};
         op->status = as_told[c->state];
         op->vcpu = c->vcpu;
         if (c->state == EVTCHN_UNBOUND) {
@@ -467,13 +472,15 @@ static int64_t unmask(struct vcpu *v, const struct evtchn_unmask *op)
     struct domain *d = v->domain;
     lock(&d->evtchn->lock);
     struct evtchn *c = evtchn_of(d->evtchn, op->port);
-    int64_t error = c == NULL ? -XEN_EINVAL : 0; /* a closed one may be unmasked: nothing is pending there */
+    int64_t error =
+        c == NULL ? -XEN_EINVAL : 0; /* a closed one may be unmasked: nothing is pending there */
     if (error == 0 && d->evtchn->fifo_page != NULL) {
         fifo_unmask(d, c, op->port);
     } else if (error == 0 && op->port < EVTCHN_2L_NR_CHANNELS) {
         struct shared_info *s = d->xen->shared;
         uint64_t bit = 1ull << op->port % 64;
-        uint64_t before = __atomic_fetch_and(&s->evtchn_mask[op->port / 64], ~bit, __ATOMIC_SEQ_CST);
+        uint64_t before =
+            __atomic_fetch_and(&s->evtchn_mask[op->port / 64], ~bit, __ATOMIC_SEQ_CST);
         struct vcpu *target = d->vcpu[c->vcpu];
         if ((before & bit) != 0 && bit_test(s->evtchn_pending, op->port) &&
             !bit_test_and_set(&target->evtchn->info->evtchn_pending_sel, op->port / 64)) {

@@ -20,8 +20,8 @@ struct end {
     bool by_ref, readonly;
 };
 
-static int hold(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref, bool readonly, uint16_t length,
-                struct end *out)
+static int hold(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref, bool readonly,
+                uint16_t length, struct end *out)
 {
     domid_t self = v->domain->id;
     struct domain *d = p->domid == DOMID_SELF ? domain_hold(v->domain) : domain_get(p->domid);
@@ -33,7 +33,8 @@ static int hold(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref, bo
         status = grant_pin(d, p->u.ref, self, readonly, false, &out->use);
     } else if (p->domid == DOMID_SELF) {
         out->use = (struct grant_use){.start = 0, .length = FRAME_SIZE};
-        status = p2m_get_frame(d, gfn(p->u.gmfn), !readonly, &out->use.mfn) == 0 ? GNTST_okay : GNTST_bad_page;
+        status = p2m_get_frame(d, gfn(p->u.gmfn), !readonly, &out->use.mfn) == 0 ? GNTST_okay
+                                                                                 : GNTST_bad_page;
     }
     if (status == GNTST_okay && by_ref &&
         (p->offset < out->use.start || p->offset + length > out->use.start + out->use.length)) {
@@ -93,7 +94,8 @@ int64_t grant_copy_op(struct vcpu *v, uint64_t *arg)
             return -XEN_EFAULT;
         }
         int16_t status = (int16_t)copy_one(v, &op);
-        if (guest_va_write(v, arg[1] + offsetof(struct gnttab_copy, status), &status, sizeof(status)) != 0) {
+        if (guest_va_write(v, arg[1] + offsetof(struct gnttab_copy, status), &status,
+                           sizeof(status)) != 0) {
             return -XEN_EFAULT;
         }
         arg[1] += sizeof(op);

@@ -91,8 +91,8 @@ static struct domain *granter(domid_t id, struct domain **last)
     return *last;
 }
 
-static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op, const struct grant_use *use,
-                      grant_handle_t *handle)
+static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op,
+                      const struct grant_use *use, grant_handle_t *handle)
 {
     bool readonly = op->flags & GNTMAP_readonly;
     struct maptrack *m = track_take(d, handle);
@@ -204,7 +204,8 @@ static int take_out(struct domain *d, const struct gnttab_unmap_grant_ref *op, s
     unlock(&g->map_lock);
     if (status == GNTST_okay) {
         struct p2m_entry e;
-        CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: it is there, alone in its entry */
+        CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) ==
+              0); /* R2: it is there, alone in its entry */
         *out = (struct taken){m, op->handle};
     }
     return status;

@@ -90,8 +90,9 @@ static int claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool read
     uint32_t head = __atomic_load_n(word, __ATOMIC_SEQ_CST);
     for (unsigned turn = 0; turn < 4; turn++) {
         int status = permitted(head, user, readonly);
-        if (status != GNTST_okay || __atomic_compare_exchange_n(word, &head, head | bits, false,
-                                                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (status != GNTST_okay ||
+            __atomic_compare_exchange_n(word, &head, head | bits, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
             return status;
         }
     }
@@ -132,7 +133,8 @@ static int activate(struct grant_table *t, grant_ref_t ref, struct grant_active 
 {
     mfn_t m;
     gfn_t at = frame_named(t, ref, a);
-    if ((uint32_t)a->start + a->length > FRAME_SIZE || p2m_get_frame(t->owner, at, !readonly, &m) != 0) {
+    if ((uint32_t)a->start + a->length > FRAME_SIZE ||
+        p2m_get_frame(t->owner, at, !readonly, &m) != 0) {
         return GNTST_bad_page;
     }
     a->mfn = m.v;
@@ -152,8 +154,8 @@ static int make_writable(struct grant_table *t, grant_ref_t ref, const struct gr
     return m.v == a->mfn ? GNTST_okay : GNTST_bad_page;
 }
 
-static int pin_locked(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly, bool mapping,
-                      struct grant_use *out)
+static int pin_locked(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
+                      bool mapping, struct grant_use *out)
 {
     struct grant_active *a = active_of(t, ref, true);
     if (a == NULL) {
@@ -265,7 +267,8 @@ static int add_frame(struct domain *d, void **slot)
 /* At least `frames` shared frames and, version 2, the status frames that go with them. */
 static int grow(struct grant_table *t, uint32_t frames)
 {
-    while (t->version == 2 && t->status_count * GRANT_STATUS_PER_FRAME < frames * GRANT_V2_PER_FRAME) {
+    while (t->version == 2 &&
+           t->status_count * GRANT_STATUS_PER_FRAME < frames * GRANT_V2_PER_FRAME) {
         int error = add_frame(t->owner, &t->status[t->status_count]);
         if (error != 0) {
             return error;
@@ -289,7 +292,8 @@ static int frame_locked(struct grant_table *t, uint32_t index, bool status, mfn_
         return -XEN_EINVAL;
     }
     index = array_index_clamp(index, limit);
-    uint32_t shared = status ? (index + 1) * (GRANT_STATUS_PER_FRAME / GRANT_V2_PER_FRAME) : index + 1;
+    uint32_t shared =
+        status ? (index + 1) * (GRANT_STATUS_PER_FRAME / GRANT_V2_PER_FRAME) : index + 1;
     int error = grow(t, status && shared <= t->frame_count ? t->frame_count : shared);
     if (error != 0) {
         return error;
@@ -301,7 +305,8 @@ static int frame_locked(struct grant_table *t, uint32_t index, bool status, mfn_
 int grant_frame(struct domain *d, uint32_t index, bool status, mfn_t *out)
 {
     lock(&d->grant->lock);
-    int error = d->grant->table == NULL ? -XEN_EINVAL : frame_locked(d->grant->table, index, status, out);
+    int error =
+        d->grant->table == NULL ? -XEN_EINVAL : frame_locked(d->grant->table, index, status, out);
     unlock(&d->grant->lock);
     return error;
 }
@@ -387,7 +392,8 @@ static void convert(struct grant_table *t, uint32_t version)
     for (unsigned i = 0; i < ARRAY_LEN(keep); i++) {
         const union grant_entry_v2 *e = entry_v2(t, i);
         keep[i] = t->version == 1 ? *entry_v1(t, i)
-                                  : (struct grant_entry_v1){e->hdr.flags, e->hdr.domid, (uint32_t)e->full_page.frame};
+                                  : (struct grant_entry_v1){e->hdr.flags, e->hdr.domid,
+                                                            (uint32_t)e->full_page.frame};
         bool usable = (keep[i].flags & GTF_type_mask) == GTF_permit_access;
         keep[i].flags = usable ? keep[i].flags & (GTF_type_mask | GTF_readonly) : GTF_invalid;
     }
@@ -469,7 +475,8 @@ static int64_t swap_ref(struct vcpu *v, struct gnttab_swap_grant_ref *op)
         op->status = GNTST_eagain;
     } else {
         uint32_t a = array_index_clamp(op->ref_a, count), b = array_index_clamp(op->ref_b, count);
-        size_t size = t->version == 1 ? sizeof(struct grant_entry_v1) : sizeof(union grant_entry_v2);
+        size_t size =
+            t->version == 1 ? sizeof(struct grant_entry_v1) : sizeof(union grant_entry_v2);
         void *pa = t->version == 1 ? (void *)entry_v1(t, a) : (void *)entry_v2(t, a);
         void *pb = t->version == 1 ? (void *)entry_v1(t, b) : (void *)entry_v2(t, b);
         union grant_entry_v2 was_a, was_b;
@@ -502,25 +509,25 @@ static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
  * elements at a time (H1) and moves arg[1] and arg[2] on. Returns 0, or a
  * negative errno if an element could not be read or written.
  */
-#define EACH(type, budget_, call)                                                                  \
-    for (unsigned budget = (budget_); arg[2] > 0; budget--) {                                      \
-        type op;                                                                                   \
-        if (budget == 0) {                                                                         \
-            return -XEN_ERESTART;                                                                  \
-        }                                                                                          \
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {                                      \
-            return -XEN_EFAULT;                                                                    \
-        }                                                                                          \
-        int64_t error = call;                                                                      \
-        if (error == 0 && guest_va_write(v, arg[1], &op, sizeof(op)) != 0) {                       \
-            error = -XEN_EFAULT;                                                                   \
-        }                                                                                          \
-        if (error != 0) {                                                                          \
-            return error;                                                                          \
-        }                                                                                          \
-        arg[1] += sizeof(op);                                                                      \
-        arg[2]--;                                                                                  \
-    }                                                                                              \
+#define EACH(type, budget_, call)                                            \
+    for (unsigned budget = (budget_); arg[2] > 0; budget--) {                \
+        type op;                                                             \
+        if (budget == 0) {                                                   \
+            return -XEN_ERESTART;                                            \
+        }                                                                    \
+        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {                \
+            return -XEN_EFAULT;                                              \
+        }                                                                    \
+        int64_t error = call;                                                \
+        if (error == 0 && guest_va_write(v, arg[1], &op, sizeof(op)) != 0) { \
+            error = -XEN_EFAULT;                                             \
+        }                                                                    \
+        if (error != 0) {                                                    \
+            return error;                                                    \
+        }                                                                    \
+        arg[1] += sizeof(op);                                                \
+        arg[2]--;                                                            \
+    }                                                                        \
     return 0
 
 /* Operations that take one structure, whatever length is said above one. */

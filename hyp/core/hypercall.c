@@ -69,7 +69,8 @@ int64_t multicall(struct vcpu *v, uint64_t *arg)
         if (guest_va_read(v, &e, arg[0], sizeof(e)) != 0) {
             return -XEN_EFAULT;
         }
-        int64_t result = e.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, e.op, e.args);
+        int64_t result =
+            e.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, e.op, e.args);
         if (result == -XEN_ERESTART) {
             int error = guest_va_write(v, arg[0] + offsetof(struct multicall_entry, args), e.args,
                                        sizeof(e.args));

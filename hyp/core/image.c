@@ -10,7 +10,7 @@
 #include <lib/string.h>
 
 #define MIB (1024ul * 1024)
-#define ALIGN                                                                                      \
+#define ALIGN \
     (2 * MIB) /* of a kernel, by its boot protocol; of tree and ramdisk, for big mappings */
 #define MODULES_AT (128 * MIB) /* out of the way of a 32-bit kernel's decompressor */
 

@@ -88,10 +88,12 @@ static int populate_block(struct domain *d, gfn_t at, unsigned order)
 }
 
 /* Fill an extent block by block; *budget counts frames. -XEN_ERESTART: more to do. */
-static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order, uint32_t *budget)
+static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
+                           uint32_t *budget)
 {
     unsigned block = order < BLOCK_ORDER ? order : BLOCK_ORDER;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order; done += 1u << block) {
+    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order;
+         done += 1u << block) {
         if (*budget < 1u << block) {
             v->evtchn->resume_at = done;
             return -XEN_ERESTART;
@@ -107,13 +109,14 @@ static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
 }
 
 /* Take an extent back, block by block, each with one invalidation for what was taken. */
-static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order, uint32_t *budget)
+static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
+                           uint32_t *budget)
 {
     mfn_t taken[1u << BLOCK_ORDER] NOT_ZEROED;
     uint32_t block = 1u << (order < BLOCK_ORDER ? order : BLOCK_ORDER);
     int error = 0;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order && error == 0;
-         done += block) {
+    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0;
+         done < 1u << order && error == 0; done += block) {
         uint32_t count = 0;
         if (*budget < block) {
             v->evtchn->resume_at = done;
@@ -167,7 +170,8 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
     if (guest_va_read(v, &r, arg[1], sizeof(r)) != 0) {
         return (int64_t)x.done;
     }
-    if (r.nr_extents >= ~0ull >> (CMD_BITS + 2) || r.extent_order > ORDER_MAX || x.done > r.nr_extents) {
+    if (r.nr_extents >= ~0ull >> (CMD_BITS + 2) || r.extent_order > ORDER_MAX ||
+        x.done > r.nr_extents) {
         return (int64_t)x.done;
     }
     if (xen_target(v, r.domid, &x.d) != 0) {
@@ -177,7 +181,8 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
     x.count = r.nr_extents;
     x.order = r.extent_order;
     int64_t result = (int64_t)x.done;
-    if (cmd != XENMEM_increase_reservation) { /* without a place to be seen at, memory would only be lost */
+    if (cmd !=
+        XENMEM_increase_reservation) { /* without a place to be seen at, memory would only be lost */
         result = each_extent(v, &x, cmd == XENMEM_populate_physmap);
     }
     if (result == -XEN_ERESTART) {
@@ -217,8 +222,8 @@ static int64_t numbers(struct vcpu *v, uint64_t at, uint32_t cmd)
 /* --- The physical map --- */
 
 /* What a space and an index name. On success *type says how to map it; P2M_FOREIGN comes with a reference. */
-static int64_t find_frame(struct vcpu *v, struct domain *d, uint32_t space, uint64_t index, domid_t foreign,
-                          mfn_t *out, enum p2m_type *type)
+static int64_t find_frame(struct vcpu *v, struct domain *d, uint32_t space, uint64_t index,
+                          domid_t foreign, mfn_t *out, enum p2m_type *type)
 {
     *type = P2M_SHARED;
     switch (space) {
@@ -372,7 +377,8 @@ static int64_t claim_pages(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &r, at, sizeof(r)) != 0) {
         return -XEN_EFAULT;
     }
-    return r.extent_start != 0 || r.extent_order != 0 || r.mem_flags != 0 ? -XEN_EINVAL : -XEN_EPERM;
+    return r.extent_start != 0 || r.extent_order != 0 || r.mem_flags != 0 ? -XEN_EINVAL
+                                                                          : -XEN_EPERM;
 }
 
 int64_t memory_op(struct vcpu *v, uint64_t *arg)

@@ -50,8 +50,7 @@ static bool can_vacate(const struct cpu *c, const struct domain *d)
         struct sched_cpu *s = &cpus[i]->sched;
         struct vcpu *v;
         lock(&s->lock);
-        list_for_each(v, &s->assigned, sched.assigned)
-        {
+        list_for_each (v, &s->assigned, sched.assigned) {
             can = can && (v->domain == d || v->sched.reserved || (v->sched.affinity & others));
         }
         unlock(&s->lock);
@@ -91,8 +90,7 @@ static void vacate(struct cpu *c) NO_LOCK_ANALYSIS
     for (uint32_t left = c->sched.assigned_count; left; left--) {
         struct vcpu *v, *found = NULL;
         lock(&c->sched.lock);
-        list_for_each(v, &c->sched.assigned, sched.assigned)
-        {
+        list_for_each (v, &c->sched.assigned, sched.assigned) {
             if (!is_allowed(v, c) && !(on_saved(v) & SAVED_MOVE)) {
                 found = v;
                 break;

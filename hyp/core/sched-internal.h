@@ -9,19 +9,20 @@
 
 /* In ticks; set at boot from the counter's frequency. */
 struct sched_tuning {
-    uint64_t latency;     /* every waiting share vCPU runs once in this time, if slice_min allows */
+    uint64_t latency; /* every waiting share vCPU runs once in this time, if slice_min allows */
     uint64_t slice_min;
     uint64_t granularity; /* a woken vCPU preempts only if that far behind in virtual time */
-    uint64_t guard;       /* ... and only one that has run for this long: bounds what wake-ups cost others */
-    uint64_t bonus;       /* run time by which a sleeper may come back ahead of the others */
+    uint64_t
+        guard; /* ... and only one that has run for this long: bounds what wake-ups cost others */
+    uint64_t bonus; /* run time by which a sleeper may come back ahead of the others */
     uint64_t cap_period;
     uint64_t cap_portion; /* what a vCPU draws from its domain's capped budget at a time */
 };
 extern struct sched_tuning sched_tuning; /* [const] after boot */
 
 /* One bit per CPU. */
-extern uint64_t sched_online_mask;    /* [atomic] takes vCPUs */
-extern uint64_t sched_idle_mask;      /* [atomic] runs nothing: a hint, checked under that CPU's lock */
+extern uint64_t sched_online_mask; /* [atomic] takes vCPUs */
+extern uint64_t sched_idle_mask; /* [atomic] runs nothing: a hint, checked under that CPU's lock */
 extern uint64_t sched_waiting_mask;   /* [atomic] share vCPUs wait there: a hint for idle CPUs */
 extern uint64_t sched_dedicated_mask; /* [config lock, atomic to read] reserved for one vCPU each */
 
@@ -113,9 +114,9 @@ uint64_t sched_slice(const struct sched_cpu *s, const struct vcpu *v);
 void sched_set_home(struct vcpu *v, struct cpu *from, struct cpu *to); /* both locks held */
 
 /* sched-budget.c */
-bool budget_left(struct vcpu *v, uint64_t now);        /* refills when a period is over */
-void budget_wake(struct vcpu *v, uint64_t now);        /* before it is queued after a sleep */
-void budget_give_back(struct vcpu *v);                 /* it sleeps: the rest is for its siblings */
+bool budget_left(struct vcpu *v, uint64_t now); /* refills when a period is over */
+void budget_wake(struct vcpu *v, uint64_t now); /* before it is queued after a sleep */
+void budget_give_back(struct vcpu *v);          /* it sleeps: the rest is for its siblings */
 
 /* sched-place.c */
 struct cpu *sched_lock_home(struct vcpu *v) NO_LOCK_ANALYSIS;

@@ -359,8 +359,7 @@ static struct vcpu *find_stealable(const struct cpu *from, const struct cpu *to)
     struct vcpu *v;
     unsigned looked = 0;
 
-    list_for_each(v, &from->sched.queue, sched.link)
-    {
+    list_for_each (v, &from->sched.queue, sched.link) {
         if (looked++ == STEAL_LOOK) {
             break;
         }

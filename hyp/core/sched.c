@@ -95,8 +95,7 @@ static void insert_by_period_end(struct list *head, struct vcpu *v)
 {
     struct vcpu *at;
 
-    list_for_each(at, head, sched.link)
-    {
+    list_for_each (at, head, sched.link) {
         if (at->sched.period_end > v->sched.period_end) {
             break;
         }
@@ -329,8 +328,7 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
     if ((int64_t)(first->sched.vtime - r->sched.vtime) > 0) {
         r->sched.vtime = first->sched.vtime;
     }
-    list_for_each(w, &s->queue, sched.link)
-    {
+    list_for_each (w, &s->queue, sched.link) {
         if (looked++ == LOOKAHEAD ||
             (int64_t)(w->sched.vtime - first->sched.vtime) > (int64_t)sched_tuning.latency) {
             break;
@@ -420,8 +418,7 @@ static void offer(struct cpu *c)
     if (!idle) {
         return;
     }
-    list_for_each(v, &c->sched.queue, sched.link)
-    {
+    list_for_each (v, &c->sched.queue, sched.link) {
         uint64_t takers = idle & allowed_mask(v);
         if (looked++ == LOOKAHEAD) {
             return;

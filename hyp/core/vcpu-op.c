@@ -85,10 +85,12 @@ static void runstate_now(struct vcpu *v, struct vcpu_runstate_info *r)
 }
 
 /* Byte `offset` of the registered area, which may lie on two frames. */
-static void area_write(const struct evtchn_vcpu *x, uint32_t offset, const void *from, uint32_t size)
+static void area_write(const struct evtchn_vcpu *x, uint32_t offset, const void *from,
+                       uint32_t size)
 {
     const char *bytes = from;
-    bool aligned = x->runstate_at[0].v % sizeof(uint64_t) == 0; /* then no word is split, nor seen half */
+    bool aligned =
+        x->runstate_at[0].v % sizeof(uint64_t) == 0; /* then no word is split, nor seen half */
     for (uint32_t i = 0; i < size; i += aligned ? sizeof(uint64_t) : 1) {
         bool second = offset + i >= x->runstate_split;
         mpa_t at = mpa(x->runstate_at[second].v + offset + i - (second ? x->runstate_split : 0));
@@ -157,7 +159,8 @@ static int64_t register_runstate(struct vcpu *v, struct vcpu *target, uint64_t a
         return -XEN_EFAULT;
     }
     uint64_t va = op.addr.p;
-    uint32_t first = (uint32_t)(FRAME_SIZE - (va & FRAME_MASK)), split = sizeof(struct vcpu_runstate_info);
+    uint32_t first = (uint32_t)(FRAME_SIZE - (va & FRAME_MASK)),
+             split = sizeof(struct vcpu_runstate_info);
     split = first < split ? first : split;
     int64_t error = 0;
     if (va != 0) {
@@ -212,10 +215,12 @@ static int64_t set_singleshot(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    if ((op.flags & VCPU_SSHOTTMR_future) != 0 && op.timeout_abs_ns < xen_system_time_ns(v->domain)) {
+    if ((op.flags & VCPU_SSHOTTMR_future) != 0 &&
+        op.timeout_abs_ns < xen_system_time_ns(v->domain)) {
         return -XEN_ETIME;
     }
-    timer_set(&v->evtchn->shot_timer, v->domain->vtimer_offset_ticks + ns_to_ticks(op.timeout_abs_ns));
+    timer_set(&v->evtchn->shot_timer,
+              v->domain->vtimer_offset_ticks + ns_to_ticks(op.timeout_abs_ns));
     return 0;
 }
 

@@ -27,8 +27,7 @@ static int64_t put_text(struct vcpu *v, uint64_t at, const char *text, size_t si
 
 static int64_t compile_info(struct vcpu *v, uint64_t at)
 {
-    struct xen_compile_info info = {
-        .compiler = __VERSION__,
+    struct xen_compile_info info = {.compiler = __VERSION__,
                                     .compile_by = "bulkhead",
                                     .compile_domain = "",
                                     .compile_date = ""}; /* builds are reproducible */
@@ -46,10 +45,11 @@ static int64_t get_features(struct vcpu *v, uint64_t at)
     }
     const struct domain_config *c = v->domain->config;
     bool direct = c != NULL && c->direct_map;
-    info.submap = 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
-                  1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_ARM_SMCCC_supported |
-                  1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped) |
-                  (xen_has_right(v->domain, "store") ? 1u << XENFEAT_dom0 : 0); /* "you run the store" */
+    info.submap =
+        1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
+        1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_ARM_SMCCC_supported |
+        1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped) |
+        (xen_has_right(v->domain, "store") ? 1u << XENFEAT_dom0 : 0); /* "you run the store" */
     return guest_va_write(v, at, &info, sizeof(info)) != 0 ? -XEN_EFAULT : 0;
 }
 
@@ -80,7 +80,8 @@ int64_t xen_version(struct vcpu *v, uint64_t *arg)
         return guest_va_write(v, at, handle, sizeof(handle)) != 0 ? -XEN_EFAULT : 0;
     }
     case XENVER_commandline:
-        return put_text(v, at, "<denied>", XEN_CHANGESET_INFO_LEN); /* what Xen tells an ordinary guest */
+        return put_text(v, at, "<denied>",
+                        XEN_CHANGESET_INFO_LEN); /* what Xen tells an ordinary guest */
     case XENVER_build_id:
         return -XEN_EPERM;
     default:

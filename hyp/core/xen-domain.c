@@ -118,8 +118,8 @@ void xen_set_wall_clock(uint64_t seconds, uint32_t nanoseconds)
 
 static unsigned order_for(const struct domain *d)
 {
-    uint64_t bytes = sizeof(struct xen_domain) + sizeof(struct evtchn_domain) + sizeof(struct grant_domain) +
-                     d->vcpu_count * sizeof(struct evtchn_vcpu);
+    uint64_t bytes = sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
+                     sizeof(struct grant_domain) + d->vcpu_count * sizeof(struct evtchn_vcpu);
     unsigned order = 0;
     while (FRAME_SIZE << order < bytes) {
         order++;
@@ -319,8 +319,9 @@ void xen_tell_domain_exception(void)
 /* Told to the guest at its birth; only who controls it may change them. */
 static bool param_is_ours(uint32_t index)
 {
-    return index == HVM_PARAM_CALLBACK_IRQ || index == HVM_PARAM_STORE_PFN || index == HVM_PARAM_STORE_EVTCHN ||
-           index == HVM_PARAM_CONSOLE_PFN || index == HVM_PARAM_CONSOLE_EVTCHN;
+    return index == HVM_PARAM_CALLBACK_IRQ || index == HVM_PARAM_STORE_PFN ||
+           index == HVM_PARAM_STORE_EVTCHN || index == HVM_PARAM_CONSOLE_PFN ||
+           index == HVM_PARAM_CONSOLE_EVTCHN;
 }
 
 static int64_t param(struct vcpu *v, uint64_t at, bool set)

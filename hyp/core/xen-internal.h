@@ -31,7 +31,8 @@
 /* A guest's index, known to be below `count`, also when speculation thinks otherwise. */
 static inline uint32_t array_index_clamp(uint32_t index, uint32_t count)
 {
-    uint64_t outside = (uint64_t)((int64_t)((uint64_t)index - count) >> 63); /* all ones if inside */
+    uint64_t outside =
+        (uint64_t)((int64_t)((uint64_t)index - count) >> 63); /* all ones if inside */
     return index & (uint32_t)outside;
 }
 
@@ -59,7 +60,7 @@ enum evtchn_state {
     EVTCHN_XEN, /* the other end is the hypervisor */
 };
 
-struct evtchn { /* 32 bytes: a power of two, so that finding one is shifts */
+struct evtchn {            /* 32 bytes: a power of two, so that finding one is shifts */
     uint8_t state;         /* enum evtchn_state */
     uint8_t priority;      /* FIFO */
     uint8_t fifo_priority; /* [fifo lock] queue it was linked to last */
@@ -70,7 +71,7 @@ struct evtchn { /* 32 bytes: a power of two, so that finding one is shifts */
     domid_t remote_id;     /* UNBOUND, INTERDOMAIN */
     uint16_t virq;         /* VIRQ */
     union {
-        struct domain *remote;           /* INTERDOMAIN: alive as long as this is (E1) */
+        struct domain *remote;          /* INTERDOMAIN: alive as long as this is (E1) */
         void (*notify)(struct vcpu *v); /* XEN */
     };
 } __attribute__((aligned(32)));
@@ -95,18 +96,18 @@ struct evtchn_domain {
 };
 
 struct evtchn_vcpu {
-    uint64_t ram_frame;     /* [cpu] the frame that an argument was found on last: it is RAM. 0: none */
-    struct vcpu_info *info; /* [const] once registered: shared page, or the guest's own */
-    struct vcpu_info no_info; /* until then */
+    uint64_t ram_frame; /* [cpu] the frame that an argument was found on last: it is RAM. 0: none */
+    struct vcpu_info *info;       /* [const] once registered: shared page, or the guest's own */
+    struct vcpu_info no_info;     /* until then */
     uint32_t virq_port[NR_VIRQS]; /* [evtchn lock] 0: not bound */
-    uint32_t poll_port;     /* [atomic] the one port polled, 0: several or none */
-    struct evtchn_fifo_control_block *fifo; /* [fifo lock] */
+    uint32_t poll_port;           /* [atomic] the one port polled, 0: several or none */
+    struct evtchn_fifo_control_block *fifo;     /* [fifo lock] */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
-    mfn_t info_frame, fifo_frame; /* referenced; MFN_NONE */
+    mfn_t info_frame, fifo_frame;               /* referenced; MFN_NONE */
     struct timer poll_timer;
     struct timer shot_timer, period_timer; /* VCPUOP_set_*_timer */
     uint64_t period_ticks;
-    struct vcpu *vcpu;      /* [const] back pointer */
+    struct vcpu *vcpu; /* [const] back pointer */
     /* Runstate area in the guest's memory: machine addresses of its bytes, maybe on two frames. */
     mpa_t runstate_at[2];
     uint32_t runstate_split; /* bytes on the first frame; 0: none registered */
@@ -129,7 +130,8 @@ void evtchn_raise(struct domain *d, struct evtchn *c, uint32_t port);
 /* Tell `v` that something is pending: upcall_pending, and the interrupt on its edge (E4). */
 void evtchn_upcall(struct vcpu *v);
 /* FIFO ABI (evtchn-fifo.c): raise; and the four operations that only it has. */
-bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port); /* true if it was not pending before */
+bool fifo_raise(struct domain *d, struct evtchn *c,
+                uint32_t port); /* true if it was not pending before */
 void fifo_unmask(struct domain *d, struct evtchn *c, uint32_t port);
 bool fifo_pending(struct domain *d, uint32_t port);
 bool fifo_busy(struct domain *d, uint32_t port); /* linked: the port cannot be used anew yet */
@@ -143,11 +145,12 @@ void evtchn_domain_destroy(struct domain *d);
 /* --- Grants (grant.c, grant-map.c, grant-copy.c) --- */
 
 struct grant_active { /* 32 bytes, likewise */
-    uint64_t mfn;      /* [grant lock] valid while there are pins */
-    uint32_t readers;  /* [grant lock] pins, mapping and copying alike */
+    uint64_t mfn;     /* [grant lock] valid while there are pins */
+    uint32_t readers; /* [grant lock] pins, mapping and copying alike */
     uint32_t writers;
-    domid_t domid;     /* [grant lock] to whom */
-    uint16_t start, length; /* [grant lock] v2 sub-page grants: for copying only; else 0, FRAME_SIZE */
+    domid_t domid; /* [grant lock] to whom */
+    uint16_t start,
+        length; /* [grant lock] v2 sub-page grants: for copying only; else 0, FRAME_SIZE */
 } __attribute__((aligned(32)));
 
 #define GRANT_FRAMES_MAX 64u
@@ -157,15 +160,16 @@ struct grant_active { /* 32 bytes, likewise */
 #define GRANT_STATUS_MAX (GRANT_FRAMES_MAX * GRANT_V2_PER_FRAME / GRANT_STATUS_PER_FRAME)
 #define GRANT_ACTIVE_PER_PAGE (FRAME_SIZE / sizeof(struct grant_active))
 #define GRANT_ACTIVE_PAGES (GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE)
-_Static_assert(GRANT_ACTIVE_PAGES * GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME, "one for each");
+_Static_assert(GRANT_ACTIVE_PAGES *GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME,
+               "one for each");
 
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {
-    struct domain *owner;  /* counted once detached */
-    uint32_t mapped;       /* maptrack entries of others that name this table */
-    uint32_t pins;         /* all readers and writers of all entries */
-    bool detached;         /* the owner has left it: nothing new starts (R5) */
-    uint8_t version;       /* 1 or 2 */
+    struct domain *owner; /* counted once detached */
+    uint32_t mapped;      /* maptrack entries of others that name this table */
+    uint32_t pins;        /* all readers and writers of all entries */
+    bool detached;        /* the owner has left it: nothing new starts (R5) */
+    uint8_t version;      /* 1 or 2 */
     uint32_t frame_count, status_count;
     void *frame[GRANT_FRAMES_MAX];
     void *status[GRANT_STATUS_MAX];
@@ -179,7 +183,7 @@ struct maptrack {
     uint64_t gfn;              /* where it is mapped; FREE: next free handle + 1 */
     uint64_t mfn;              /* what is mapped */
     uint32_t ref;
-    uint8_t state;             /* [map lock] */
+    uint8_t state; /* [map lock] */
     uint8_t readonly;
 };
 
@@ -210,8 +214,8 @@ struct grant_use {
  * Takes granter's grant lock, and below it its p2m and frame locks. `mapping` also counts the use in
  * table->mapped. For mapping, sub-page grants are refused.
  */
-must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly, bool mapping,
-                         struct grant_use *out);
+must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
+                         bool mapping, struct grant_use *out);
 void grant_domain_init(struct domain *d);
 void grant_table_detach(struct domain *d);
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping);
@@ -253,7 +257,7 @@ struct xen_domain {
     int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
     uint32_t order;                /* [const] of the allocation that holds this */
     struct xen_watchdog watchdog[XEN_WATCHDOGS];
-    lock_t console_lock;              /* the hypervisor's end of the ring */
+    lock_t console_lock;               /* the hypervisor's end of the ring */
     struct xencons_interface *console; /* [console lock] NULL: none */
     uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
     uint32_t console_port;             /* [const] after start */

@@ -22,8 +22,8 @@ static const char *channel_wrong(struct domain *d, uint32_t port, const struct e
     }
     if (c->state == EVTCHN_INTERDOMAIN) {
         const struct evtchn *peer = evtchn_of(c->remote->evtchn, c->remote_port);
-        if (peer == NULL || peer->state != EVTCHN_INTERDOMAIN || peer->remote != d || peer->remote_port != port ||
-            c->remote_id != c->remote->id) {
+        if (peer == NULL || peer->state != EVTCHN_INTERDOMAIN || peer->remote != d ||
+            peer->remote_port != port || c->remote_id != c->remote->id) {
             return "E1: an interdomain channel is not mutual";
         }
     }
@@ -33,7 +33,8 @@ static const char *channel_wrong(struct domain *d, uint32_t port, const struct e
 const char *spec_evtchn_wrong(struct domain *d)
 {
     const struct evtchn_domain *e = d->evtchn;
-    const char *wrong = e->port_count > 0 && evtchn_of(e, 0)->state != EVTCHN_FREE ? "port 0 is in use" : NULL;
+    const char *wrong =
+        e->port_count > 0 && evtchn_of(e, 0)->state != EVTCHN_FREE ? "port 0 is in use" : NULL;
     for (uint32_t port = 1; port < e->port_count && wrong == NULL; port++) {
         wrong = channel_wrong(d, port, evtchn_of(e, port));
         if (wrong == NULL && port < e->search_from && evtchn_of(e, port)->state == EVTCHN_FREE) {
@@ -174,8 +175,9 @@ int64_t spec_event_step(struct spec_events *s, const struct spec_event_call *c, 
 
 void spec_event_abstract(struct spec_events *s, struct domain *const d[2])
 {
-    static const uint8_t as_told[] = {EVTCHNSTAT_closed, EVTCHNSTAT_unbound, EVTCHNSTAT_interdomain,
-                                      EVTCHNSTAT_virq, EVTCHNSTAT_ipi, EVTCHNSTAT_interdomain};
+    static const uint8_t as_told[] = {EVTCHNSTAT_closed,      EVTCHNSTAT_unbound,
+                                      EVTCHNSTAT_interdomain, EVTCHNSTAT_virq,
+                                      EVTCHNSTAT_ipi,         EVTCHNSTAT_interdomain};
     *s = (struct spec_events){0};
     for (unsigned i = 0; i < 2; i++) {
         for (uint32_t port = 1; port < SPEC_PORTS; port++) {
@@ -185,7 +187,9 @@ void spec_event_abstract(struct spec_events *s, struct domain *const d[2])
                 continue;
             }
             p->status = as_told[c->state];
-            p->remote = c->state == EVTCHN_UNBOUND || c->state == EVTCHN_INTERDOMAIN ? c->remote_id == d[1]->id : 0;
+            p->remote = c->state == EVTCHN_UNBOUND || c->state == EVTCHN_INTERDOMAIN
+                            ? c->remote_id == d[1]->id
+                            : 0;
             p->port = c->state == EVTCHN_INTERDOMAIN ? (uint8_t)c->remote_port : 0;
             p->pending = d[i]->xen->shared->evtchn_pending[0] >> port & 1;
         }

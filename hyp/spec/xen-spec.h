@@ -22,9 +22,9 @@ const char *spec_grant_wrong(struct domain *d);
 #define SPEC_PORTS 4 /* ports 1..SPEC_PORTS-1 are in the model */
 
 struct spec_port {
-    uint8_t status;  /* EVTCHNSTAT_* */
-    uint8_t remote;  /* domain it waits for or is bound to */
-    uint8_t port;    /* interdomain */
+    uint8_t status; /* EVTCHNSTAT_* */
+    uint8_t remote; /* domain it waits for or is bound to */
+    uint8_t port;   /* interdomain */
     uint8_t pending;
 };
 struct spec_events {
@@ -61,8 +61,16 @@ struct spec_grants {
     uint8_t granter_gone;
 };
 
-enum spec_grant_op { SPEC_GRANT_RW, SPEC_GRANT_RO, SPEC_REVOKE, SPEC_MAP_RW, SPEC_MAP_RO, SPEC_UNMAP, SPEC_GIVE_UP,
-                     SPEC_GRANTER_DIES };
+enum spec_grant_op {
+    SPEC_GRANT_RW,
+    SPEC_GRANT_RO,
+    SPEC_REVOKE,
+    SPEC_MAP_RW,
+    SPEC_MAP_RO,
+    SPEC_UNMAP,
+    SPEC_GIVE_UP,
+    SPEC_GRANTER_DIES
+};
 struct spec_grant_call {
     uint8_t op; /* enum spec_grant_op */
     uint8_t ref, slot;

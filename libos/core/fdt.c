@@ -2,16 +2,16 @@
 
 enum { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_NOP = 4, FDT_END = 9 };
 
-#define FDT_MAGIC    0xd00dfeedU
+#define FDT_MAGIC 0xd00dfeedU
 #define FDT_SIZE_MAX (2U << 20)
 
 /* Where the walk is: the node that encloses the current property. */
 struct walk {
     struct boot_info *info;
     int depth;
-    bool in_memory; /* /memory* */
-    bool in_chosen; /* /chosen */
-    bool is_uart;   /* compatible says so; set before or after reg is seen */
+    bool in_memory;             /* /memory* */
+    bool in_chosen;             /* /chosen */
+    bool is_uart;               /* compatible says so; set before or after reg is seen */
     unsigned int address_cells; /* of the root */
     unsigned int size_cells;
     uint64_t node_reg; /* first address of the node's reg */
@@ -95,7 +95,8 @@ static void property(struct walk *walk, const char *name, const char *value, uin
     if (walk->in_chosen) {
         chosen_property(walk, name, value, size);
     } else if (same(name, "compatible")) {
-        walk->is_uart = list_has(value, size, "arm,sbsa-uart") || list_has(value, size, "arm,pl011");
+        walk->is_uart =
+            list_has(value, size, "arm,sbsa-uart") || list_has(value, size, "arm,pl011");
     } else if (same(name, "reg")) {
         unsigned int cells = walk->address_cells + walk->size_cells;
         if (walk->address_cells > 2 || walk->size_cells > 2 || size < cells * 4) {
@@ -133,8 +134,8 @@ static void node_ends(struct walk *walk)
 void fdt_read_boot_info(const void *dtb, struct boot_info *info)
 {
     const char *base = dtb;
-    if (dtb == NULL || ((uintptr_t)dtb & 3) || be32(base) != FDT_MAGIC
-        || be32(base + 4) > FDT_SIZE_MAX) {
+    if (dtb == NULL || ((uintptr_t)dtb & 3) || be32(base) != FDT_MAGIC ||
+        be32(base + 4) > FDT_SIZE_MAX) {
         return;
     }
     const char *end = base + be32(base + 4);

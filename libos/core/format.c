@@ -66,8 +66,7 @@ size_t libos_vformat(char *text, size_t size, const char *format, va_list argume
         case 'u':
         case 'x':
             put_number(&sink,
-                       is_long ? va_arg(arguments, unsigned long)
-                               : va_arg(arguments, unsigned int),
+                       is_long ? va_arg(arguments, unsigned long) : va_arg(arguments, unsigned int),
                        *format == 'x' ? 16 : 10, width);
             break;
         case 'p':

@@ -14,8 +14,8 @@ struct header {
     struct header *next_free;
 };
 
-#define MAGIC_LIVE  0x6c697665
-#define MAGIC_FREE  0x66726565
+#define MAGIC_LIVE 0x6c697665
+#define MAGIC_FREE 0x66726565
 #define MAGIC_PAGES 0x70616765
 
 static const uint16_t class_size[] = {48, 80, 144, 272, 496, 1008, 2032};
@@ -52,9 +52,8 @@ static void *alloc_pages(size_t size)
 void *heap_alloc(size_t size)
 {
     unsigned int class = 0;
-    while (class < ARRAY_COUNT(class_size)
-           && size + sizeof(struct header) > class_size[class]) {
-        class++;
+    while (class < ARRAY_COUNT(class_size) && size + sizeof(struct header) > class_size[class]) {
+        class ++;
     }
     if (class == ARRAY_COUNT(class_size)) {
         return alloc_pages(size);

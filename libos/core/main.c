@@ -18,8 +18,8 @@
 
 #define ARGUMENTS_MAX 64
 
-int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
-                      void (*init)(void), void (*fini)(void), void (*linker_fini)(void));
+int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
+                      void (*fini)(void), void (*linker_fini)(void));
 int main(int argc, char **argv, char **environment);
 void libos_main(void) __attribute__((noreturn));
 
@@ -97,7 +97,8 @@ static unsigned int prepare_words(void)
     }
     *at++ = NULL;
     random_bytes(canary, sizeof(canary));
-    tls_header = (Elf64_Phdr){.p_type = PT_TLS, .p_vaddr = (uintptr_t)tls_data,
+    tls_header = (Elf64_Phdr){.p_type = PT_TLS,
+                              .p_vaddr = (uintptr_t)tls_data,
                               .p_filesz = (uintptr_t)tls_file_size - (uintptr_t)image_start,
                               .p_memsz = (uintptr_t)tls_size - (uintptr_t)image_start,
                               .p_align = (uintptr_t)tls_align - (uintptr_t)image_start};

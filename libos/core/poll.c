@@ -34,9 +34,8 @@ static int poll_once(struct pollfd *fds, unsigned long count)
             continue;
         }
         struct file *file = file_get(fds[i].fd);
-        fds[i].revents = file == NULL
-                             ? POLLNVAL
-                             : poll_file(file) & (fds[i].events | POLLERR | POLLHUP);
+        fds[i].revents =
+            file == NULL ? POLLNVAL : poll_file(file) & (fds[i].events | POLLERR | POLLHUP);
         ready += fds[i].revents != 0;
     }
     return ready;
@@ -50,8 +49,8 @@ static uint64_t deadline_after(const struct timespec *timeout)
     if (timeout->tv_sec == 0 && timeout->tv_nsec == 0) {
         return 0;
     }
-    return time_monotonic_ns() + (uint64_t)timeout->tv_sec * NS_PER_SECOND
-           + (uint64_t)timeout->tv_nsec;
+    return time_monotonic_ns() + (uint64_t)timeout->tv_sec * NS_PER_SECOND +
+           (uint64_t)timeout->tv_nsec;
 }
 
 static int poll_until_ready(struct pollfd *fds, unsigned long count, uint64_t deadline)
@@ -76,8 +75,8 @@ SYSCALL(ppoll)
 
 static short wanted(int fd, const fd_set *read, const fd_set *write)
 {
-    return (short)((read != NULL && FD_ISSET(fd, read) ? POLLIN : 0)
-                   | (write != NULL && FD_ISSET(fd, write) ? POLLOUT : 0));
+    return (short)((read != NULL && FD_ISSET(fd, read) ? POLLIN : 0) |
+                   (write != NULL && FD_ISSET(fd, write) ? POLLOUT : 0));
 }
 
 SYSCALL(pselect6)
@@ -251,15 +250,14 @@ SYSCALL(epoll_ctl)
         return -EINVAL;
     }
     unsigned int index = 0;
-    while (index < epoll->count
-           && (epoll->watches[index].fd != ARG_INT(2) || epoll->watches[index].file != file)) {
+    while (index < epoll->count &&
+           (epoll->watches[index].fd != ARG_INT(2) || epoll->watches[index].file != file)) {
         index++;
     }
     bool known = index < epoll->count;
     switch (ARG_INT(1)) {
     case EPOLL_CTL_ADD:
-        return known ? -EEXIST
-                     : add_watch(epoll, (struct watch){file, ARG_INT(2), *event, 0});
+        return known ? -EEXIST : add_watch(epoll, (struct watch){file, ARG_INT(2), *event, 0});
     case EPOLL_CTL_MOD:
         if (known) {
             epoll->watches[index].event = *event;
@@ -286,8 +284,8 @@ SYSCALL(epoll_pwait)
     if (epoll->file.ops != &epoll_ops || ARG_INT(2) <= 0) {
         return -EINVAL;
     }
-    uint64_t deadline = timeout_ms < 0 ? TIME_NEVER
-                                       : time_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+    uint64_t deadline =
+        timeout_ms < 0 ? TIME_NEVER : time_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
     pollers_run();
     for (;;) {
         int found = epoll_collect(epoll, ARG_POINTER(1, struct epoll_event), ARG_INT(2));

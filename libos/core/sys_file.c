@@ -7,13 +7,13 @@
 #include "libos/file.h"
 #include "libos/syscall.h"
 
-#define OP_OR(operation, error)                \
-    struct file *file = file_get(ARG_INT(0));  \
-    if (file == NULL) {                        \
-        return -EBADF;                         \
-    }                                          \
-    if (file->ops->operation == NULL) {        \
-        return -(error);                       \
+#define OP_OR(operation, error)               \
+    struct file *file = file_get(ARG_INT(0)); \
+    if (file == NULL) {                       \
+        return -EBADF;                        \
+    }                                         \
+    if (file->ops->operation == NULL) {       \
+        return -(error);                      \
     }
 
 SYSCALL(read)
@@ -204,8 +204,8 @@ SYSCALL(fcntl)
     case F_GETFL:
         return file->flags;
     case F_SETFL:
-        file->flags = (file->flags & ~(O_NONBLOCK | O_APPEND))
-                      | (ARG_INT(2) & (O_NONBLOCK | O_APPEND));
+        file->flags =
+            (file->flags & ~(O_NONBLOCK | O_APPEND)) | (ARG_INT(2) & (O_NONBLOCK | O_APPEND));
         return 0;
     case F_GETFD:
     case F_SETFD: /* there is no exec to close anything on */

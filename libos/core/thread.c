@@ -89,9 +89,9 @@ static struct thread *find_ready(struct thread *from, uint64_t now, bool event)
     struct thread *t = from;
     do {
         t = t->next;
-        if ((t->state == THREAD_WAIT_EVENT && event)
-            || ((t->state == THREAD_WAIT_EVENT || t->state == THREAD_WAIT_KEY)
-                && t->deadline_ns <= now)) {
+        if ((t->state == THREAD_WAIT_EVENT && event) ||
+            ((t->state == THREAD_WAIT_EVENT || t->state == THREAD_WAIT_KEY) &&
+             t->deadline_ns <= now)) {
             t->state = THREAD_READY;
         }
         if (t->state == THREAD_READY && found == NULL) {
@@ -167,8 +167,8 @@ static struct thread *longest_waiter(uintptr_t key)
     struct thread *found = NULL;
     struct thread *t = running;
     do {
-        if (t->state == THREAD_WAIT_KEY && t->key == key
-            && (found == NULL || t->wait_order < found->wait_order)) {
+        if (t->state == THREAD_WAIT_KEY && t->key == key &&
+            (found == NULL || t->wait_order < found->wait_order)) {
             found = t;
         }
         t = t->next;

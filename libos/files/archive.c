@@ -122,8 +122,8 @@ static const void *archive_map(struct file *file, off_t at, size_t size)
 static const char *child_name(const char *directory, const char *path)
 {
     size_t length = directory[1] == '\0' ? 0 : strlen(directory);
-    if (strncmp(path, directory, length) != 0 || path[length] != '/' || path[length + 1] == '\0'
-        || strchr(path + length + 1, '/') != NULL) {
+    if (strncmp(path, directory, length) != 0 || path[length] != '/' || path[length + 1] == '\0' ||
+        strchr(path + length + 1, '/') != NULL) {
         return NULL;
     }
     return path + length + 1;

@@ -56,8 +56,9 @@ static struct file_system *find(const char *path, const char **inside)
     size_t best_length = 0;
     for (struct file_system *fs = mounts; fs != NULL; fs = fs->next) {
         size_t length = fs->mount[1] == '\0' ? 0 : strlen(fs->mount);
-        if (strncmp(path, fs->mount, length) == 0 && (path[length] == '/' || path[length] == '\0')
-            && (best == NULL || length > best_length)) {
+        if (strncmp(path, fs->mount, length) == 0 &&
+            (path[length] == '/' || path[length] == '\0') &&
+            (best == NULL || length > best_length)) {
             best = fs;
             best_length = length;
         }
@@ -66,16 +67,16 @@ static struct file_system *find(const char *path, const char **inside)
     return best;
 }
 
-#define NAMED(argument, buffer, fs, inside)                                 \
-    char buffer[PATH_SIZE];                                                 \
-    const char *inside;                                                     \
-    int error = normalise(ARG_POINTER(argument, const char), buffer);       \
-    if (error != 0) {                                                       \
-        return error;                                                       \
-    }                                                                       \
-    struct file_system *fs = find(buffer, &inside);                         \
-    if (fs == NULL) {                                                       \
-        return -ENOENT;                                                     \
+#define NAMED(argument, buffer, fs, inside)                           \
+    char buffer[PATH_SIZE];                                           \
+    const char *inside;                                               \
+    int error = normalise(ARG_POINTER(argument, const char), buffer); \
+    if (error != 0) {                                                 \
+        return error;                                                 \
+    }                                                                 \
+    struct file_system *fs = find(buffer, &inside);                   \
+    if (fs == NULL) {                                                 \
+        return -ENOENT;                                               \
     }
 
 SYSCALL(openat)

@@ -10,21 +10,22 @@
 #include "libos/time.h"
 
 _Static_assert(sizeof(struct slate_record) == 256, "slate.h: on disk");
-_Static_assert(sizeof(struct slate_header) + SLATE_FILES_MAX * sizeof(struct slate_record)
-                   <= SLATE_TABLE_BLOCKS * SLATE_BLOCK, "slate.h: the table fits");
+_Static_assert(sizeof(struct slate_header) + SLATE_FILES_MAX * sizeof(struct slate_record) <=
+                   SLATE_TABLE_BLOCKS * SLATE_BLOCK,
+               "slate.h: the table fits");
 
 /* The table as it is written: header and records, one buffer. */
 struct table {
     struct slate_header header;
     struct slate_record records[SLATE_FILES_MAX];
-    char pad[SLATE_TABLE_BLOCKS * SLATE_BLOCK - sizeof(struct slate_header)
-             - SLATE_FILES_MAX * sizeof(struct slate_record)];
+    char pad[SLATE_TABLE_BLOCKS * SLATE_BLOCK - sizeof(struct slate_header) -
+             SLATE_FILES_MAX * sizeof(struct slate_record)];
 };
 
 struct slate_file {
     struct file file;
-    int index;      /* record; several opens share it */
-    bool orphan;    /* unlinked while open: reads fail from then on */
+    int index;   /* record; several opens share it */
+    bool orphan; /* unlinked while open: reads fail from then on */
     off_t offset;
     struct slate_file *next_open;
 };
@@ -73,8 +74,8 @@ static bool read_table(uint32_t block, struct table *to)
                      sizeof(*to) / SECTOR_SIZE) != 0) {
         return false;
     }
-    if (to->header.magic != SLATE_MAGIC || to->header.version != SLATE_VERSION
-        || to->header.records > SLATE_FILES_MAX || to->header.blocks > block_count) {
+    if (to->header.magic != SLATE_MAGIC || to->header.version != SLATE_VERSION ||
+        to->header.records > SLATE_FILES_MAX || to->header.blocks > block_count) {
         return false;
     }
     uint32_t crc = to->header.crc;
@@ -92,8 +93,8 @@ static const char *claim_blocks(void)
     for (uint32_t i = 0; i < table->header.records; i++) {
         const struct slate_record *record = &table->records[i];
         uint64_t blocks = 0;
-        if (record->extent_count > SLATE_EXTENTS
-            || memchr(record->name, '\0', SLATE_NAME_SIZE) == NULL) {
+        if (record->extent_count > SLATE_EXTENTS ||
+            memchr(record->name, '\0', SLATE_NAME_SIZE) == NULL) {
             return "a record is malformed";
         }
         for (uint32_t e = 0; e < record->extent_count; e++) {
@@ -326,8 +327,8 @@ static uint64_t locate(const struct slate_record *record, uint64_t at, uint64_t 
     for (uint32_t e = 0; e < record->extent_count; e++) {
         if (block < record->extents[e].count) {
             *run = (record->extents[e].count - block) * SLATE_BLOCK - at % SLATE_BLOCK;
-            return (record->extents[e].start + block) * (SLATE_BLOCK / SECTOR_SIZE)
-                   + at % SLATE_BLOCK / SECTOR_SIZE;
+            return (record->extents[e].start + block) * (SLATE_BLOCK / SECTOR_SIZE) +
+                   at % SLATE_BLOCK / SECTOR_SIZE;
         }
         block -= record->extents[e].count;
     }
@@ -546,9 +547,15 @@ static void slate_close(struct file *file)
 }
 
 static const struct file_ops slate_ops = {
-    .read = slate_read,   .write = slate_write, .pread = slate_pread,
-    .pwrite = slate_pwrite, .seek = slate_seek, .stat = slate_fstat,
-    .sync = slate_sync,   .truncate = slate_truncate, .close = slate_close,
+    .read = slate_read,
+    .write = slate_write,
+    .pread = slate_pread,
+    .pwrite = slate_pwrite,
+    .seek = slate_seek,
+    .stat = slate_fstat,
+    .sync = slate_sync,
+    .truncate = slate_truncate,
+    .close = slate_close,
 };
 
 /* --- directories --- */
@@ -567,13 +574,12 @@ static ssize_t directory_list(struct file *file, void *to, size_t size)
     for (; self->next < table->header.records; self->next++) {
         const struct slate_record *record = &table->records[self->next];
         const char *name = record->name + length + 1;
-        if (strncmp(record->name, self->path, length) != 0 || record->name[length] != '/'
-            || *name == '\0' || strchr(name, '/') != NULL) {
+        if (strncmp(record->name, self->path, length) != 0 || record->name[length] != '/' ||
+            *name == '\0' || strchr(name, '/') != NULL) {
             continue;
         }
-        size_t more = fs_put_entry((char *)to + done, size - done, self->next + 16,
-                                   self->next + 1, S_ISDIR(record->mode) ? DT_DIR : DT_REG, name,
-                                   strlen(name));
+        size_t more = fs_put_entry((char *)to + done, size - done, self->next + 16, self->next + 1,
+                                   S_ISDIR(record->mode) ? DT_DIR : DT_REG, name, strlen(name));
         if (more == 0) {
             return done == 0 ? -EINVAL : (ssize_t)done;
         }
@@ -678,8 +684,8 @@ static int slate_unlink(const char *path, bool directory)
     }
     size_t length = strlen(path);
     for (uint32_t i = 0; directory && i < table->header.records; i++) {
-        if (strncmp(table->records[i].name, path, length) == 0
-            && table->records[i].name[length] == '/') {
+        if (strncmp(table->records[i].name, path, length) == 0 &&
+            table->records[i].name[length] == '/') {
             return -ENOTEMPTY;
         }
     }

@@ -27,14 +27,14 @@
 #include "libos/blkdev.h"
 #include "libos/fs.h"
 
-#define SLATE_MAGIC       0x4554414c53484b42ULL /* "BKHSLATE" */
-#define SLATE_VERSION     1
-#define SLATE_BLOCK       4096
-#define SLATE_FILES_MAX   128
-#define SLATE_EXTENTS     20
-#define SLATE_NAME_SIZE   72
+#define SLATE_MAGIC 0x4554414c53484b42ULL /* "BKHSLATE" */
+#define SLATE_VERSION 1
+#define SLATE_BLOCK 4096
+#define SLATE_FILES_MAX 128
+#define SLATE_EXTENTS 20
+#define SLATE_NAME_SIZE 72
 #define SLATE_TABLE_BLOCKS 9
-#define SLATE_FIRST_DATA  (2 * SLATE_TABLE_BLOCKS)
+#define SLATE_FIRST_DATA (2 * SLATE_TABLE_BLOCKS)
 
 struct slate_extent {
     uint32_t start; /* block */

@@ -18,12 +18,23 @@
 int error_of(int lwip_error)
 {
     static const uint8_t number[] = {
-        [ERR_OK] = 0,          [-ERR_MEM] = ENOBUFS,       [-ERR_BUF] = ENOBUFS,
-        [-ERR_TIMEOUT] = ETIMEDOUT, [-ERR_RTE] = EHOSTUNREACH, [-ERR_INPROGRESS] = EINPROGRESS,
-        [-ERR_VAL] = EINVAL,   [-ERR_WOULDBLOCK] = EAGAIN, [-ERR_USE] = EADDRINUSE,
-        [-ERR_ALREADY] = EALREADY, [-ERR_ISCONN] = EISCONN, [-ERR_CONN] = ENOTCONN,
-        [-ERR_IF] = ENETDOWN,  [-ERR_ABRT] = ECONNABORTED, [-ERR_RST] = ECONNRESET,
-        [-ERR_CLSD] = ENOTCONN, [-ERR_ARG] = EINVAL,
+        [ERR_OK] = 0,
+        [-ERR_MEM] = ENOBUFS,
+        [-ERR_BUF] = ENOBUFS,
+        [-ERR_TIMEOUT] = ETIMEDOUT,
+        [-ERR_RTE] = EHOSTUNREACH,
+        [-ERR_INPROGRESS] = EINPROGRESS,
+        [-ERR_VAL] = EINVAL,
+        [-ERR_WOULDBLOCK] = EAGAIN,
+        [-ERR_USE] = EADDRINUSE,
+        [-ERR_ALREADY] = EALREADY,
+        [-ERR_ISCONN] = EISCONN,
+        [-ERR_CONN] = ENOTCONN,
+        [-ERR_IF] = ENETDOWN,
+        [-ERR_ABRT] = ECONNABORTED,
+        [-ERR_RST] = ECONNRESET,
+        [-ERR_CLSD] = ENOTCONN,
+        [-ERR_ARG] = EINVAL,
     };
     int index = -lwip_error;
     return index >= 0 && (size_t)index < sizeof(number) ? number[index] : EIO;
@@ -67,8 +78,8 @@ int address_parse(const struct socket *socket, const void *address, socklen_t si
         *port = __builtin_bswap16(in->sin_port);
         return socket->domain == AF_INET ? 0 : -EAFNOSUPPORT;
     }
-    if (generic->sa_family != AF_INET6 || socket->domain != AF_INET6
-        || size < sizeof(struct sockaddr_in6)) {
+    if (generic->sa_family != AF_INET6 || socket->domain != AF_INET6 ||
+        size < sizeof(struct sockaddr_in6)) {
         return generic->sa_family == socket->domain ? -EINVAL : -EAFNOSUPPORT;
     }
     const struct sockaddr_in6 *in6 = address;
@@ -121,19 +132,19 @@ uint64_t socket_deadline(const struct socket *socket)
 
 int socket_wait(struct socket *socket, int flags, uint64_t deadline_ns)
 {
-    if (socket->file.flags & O_NONBLOCK || flags & MSG_DONTWAIT
-        || time_monotonic_ns() >= deadline_ns) {
+    if (socket->file.flags & O_NONBLOCK || flags & MSG_DONTWAIT ||
+        time_monotonic_ns() >= deadline_ns) {
         return -EAGAIN;
     }
     thread_wait_event(deadline_ns);
     return 0;
 }
 
-#define SOCKET_OR_RETURN(argument)                             \
-    long error = 0;                                            \
+#define SOCKET_OR_RETURN(argument)                                 \
+    long error = 0;                                                \
     struct socket *socket = socket_get(ARG_INT(argument), &error); \
-    if (socket == NULL) {                                      \
-        return error;                                          \
+    if (socket == NULL) {                                          \
+        return error;                                              \
     }
 
 SYSCALL(socket)
@@ -210,7 +221,7 @@ static long accept_one(struct syscall_frame *f, int flags)
             return error;
         }
     }
-    new->file.flags |= flags & SOCK_NONBLOCK ? O_NONBLOCK : 0;
+    new->file.flags |= flags &SOCK_NONBLOCK ? O_NONBLOCK : 0;
     int fd = file_install(&new->file, 0, true);
     if (fd < 0) {
         file_put(&new->file);
@@ -398,15 +409,15 @@ SYSCALL(setsockopt)
         socket->v6_only = number != 0;
         if (socket->state == SOCKET_NEW) {
             uint8_t type = number ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
-            ip_addr_t *local = socket->type == SOCK_STREAM ? &socket->tcp->local_ip
-                                                           : &socket->udp->local_ip;
-            ip_addr_t *remote = socket->type == SOCK_STREAM ? &socket->tcp->remote_ip
-                                                            : &socket->udp->remote_ip;
+            ip_addr_t *local =
+                socket->type == SOCK_STREAM ? &socket->tcp->local_ip : &socket->udp->local_ip;
+            ip_addr_t *remote =
+                socket->type == SOCK_STREAM ? &socket->tcp->remote_ip : &socket->udp->remote_ip;
             IP_SET_TYPE(local, type);
             IP_SET_TYPE(remote, type);
         }
-    } else if (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_IP
-               && level != IPPROTO_IPV6) {
+    } else if (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_IP &&
+               level != IPPROTO_IPV6) {
         return -ENOPROTOOPT;
     }
     if (socket->type == SOCK_STREAM) {

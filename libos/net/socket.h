@@ -19,8 +19,13 @@
 struct tcp_pcb;
 struct udp_pcb;
 
-enum socket_state { SOCKET_NEW, SOCKET_LISTENING, SOCKET_CONNECTING, SOCKET_CONNECTED,
-                    SOCKET_CLOSED };
+enum socket_state {
+    SOCKET_NEW,
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED,
+    SOCKET_CLOSED
+};
 
 struct datagram {
     struct datagram *next;
@@ -34,8 +39,8 @@ struct socket {
     int domain;       /* AF_INET or AF_INET6 */
     int type;         /* SOCK_STREAM or SOCK_DGRAM */
     enum socket_state state;
-    int error;        /* pending, reported once: positive errno */
-    bool end;         /* no more will come */
+    int error; /* pending, reported once: positive errno */
+    bool end;  /* no more will come */
     bool write_shut;
     bool v6_only;
     bool no_delay;
@@ -46,15 +51,15 @@ struct socket {
         struct tcp_pcb *tcp;
         struct udp_pcb *udp;
     };
-    struct pbuf *received;       /* TCP: bytes not yet read; `offset` of the first are */
+    struct pbuf *received; /* TCP: bytes not yet read; `offset` of the first are */
     uint16_t offset;
-    struct datagram *datagrams;  /* UDP: oldest first */
+    struct datagram *datagrams; /* UDP: oldest first */
     unsigned int datagram_count;
-    struct socket *accepted;     /* listener: connections nobody has accepted yet, oldest first */
-    struct socket *next;         /* in that list */
+    struct socket *accepted; /* listener: connections nobody has accepted yet, oldest first */
+    struct socket *next;     /* in that list */
     unsigned int accepted_count;
     unsigned int backlog;
-    ip_addr_t peer;              /* kept after the pcb is gone, for getpeername */
+    ip_addr_t peer; /* kept after the pcb is gone, for getpeername */
     uint16_t peer_port;
 };
 

@@ -82,8 +82,8 @@ uint16_t net_checksum(const void *data, int size)
 }
 
 /* RFC 6528: a clock of 4 us plus a keyed hash of the connection. */
-u32_t net_initial_sequence(const ip_addr_t *local_ip, u16_t local_port,
-                           const ip_addr_t *remote_ip, u16_t remote_port)
+u32_t net_initial_sequence(const ip_addr_t *local_ip, u16_t local_port, const ip_addr_t *remote_ip,
+                           u16_t remote_port)
 {
     static uint64_t secret[2];
     if (secret[0] == 0) {
@@ -119,10 +119,7 @@ static unsigned int checksum_place(const uint8_t *frame, size_t size)
         start = 54;
         protocol = frame[20];
     }
-    return start == 0       ? 0
-           : protocol == 6  ? start + 16
-           : protocol == 17 ? start + 6
-                            : 0;
+    return start == 0 ? 0 : protocol == 6 ? start + 16 : protocol == 17 ? start + 6 : 0;
 }
 
 /* Put the sum of the pseudo-header where the device will finish it. */
@@ -169,12 +166,11 @@ void net_receive(const void *frame, size_t size, bool verified)
         return; /* out of memory: as good as lost on the wire */
     }
     memcpy(p->payload, frame, size);
-    u16_t made = device->checksum_offload
-                     ? NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)
-                     : NETIF_CHECKSUM_ENABLE_ALL;
-    NETIF_SET_CHECKSUM_CTRL(&netif, verified ? made & ~(NETIF_CHECKSUM_CHECK_TCP
-                                                        | NETIF_CHECKSUM_CHECK_UDP)
-                                             : made);
+    u16_t made = device->checksum_offload ? NETIF_CHECKSUM_ENABLE_ALL &
+                                                ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)
+                                          : NETIF_CHECKSUM_ENABLE_ALL;
+    NETIF_SET_CHECKSUM_CTRL(
+        &netif, verified ? made & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP) : made);
     if (netif.input(p, &netif) != ERR_OK) {
         pbuf_free(p);
     }
@@ -216,15 +212,15 @@ static err_t setup_netif(struct netif *n)
     n->mtu = device->mtu;
     n->hwaddr_len = 6;
     memcpy(n->hwaddr, device->mac, 6);
-    n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP
-               | NETIF_FLAG_MLD6;
+    n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP |
+               NETIF_FLAG_MLD6;
     n->output = etharp_output;
     n->output_ip6 = ethip6_output;
     n->linkoutput = send_frame;
     n->hostname = config_name;
     if (device->checksum_offload) {
-        NETIF_SET_CHECKSUM_CTRL(n, NETIF_CHECKSUM_ENABLE_ALL
-                                       & ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP));
+        NETIF_SET_CHECKSUM_CTRL(n, NETIF_CHECKSUM_ENABLE_ALL &
+                                       ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP));
     }
     return ERR_OK;
 }
@@ -235,8 +231,8 @@ static void say_address(struct netif *n)
         announced = true;
         const u8_t *a = (const u8_t *)netif_ip4_addr(n);
         const u8_t *g = (const u8_t *)netif_ip4_gw(n);
-        libos_log("network: address %d.%d.%d.%d, gateway %d.%d.%d.%d", a[0], a[1], a[2], a[3],
-                  g[0], g[1], g[2], g[3]);
+        libos_log("network: address %d.%d.%d.%d, gateway %d.%d.%d.%d", a[0], a[1], a[2], a[3], g[0],
+                  g[1], g[2], g[3]);
     }
 }
 

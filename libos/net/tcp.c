@@ -50,8 +50,8 @@ static void on_error(void *argument, err_t error)
     struct socket *socket = argument;
     socket->tcp = NULL; /* lwIP has freed it */
     socket->end = true;
-    socket->error = socket->state == SOCKET_CONNECTING && error == ERR_RST ? ECONNREFUSED
-                                                                          : error_of(error);
+    socket->error =
+        socket->state == SOCKET_CONNECTING && error == ERR_RST ? ECONNREFUSED : error_of(error);
     socket->state = SOCKET_CLOSED;
 }
 
@@ -274,8 +274,8 @@ ssize_t tcp_socket_send(struct socket *socket, const void *data, size_t size, in
                    : error != 0                       ? -error
                                                       : -EPIPE;
         }
-        size_t part = queue_some(socket->tcp, (const char *)data + done, size - done,
-                                 flags & MSG_MORE);
+        size_t part =
+            queue_some(socket->tcp, (const char *)data + done, size - done, flags & MSG_MORE);
         done += part;
         if (part == 0) {
             tcp_output(socket->tcp);
@@ -388,8 +388,9 @@ static short tcp_poll_now(struct file *file)
     if (socket->end) {
         events |= POLLRDHUP;
     }
-    if (socket->tcp != NULL && socket->state == SOCKET_CONNECTED && !socket->write_shut
-        && tcp_sndbuf(socket->tcp) > TCP_SNDLOWAT && tcp_sndqueuelen(socket->tcp) < TCP_SNDQUEUELOWAT) {
+    if (socket->tcp != NULL && socket->state == SOCKET_CONNECTED && !socket->write_shut &&
+        tcp_sndbuf(socket->tcp) > TCP_SNDLOWAT &&
+        tcp_sndqueuelen(socket->tcp) < TCP_SNDQUEUELOWAT) {
         events |= POLLOUT | POLLWRNORM;
     }
     if (socket->state == SOCKET_CLOSED || (socket->end && socket->write_shut)) {
@@ -415,8 +416,8 @@ static long tcp_ioctl(struct file *file, unsigned long request, void *argument)
 {
     struct socket *socket = (struct socket *)file;
     if (request == 0x541b /* FIONREAD */) {
-        *(int *)argument = socket->received == NULL ? 0
-                                                    : socket->received->tot_len - socket->offset;
+        *(int *)argument =
+            socket->received == NULL ? 0 : socket->received->tot_len - socket->offset;
         return 0;
     }
     return -ENOTTY;

@@ -80,8 +80,8 @@ ssize_t udp_socket_send(struct socket *socket, const struct iovec *iov, int coun
         pbuf_take_at(data, iov[i].iov_base, (u16_t)iov[i].iov_len, (u16_t)at);
         at += iov[i].iov_len;
     }
-    err_t error = ip == NULL ? udp_send(socket->udp, data)
-                             : udp_sendto(socket->udp, data, ip, port);
+    err_t error =
+        ip == NULL ? udp_send(socket->udp, data) : udp_sendto(socket->udp, data, ip, port);
     pbuf_free(data);
     net_flush();
     return error == ERR_OK ? (ssize_t)size : -error_of(error);
@@ -109,8 +109,8 @@ ssize_t udp_socket_receive(struct socket *socket, const struct iovec *iov, int c
     struct datagram *first = socket->datagrams;
     size_t done = 0;
     for (int i = 0; i < count && done < first->data->tot_len; i++) {
-        done += pbuf_copy_partial(first->data, iov[i].iov_base,
-                                  (u16_t)MIN(iov[i].iov_len, 0xffff), (u16_t)done);
+        done += pbuf_copy_partial(first->data, iov[i].iov_base, (u16_t)MIN(iov[i].iov_len, 0xffff),
+                                  (u16_t)done);
     }
     *from = first->from;
     *port = first->port;

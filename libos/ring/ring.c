@@ -23,8 +23,8 @@ static void fence(void)
 
 static char *entry(const struct ring *ring, uint32_t index)
 {
-    return (char *)ring->shared + RING_HEADER_SIZE
-           + (size_t)(index & (ring->size - 1)) * ring->entry_size;
+    return (char *)ring->shared + RING_HEADER_SIZE +
+           (size_t)(index & (ring->size - 1)) * ring->entry_size;
 }
 
 uint32_t ring_entries(uint32_t entry_size)

@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_PAGE_SIZE    4096
-#define RING_HEADER_SIZE  64
-#define RING_ENTRY_MAX    112 /* bytes; the block ring's */
+#define RING_PAGE_SIZE 4096
+#define RING_HEADER_SIZE 64
+#define RING_ENTRY_MAX 112 /* bytes; the block ring's */
 
 /* struct sring header (public/io/ring.h); the entries follow at RING_HEADER_SIZE. */
 struct ring_shared {
@@ -34,9 +34,9 @@ struct ring_shared {
 struct ring {
     struct ring_shared *shared;
     uint32_t entry_size;
-    uint32_t size;     /* entries, a power of two */
-    uint32_t produced; /* ours: requests at the front, responses at the back */
-    uint32_t consumed; /* of the peer's */
+    uint32_t size;      /* entries, a power of two */
+    uint32_t produced;  /* ours: requests at the front, responses at the back */
+    uint32_t consumed;  /* of the peer's */
     const char *broken; /* the rule the peer broke, or NULL */
 };
 

@@ -61,8 +61,7 @@ static void flush(struct netdev *device)
 {
 }
 
-static struct netdev tap = {
-    .mtu = 1500, .transmit = transmit, .poll = poll_device, .flush = flush};
+static struct netdev tap = {.mtu = 1500, .transmit = transmit, .poll = poll_device, .flush = flush};
 
 struct netdev *netdev_open(void)
 {
@@ -72,8 +71,8 @@ struct netdev *netdev_open(void)
     descriptor = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0 || ioctl(descriptor, TUNSETIFF, &request) != 0) {
         libos_log("cannot use the TAP device %s: %s; make it with: ip tuntap add %s mode tap "
-                  "user $USER && ip link set %s up", request.ifr_name, strerror(errno),
-                  request.ifr_name, request.ifr_name);
+                  "user $USER && ip link set %s up",
+                  request.ifr_name, strerror(errno), request.ifr_name, request.ifr_name);
         return NULL;
     }
     random_bytes(tap.mac, sizeof(tap.mac));

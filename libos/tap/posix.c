@@ -142,12 +142,12 @@ static long leave(long result)
     return result;
 }
 
-#define CALL(name, ...)                                            \
-    ({                                                             \
-        long sys_##name(struct syscall_frame * frame);             \
-        struct syscall_frame frame = {.x = {__VA_ARGS__}};         \
-        tap_lock();                                                \
-        leave(sys_##name(&frame));                                 \
+#define CALL(name, ...)                                    \
+    ({                                                     \
+        long sys_##name(struct syscall_frame *frame);      \
+        struct syscall_frame frame = {.x = {__VA_ARGS__}}; \
+        tap_lock();                                        \
+        leave(sys_##name(&frame));                         \
     })
 #define A(x) ((uint64_t)(x))
 #define P(x) ((uint64_t)(uintptr_t)(x))
@@ -222,9 +222,8 @@ int getpeername(int fd, struct sockaddr *address, socklen_t *size)
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
                socklen_t address_size)
 {
-    return is_ours(fd)
-               ? CALL(sendto, A(fd), P(data), size, A(flags), P(address), address_size)
-               : syscall(SYS_sendto, fd, data, size, flags, address, address_size);
+    return is_ours(fd) ? CALL(sendto, A(fd), P(data), size, A(flags), P(address), address_size)
+                       : syscall(SYS_sendto, fd, data, size, flags, address, address_size);
 }
 
 ssize_t send(int fd, const void *data, size_t size, int flags)
@@ -235,9 +234,8 @@ ssize_t send(int fd, const void *data, size_t size, int flags)
 ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *address,
                  socklen_t *address_size)
 {
-    return is_ours(fd)
-               ? CALL(recvfrom, A(fd), P(to), size, A(flags), P(address), P(address_size))
-               : syscall(SYS_recvfrom, fd, to, size, flags, address, address_size);
+    return is_ours(fd) ? CALL(recvfrom, A(fd), P(to), size, A(flags), P(address), P(address_size))
+                       : syscall(SYS_recvfrom, fd, to, size, flags, address, address_size);
 }
 
 ssize_t recv(int fd, void *to, size_t size, int flags)
@@ -259,8 +257,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 int shutdown(int fd, int how)
 {
-    return is_ours(fd) ? (int)CALL(shutdown, A(fd), A(how))
-                       : (int)syscall(SYS_shutdown, fd, how);
+    return is_ours(fd) ? (int)CALL(shutdown, A(fd), A(how)) : (int)syscall(SYS_shutdown, fd, how);
 }
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
@@ -398,8 +395,7 @@ int pselect(int limit, fd_set *read_set, fd_set *write_set, fd_set *except,
     return (int)CALL(pselect6, A(limit), P(read_set), P(write_set), P(except), P(timeout));
 }
 
-int select(int limit, fd_set *read_set, fd_set *write_set, fd_set *except,
-           struct timeval *timeout)
+int select(int limit, fd_set *read_set, fd_set *write_set, fd_set *except, struct timeval *timeout)
 {
     struct timespec time = {0, 0};
     if (timeout != NULL) {

@@ -17,12 +17,12 @@ struct console_ring {
     uint32_t out_cons, out_prod;
 };
 
-#define UART_DATA          0
-#define UART_FLAGS         (0x18 / 4)
-#define UART_RX_EMPTY      (1U << 4)
-#define UART_TX_FULL       (1U << 5)
-#define CONSOLEIO_write    0
-#define DRAIN_LIMIT_NS     (2 * NS_PER_SECOND)
+#define UART_DATA 0
+#define UART_FLAGS (0x18 / 4)
+#define UART_RX_EMPTY (1U << 4)
+#define UART_TX_FULL (1U << 5)
+#define CONSOLEIO_write 0
+#define DRAIN_LIMIT_NS (2 * NS_PER_SECOND)
 
 static volatile struct console_ring *ring;
 static uint32_t ring_port;

@@ -14,8 +14,8 @@ long evtchn_alloc(uint16_t domain)
         uint16_t remote_dom;
         uint32_t port;
     } request = {DOMID_SELF, domain, 0};
-    long error = hypercall(HYPERCALL_event_channel_op, EVTCHNOP_alloc_unbound,
-                           (unsigned long)&request, 0);
+    long error =
+        hypercall(HYPERCALL_event_channel_op, EVTCHNOP_alloc_unbound, (unsigned long)&request, 0);
     if (error != 0) {
         return error;
     }

@@ -30,8 +30,8 @@ static void table_map(void)
     void *page = page_alloc(1);
     CHECK(page != NULL);
     map.gpfn = mmu_frame(page);
-    long error = hypercall(HYPERCALL_memory_op, 7 /* XENMEM_add_to_physmap */,
-                           (unsigned long)&map, 0);
+    long error =
+        hypercall(HYPERCALL_memory_op, 7 /* XENMEM_add_to_physmap */, (unsigned long)&map, 0);
     if (error != 0) {
         libos_panic("no grant table (error %ld)", error);
     }

@@ -45,7 +45,7 @@ enum { TXF_csum_blank = 1, TXF_data_validated = 2 };
 enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_info = 8 };
 
 #define TX_BUFFERS 32 /* of half a page */
-#define TX_SIZE    (PAGE_SIZE / 2)
+#define TX_SIZE (PAGE_SIZE / 2)
 #define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
@@ -163,13 +163,12 @@ static void receive_slot(const struct rx_response *response)
     if (response->status <= 0) {
         return; /* the back end could not deliver it */
     }
-    if (response->offset > PAGE_SIZE || (size_t)response->status > PAGE_SIZE - response->offset
-        || response->status > NET_FRAME_MAX) {
+    if (response->offset > PAGE_SIZE || (size_t)response->status > PAGE_SIZE - response->offset ||
+        response->status > NET_FRAME_MAX) {
         break_link("a frame larger than its buffer");
         return;
     }
-    net_receive(rx_buffers + response->id * PAGE_SIZE + response->offset,
-                (size_t)response->status,
+    net_receive(rx_buffers + response->id * PAGE_SIZE + response->offset, (size_t)response->status,
                 response->flags & (RXF_data_validated | RXF_csum_blank));
 }
 

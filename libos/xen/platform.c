@@ -127,8 +127,8 @@ void platform_sleep(uint64_t deadline_ns)
         uint32_t port = ports[i];
         uint64_t bit = 1UL << port % 64;
         /* Was it pending? Then there is work: clear the bit first, look at the rings after. */
-        if (__atomic_fetch_and(&shared_info->evtchn_pending[port / 64], ~bit, __ATOMIC_SEQ_CST)
-            & bit) {
+        if (__atomic_fetch_and(&shared_info->evtchn_pending[port / 64], ~bit, __ATOMIC_SEQ_CST) &
+            bit) {
             deadline_ns = 0;
         }
     }

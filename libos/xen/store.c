@@ -11,11 +11,11 @@
 #include "libos/time.h"
 #include "libos/xen.h"
 
-#define RING_SIZE        1024
-#define PAYLOAD_MAX      4096
+#define RING_SIZE 1024
+#define PAYLOAD_MAX 4096
 #define STORE_TIMEOUT_NS (60 * NS_PER_SECOND) /* a store under restart is waited for */
-#define WATCHES_MAX      8
-#define TOKEN_SIZE       16
+#define WATCHES_MAX 8
+#define TOKEN_SIZE 16
 
 struct store_page { /* struct xenstore_domain_interface */
     char req[RING_SIZE];
@@ -31,8 +31,14 @@ struct message { /* struct xsd_sockmsg */
     uint32_t size;
 };
 
-enum { XS_DIRECTORY = 1, XS_READ = 2, XS_WATCH = 4, XS_WRITE = 11, XS_WATCH_EVENT = 15,
-       XS_ERROR = 16 };
+enum {
+    XS_DIRECTORY = 1,
+    XS_READ = 2,
+    XS_WATCH = 4,
+    XS_WRITE = 11,
+    XS_WATCH_EVENT = 15,
+    XS_ERROR = 16
+};
 
 static volatile struct store_page *page;
 static uint32_t port;
@@ -154,10 +160,10 @@ static char *ask(uint32_t type, uint32_t transaction, const char *first, const c
     size_t first_size = strlen(first) + 1;
     struct message header = {type, ++last_request, transaction,
                              (uint32_t)(first_size + second_size)};
-    if (!send_bytes(&header, sizeof(header), deadline)
-        || !send_bytes(first, first_size, deadline)
-        || !send_bytes(second, second_size, deadline)) {
-        libos_log("store: no answer from it for %lu s", (unsigned long)(STORE_TIMEOUT_NS / NS_PER_SECOND));
+    if (!send_bytes(&header, sizeof(header), deadline) ||
+        !send_bytes(first, first_size, deadline) || !send_bytes(second, second_size, deadline)) {
+        libos_log("store: no answer from it for %lu s",
+                  (unsigned long)(STORE_TIMEOUT_NS / NS_PER_SECOND));
         return NULL;
     }
     evtchn_notify(port);
@@ -228,8 +234,8 @@ long store_read_number(const char *path, const char *name, long otherwise)
 int store_watch(const char *path, const char *token)
 {
     int slot = 0;
-    while (slot < WATCHES_MAX && watches[slot].token[0] != '\0'
-           && strcmp(watches[slot].token, token) != 0) {
+    while (slot < WATCHES_MAX && watches[slot].token[0] != '\0' &&
+           strcmp(watches[slot].token, token) != 0) {
         slot++;
     }
     if (slot == WATCHES_MAX || strlen(token) >= TOKEN_SIZE) {

@@ -8,7 +8,7 @@
 #include "libos/time.h"
 #include "libos/xen.h"
 
-#define DEVICE_WAIT_NS  (5 * NS_PER_SECOND)   /* tool stacks write nodes before they start us */
+#define DEVICE_WAIT_NS (5 * NS_PER_SECOND)    /* tool stacks write nodes before they start us */
 #define BACKEND_WAIT_NS (180 * NS_PER_SECOND) /* hotplug scripts on a slow machine */
 
 /* The name of the first entry below device/KIND, into the device's path. */
@@ -42,8 +42,8 @@ bool xenbus_find(struct xenbus_device *device, const char *kind)
     libos_format(path, sizeof(path), "%s/backend", device->path);
     char *backend = store_read(path, 0);
     long id = store_read_number(device->path, "backend-id", -1);
-    bool usable = backend != NULL && strlen(backend) < sizeof(device->backend) && id >= 0
-                  && id < DOMID_SELF;
+    bool usable =
+        backend != NULL && strlen(backend) < sizeof(device->backend) && id >= 0 && id < DOMID_SELF;
     if (usable) {
         strcpy(device->backend, backend);
         device->backend_id = (uint16_t)id;

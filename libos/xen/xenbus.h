@@ -6,14 +6,21 @@
 
 #define XENBUS_PATH_SIZE 96
 
-enum xenbus_state { XENBUS_UNKNOWN, XENBUS_INITIALISING, XENBUS_INIT_WAIT, XENBUS_INITIALISED,
-                    XENBUS_CONNECTED, XENBUS_CLOSING, XENBUS_CLOSED };
+enum xenbus_state {
+    XENBUS_UNKNOWN,
+    XENBUS_INITIALISING,
+    XENBUS_INIT_WAIT,
+    XENBUS_INITIALISED,
+    XENBUS_CONNECTED,
+    XENBUS_CLOSING,
+    XENBUS_CLOSED
+};
 
 struct xenbus_device {
     char path[XENBUS_PATH_SIZE];    /* ours: device/vif/0 */
     char backend[XENBUS_PATH_SIZE]; /* the other end's */
     uint16_t backend_id;
-    const char *token;              /* of the watch on its state */
+    const char *token; /* of the watch on its state */
 };
 
 /** The first device of a kind ("vif", "vbd"); waits a while for it to appear. False if there is none. */

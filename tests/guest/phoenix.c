@@ -8,8 +8,8 @@
 #include "kit.h"
 
 #define TRACE 0x7ace0f1fe7ace0f1ull
-#define TRACE_AT 64                  /* bytes into each page */
-#define FROM (16ul << 20)            /* image, stack and tree are below or skipped */
+#define TRACE_AT 64       /* bytes into each page */
+#define FROM (16ul << 20) /* image, stack and tree are below or skipped */
 #define TREE_MAX (64ul << 10)
 #define PSCI_SYSTEM_RESET_ 0x84000009u
 

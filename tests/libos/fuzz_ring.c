@@ -21,12 +21,12 @@
 
 static unsigned long messages;
 
-#define MUST(condition)                                                        \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
-            abort();                                                           \
-        }                                                                      \
+#define MUST(condition)                                                     \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                        \
+        }                                                                   \
     } while (0)
 
 struct input {
@@ -274,8 +274,8 @@ static void lie(struct input *in)
     } else { /* nearly honest: the next response, with fields of the input's choice */
         bool is_tx = (uint8_t *)shared == granted[0];
         uint32_t size = is_tx ? 12 : 8;
-        uint8_t *slot = (uint8_t *)shared + RING_HEADER_SIZE
-                        + shared->response_produced % ring_entries(size) * size;
+        uint8_t *slot = (uint8_t *)shared + RING_HEADER_SIZE +
+                        shared->response_produced % ring_entries(size) * size;
         uint16_t fields[4] = {(uint16_t)(next(in, 1) % 40), 0, 0, 0};
         if (is_tx) {
             memcpy(slot, fields, 4);
@@ -361,8 +361,8 @@ int main(int argc, char **argv)
     printf("ok 1 - %lu messages in %lu runs from a lying peer: no rule broken on our side\n",
            messages, runs);
     /* A check that has never fired is not a check: the frames must really have been delivered. */
-    printf("%s 2 - %lu frames of the peer were delivered\n", frames > wanted / 1000 ? "ok" : "not ok",
-           frames);
+    printf("%s 2 - %lu frames of the peer were delivered\n",
+           frames > wanted / 1000 ? "ok" : "not ok", frames);
     return frames > wanted / 1000 ? 0 : 1;
 }
 #endif

@@ -18,8 +18,8 @@
 #include "libos/time.h"
 
 #define SECTORS 2048 /* 1 MiB: small, so that it fills up */
-#define NAMES   6
-#define SIZE    60000
+#define NAMES 6
+#define SIZE 60000
 
 static uint8_t durable[SECTORS * SECTOR_SIZE], cached[SECTORS * SECTOR_SIZE];
 static uint64_t state = 1;
@@ -277,7 +277,7 @@ int main(int argc, char **argv)
         (void)fs->mkdir("/d", 0755);
         if (round > 0) {
             bool old = same_as(fs, &synced, true);
-            bool new = sync_failed && same_as(fs, &entering, false);
+            bool new = sync_failed &&same_as(fs, &entering, false);
             lost += !old && !new;
             kept += old;
             wrong = old || new ? slate_check() : "not the state of the last sync";
@@ -297,7 +297,7 @@ int main(int argc, char **argv)
     printf("%s 1 - %lu power cuts: names, sizes and bytes of the last sync%s%s\n",
            wrong == NULL ? "ok" : "not ok", rounds, wrong != NULL ? ": " : "",
            wrong != NULL ? wrong : "");
-    printf("%s 2 - the old state was really seen (%lu times)\n", kept > rounds / 4 ? "ok" : "not ok",
-           kept);
+    printf("%s 2 - the old state was really seen (%lu times)\n",
+           kept > rounds / 4 ? "ok" : "not ok", kept);
     return wrong != NULL || kept <= rounds / 4;
 }

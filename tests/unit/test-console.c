@@ -333,17 +333,17 @@ static int teardown(void **state)
     return 0;
 }
 
-#define SHOWN(text)                                                              \
-    do {                                                                         \
-        if (strstr(screen, text) == NULL) {                                      \
+#define SHOWN(text)                                                                 \
+    do {                                                                            \
+        if (strstr(screen, text) == NULL) {                                         \
             fail_msg("\"%s\" is not on the screen, which says:\n%s", text, screen); \
-        }                                                                        \
+        }                                                                           \
     } while (0)
-#define NOT_SHOWN(text)                                                        \
-    do {                                                                       \
-        if (strstr(screen, text) != NULL) {                                    \
+#define NOT_SHOWN(text)                                                         \
+    do {                                                                        \
+        if (strstr(screen, text) != NULL) {                                     \
             fail_msg("\"%s\" is on the screen, which says:\n%s", text, screen); \
-        }                                                                      \
+        }                                                                       \
     } while (0)
 
 static unsigned times_shown(const char *text)
@@ -677,13 +677,14 @@ static void test_weight(void **state)
     type("weight home 0x10\r");
     assert_int_equal(last_params.weight, 16);
     assert_int_equal(last_params.cap_percent, 0);
-    static const char *const bad[] = {"weight home\r", "weight home 0\r", "weight home 65536\r",
-                                      "weight home x\r", "weight home 1 1x\r",
-                                      "weight home 1 99999\r"};
+    static const char *const bad[] = {"weight home\r",       "weight home 0\r",
+                                      "weight home 65536\r", "weight home x\r",
+                                      "weight home 1 1x\r",  "weight home 1 99999\r"};
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         wipe();
         type(bad[i]);
-        SHOWN("Usage: weight NAME N [CAP]: N from 1 to 65535, CAP in percent of one CPU, 0 for none.");
+        SHOWN("Usage: weight NAME N [CAP]: N from 1 to 65535, CAP in percent of one CPU, 0 for "
+              "none.");
     }
     assert_int_equal(last_params.weight, 16);
 }
@@ -695,8 +696,9 @@ static void test_vcpus(void **state)
         {.class = SCHED_SHARE, .weight = 1, .cap_percent = 50},
         {.class = SCHED_REALTIME, .budget_ticks = 125000, .period_ticks = 625000},
         {.class = SCHED_DEDICATED}};
-    static const char *const words[] = {"share, weight 256, cap 0 (none)", "share, weight 1, cap 50 %",
-                                        "real time, 2000 of 10000 us", "has the CPU for itself"};
+    static const char *const words[] = {"share, weight 256, cap 0 (none)",
+                                        "share, weight 1, cap 50 %", "real time, 2000 of 10000 us",
+                                        "has the CPU for itself"};
 
     to_hypervisor();
     for (unsigned i = 0; i < ARRAY_LEN(params); i++) {
@@ -796,7 +798,8 @@ static void test_top(void **state)
 static void test_long_output(void **state)
 {
     for (unsigned i = 0; i < 200; i++) {
-        log_line("a long line of the log that fills up the queue with more than it can hold, %u", i);
+        log_line("a long line of the log that fills up the queue with more than it can hold, %u",
+                 i);
     }
     to_hypervisor();
     line_room = 100;
@@ -847,7 +850,8 @@ static void test_completion(void **state)
 static void test_editing(void **state)
 {
     to_hypervisor();
-    type("uptimX\x7f" "e\r");
+    type("uptimX\x7f"
+         "e\r");
     SHOWN("Up 0 days");
     wipe();
     type("\x1b[A\r"); /* history */
@@ -871,11 +875,18 @@ static void test_console_command(void **state)
 
 static void test_help(void **state)
 {
-    static const char *const names[] = {
-        "list",   "vcpus NAME", "console NAME", "pause NAME", "unpause NAME", "reboot NAME",
-        "destroy NAME", "start NAME", "break NAME", "weight NAME N [CAP]", "crash [NAME]",
-        "dump NAME", "rights", "top", "cpus", "memory", "irqs", "log", "quiet [on|off]", "uptime",
-        "version", "restart now", "poweroff now", "help"};
+    static const char *const names[] = {"list",           "vcpus NAME",
+                                        "console NAME",   "pause NAME",
+                                        "unpause NAME",   "reboot NAME",
+                                        "destroy NAME",   "start NAME",
+                                        "break NAME",     "weight NAME N [CAP]",
+                                        "crash [NAME]",   "dump NAME",
+                                        "rights",         "top",
+                                        "cpus",           "memory",
+                                        "irqs",           "log",
+                                        "quiet [on|off]", "uptime",
+                                        "version",        "restart now",
+                                        "poweroff now",   "help"};
 
     to_hypervisor();
     type("help\r");
@@ -963,7 +974,8 @@ static void test_anything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_first_domain_has_the_screen, setup_untouched, teardown),
+        cmocka_unit_test_setup_teardown(test_first_domain_has_the_screen, setup_untouched,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_switch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marked_lines, setup, teardown),

@@ -116,12 +116,12 @@ static void test_strings(void **state)
     }
 }
 
-#define SAME(...)                                                                                  \
-    do {                                                                                           \
-        char ours[64], theirs[64];                                                                 \
-        assert_int_equal(fmt(ours, sizeof(ours), __VA_ARGS__),                                     \
-                         snprintf(theirs, sizeof(theirs), __VA_ARGS__));                           \
-        assert_string_equal(ours, theirs);                                                         \
+#define SAME(...)                                                        \
+    do {                                                                 \
+        char ours[64], theirs[64];                                       \
+        assert_int_equal(fmt(ours, sizeof(ours), __VA_ARGS__),           \
+                         snprintf(theirs, sizeof(theirs), __VA_ARGS__)); \
+        assert_string_equal(ours, theirs);                               \
     } while (0)
 
 static void test_format(void **state)

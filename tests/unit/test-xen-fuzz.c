@@ -43,8 +43,11 @@ static uint64_t below(uint64_t n)
 /* A number that means something somewhere, or nothing at all. */
 static uint64_t word(void)
 {
-    static const uint64_t special[] = {0, 1, 2, 3, 0x7ff0, 0x7ff2, 0x7fff, 63, 64, 511, 512, 1023, 1024, 4095, 4096,
-                                       0x80000000, 0xffffffff, ~0ull, 1ull << 52, WORLD_HOLE << FRAME_SHIFT};
+    static const uint64_t special[] = {0,          1,      2,          3,
+                                       0x7ff0,     0x7ff2, 0x7fff,     63,
+                                       64,         511,    512,        1023,
+                                       1024,       4095,   4096,       0x80000000,
+                                       0xffffffff, ~0ull,  1ull << 52, WORLD_HOLE << FRAME_SHIFT};
     switch (below(6)) {
     case 0:
         return special[below(ARRAY_LEN(special))];
@@ -78,12 +81,14 @@ static void fill(unsigned id, uint64_t number, uint64_t cmd)
             ((struct gnttab_map_grant_ref *)page)[i] = (struct gnttab_map_grant_ref){
                 .host_addr = ((below(4) ? WORLD_HOLE : WORLD_BASE) + below(24)) << FRAME_SHIFT,
                 .flags = GNTMAP_host_map | (below(2) ? GNTMAP_readonly : 0),
-                .ref = (uint32_t)below(24), .dom = other};
+                .ref = (uint32_t)below(24),
+                .dom = other};
         }
     } else if (number == __HYPERVISOR_grant_table_op && cmd == GNTTABOP_unmap_grant_ref) {
         for (unsigned i = 0; i < 8; i++) {
             ((struct gnttab_unmap_grant_ref *)page)[i] = (struct gnttab_unmap_grant_ref){
-                .host_addr = (WORLD_HOLE + below(24)) << FRAME_SHIFT, .handle = (uint32_t)below(40)};
+                .host_addr = (WORLD_HOLE + below(24)) << FRAME_SHIFT,
+                .handle = (uint32_t)below(40)};
         }
     } else if (number == __HYPERVISOR_grant_table_op && cmd == GNTTABOP_copy) {
         for (unsigned i = 0; i < 8; i++) {
@@ -97,7 +102,8 @@ static void fill(unsigned id, uint64_t number, uint64_t cmd)
     } else if (number == __HYPERVISOR_memory_op && cmd <= XENMEM_populate_physmap) {
         struct xen_memory_reservation *r = (void *)page;
         *r = (struct xen_memory_reservation){.extent_start = (WORLD_SCRATCH << FRAME_SHIFT) + 512,
-                                             .nr_extents = below(40), .extent_order = (uint32_t)(below(8) == 0) * 3,
+                                             .nr_extents = below(40),
+                                             .extent_order = (uint32_t)(below(8) == 0) * 3,
                                              .domid = below(8) ? DOMID_SELF : other};
         for (unsigned i = 64; i < 104; i++) {
             page[i] = (below(2) ? WORLD_HOLE + 32 : WORLD_BASE + 8) + below(40);
@@ -122,7 +128,8 @@ static void fill(unsigned id, uint64_t number, uint64_t cmd)
 static void scribble(unsigned id)
 {
     struct domain *d = world[id];
-    uint8_t *page[4] = {(uint8_t *)d->xen->shared, d->grant->table->frame[0], (uint8_t *)d->xen->console,
+    uint8_t *page[4] = {(uint8_t *)d->xen->shared, d->grant->table->frame[0],
+                        (uint8_t *)d->xen->console,
                         d->evtchn->fifo_page_count > 0 ? (uint8_t *)d->evtchn->fifo_page[0] : NULL};
     unsigned which = (unsigned)below(4);
     if (page[which] == NULL) {
@@ -132,13 +139,14 @@ static void scribble(unsigned id)
         uint32_t ref = (uint32_t)below(24);
         struct grant_entry_v1 *e = &((struct grant_entry_v1 *)page[1])[ref];
         if (d->grant->table->version == 1 && (e->flags & (GTF_reading | GTF_writing)) == 0) {
-            *e = (struct grant_entry_v1){(uint16_t)(GTF_permit_access | (below(3) == 0 ? GTF_readonly : 0)),
-                                         (domid_t)(1 + below(3)), (uint32_t)(WORLD_BASE + below(60))};
+            *e = (struct grant_entry_v1){
+                (uint16_t)(GTF_permit_access | (below(3) == 0 ? GTF_readonly : 0)),
+                (domid_t)(1 + below(3)), (uint32_t)(WORLD_BASE + below(60))};
         } else if (d->grant->table->version == 2) {
             union grant_entry_v2 *e2 = &((union grant_entry_v2 *)page[1])[ref];
             e2->full_page.frame = WORLD_BASE + below(60);
-            e2->hdr = (struct grant_entry_header){GTF_permit_access | (below(4) == 0 ? GTF_sub_page : 0),
-                                                  (domid_t)(1 + below(3))};
+            e2->hdr = (struct grant_entry_header){
+                GTF_permit_access | (below(4) == 0 ? GTF_sub_page : 0), (domid_t)(1 + below(3))};
         }
         return;
     }
@@ -149,18 +157,31 @@ static void scribble(unsigned id)
 
 static const struct {
     uint8_t number, commands;
-} families[] = {
-    {__HYPERVISOR_memory_op, 29}, {__HYPERVISOR_multicall, 3}, {__HYPERVISOR_xen_version, 12},
-    {__HYPERVISOR_console_io, 3}, {__HYPERVISOR_grant_table_op, 14}, {__HYPERVISOR_grant_table_op, 2},
-    {__HYPERVISOR_grant_table_op, 6}, {__HYPERVISOR_vm_assist, 3}, {__HYPERVISOR_vcpu_op, 14},
-    {__HYPERVISOR_sched_op, 9}, {__HYPERVISOR_event_channel_op, 15}, {__HYPERVISOR_event_channel_op, 10},
-    {__HYPERVISOR_physdev_op, 40}, {__HYPERVISOR_hvm_op, 30}, {__HYPERVISOR_platform_op, 2},
-    {__HYPERVISOR_sysctl, 2}, {__HYPERVISOR_domctl, 2}, {__HYPERVISOR_hypfs_op, 3}, {60, 4}};
+} families[] = {{__HYPERVISOR_memory_op, 29},
+                {__HYPERVISOR_multicall, 3},
+                {__HYPERVISOR_xen_version, 12},
+                {__HYPERVISOR_console_io, 3},
+                {__HYPERVISOR_grant_table_op, 14},
+                {__HYPERVISOR_grant_table_op, 2},
+                {__HYPERVISOR_grant_table_op, 6},
+                {__HYPERVISOR_vm_assist, 3},
+                {__HYPERVISOR_vcpu_op, 14},
+                {__HYPERVISOR_sched_op, 9},
+                {__HYPERVISOR_event_channel_op, 15},
+                {__HYPERVISOR_event_channel_op, 10},
+                {__HYPERVISOR_physdev_op, 40},
+                {__HYPERVISOR_hvm_op, 30},
+                {__HYPERVISOR_platform_op, 2},
+                {__HYPERVISOR_sysctl, 2},
+                {__HYPERVISOR_domctl, 2},
+                {__HYPERVISOR_hypfs_op, 3},
+                {60, 4}};
 
 static void one(void)
 {
     unsigned id = (unsigned)(1 + below(3)), f = (unsigned)below(ARRAY_LEN(families));
-    uint64_t number = families[f].number, cmd = below(families[f].commands), scratch = WORLD_SCRATCH << FRAME_SHIFT;
+    uint64_t number = families[f].number, cmd = below(families[f].commands),
+             scratch = WORLD_SCRATCH << FRAME_SHIFT;
     mpa_t at;
     if (number == __HYPERVISOR_event_channel_op && cmd == EVTCHNOP_reset && below(500) != 0) {
         return; /* else nothing ever lives long */
@@ -174,13 +195,14 @@ static void one(void)
         (void)call(id, number, word(), word(), below(64));
         break;
     default:
-        if (number == __HYPERVISOR_multicall || number == __HYPERVISOR_platform_op || number == __HYPERVISOR_sysctl ||
-            number == __HYPERVISOR_domctl) {
+        if (number == __HYPERVISOR_multicall || number == __HYPERVISOR_platform_op ||
+            number == __HYPERVISOR_sysctl || number == __HYPERVISOR_domctl) {
             (void)call(id, number, scratch, below(20), 0);
         } else if (number == __HYPERVISOR_vcpu_op || number == __HYPERVISOR_console_io) {
             (void)call(id, number, cmd, below(3), scratch);
         } else {
-            (void)call(id, number, cmd, scratch + (below(20) == 0 ? below(FRAME_SIZE) : 0), 1 + below(8));
+            (void)call(id, number, cmd, scratch + (below(20) == 0 ? below(FRAME_SIZE) : 0),
+                       1 + below(8));
         }
     }
     world_console_length = 0;
@@ -233,9 +255,11 @@ static void begin(uint64_t round)
 static void random_calls_break_nothing(void **unused)
 {
     const char *seed = getenv("XEN_FUZZ_SEED"), *calls = getenv("XEN_FUZZ_CALLS");
-    uint64_t first = seed != NULL ? strtoull(seed, NULL, 0) : 1, count = calls != NULL ? strtoull(calls, NULL, 0) : 200000;
+    uint64_t first = seed != NULL ? strtoull(seed, NULL, 0) : 1,
+             count = calls != NULL ? strtoull(calls, NULL, 0) : 200000;
     for (uint64_t round = 0; round * ROUND < count; round++) {
-        print_message("# round %llu, seed %llu\n", (unsigned long long)round, (unsigned long long)(first + round));
+        print_message("# round %llu, seed %llu\n", (unsigned long long)round,
+                      (unsigned long long)(first + round));
         state = (first + round) * 0x9e3779b97f4a7c15ull + 1;
         begin(round);
         for (unsigned i = 0; i < ROUND; i++) {
@@ -251,10 +275,13 @@ static void random_calls_break_nothing(void **unused)
         world_kill(a);
         world_end();
     }
-    print_message("# at %llu checks: %llu mappings, %llu bound channels, %llu with FIFO, %llu with version 2\n",
+    print_message("# at %llu checks: %llu mappings, %llu bound channels, %llu with FIFO, %llu with "
+                  "version 2\n",
                   (unsigned long long)count / 1000, (unsigned long long)seen_mapped,
-                  (unsigned long long)seen_bound, (unsigned long long)seen_fifo, (unsigned long long)seen_v2);
-    assert_true(seen_mapped > 100 && seen_bound > 100 && seen_fifo > 0 && seen_v2 > 0 && seen_restarts > 0);
+                  (unsigned long long)seen_bound, (unsigned long long)seen_fifo,
+                  (unsigned long long)seen_v2);
+    assert_true(seen_mapped > 100 && seen_bound > 100 && seen_fifo > 0 && seen_v2 > 0 &&
+                seen_restarts > 0);
 }
 
 int main(void)

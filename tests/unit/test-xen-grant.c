@@ -36,9 +36,11 @@ static void permit(unsigned id, uint32_t ref, domid_t to, uint64_t frame, uint16
     *entry(id, ref) = (struct grant_entry_v1){GTF_permit_access | flags, to, (uint32_t)frame};
 }
 
-static int map(unsigned id, domid_t from, uint32_t ref, uint64_t at, uint32_t flags, grant_handle_t *handle)
+static int map(unsigned id, domid_t from, uint32_t ref, uint64_t at, uint32_t flags,
+               grant_handle_t *handle)
 {
-    struct gnttab_map_grant_ref m = {.host_addr = at << FRAME_SHIFT, .flags = flags, .ref = ref, .dom = from};
+    struct gnttab_map_grant_ref m = {
+        .host_addr = at << FRAME_SHIFT, .flags = flags, .ref = ref, .dom = from};
     assert_int_equal(GRANT(id, map_grant_ref, &m), 0);
     *handle = m.handle;
     return m.status;
@@ -102,7 +104,8 @@ static void memory_calls_cannot_touch_a_mapping(void **state)
     assert_int_equal(map(2, 1, 8, WORLD_HOLE, GNTMAP_host_map, &h), GNTST_okay);
     struct xen_remove_from_physmap r = {DOMID_SELF, WORLD_HOLE};
     assert_int_equal(MEMORY(2, remove_from_physmap, &r), -XEN_EINVAL);
-    struct xen_add_to_physmap a = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = WORLD_HOLE};
+    struct xen_add_to_physmap a = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = WORLD_HOLE};
     assert_int_equal(MEMORY(2, add_to_physmap, &a), -XEN_EACCES);
     assert_null(spec_grant_wrong(world[2]));
 }
@@ -116,7 +119,9 @@ static void a_batch_is_flushed_once(void **state)
     for (unsigned i = 0; i < 32; i++) {
         permit(1, 8 + i, 2, WORLD_BASE + i, 0);
         m[i] = (struct gnttab_map_grant_ref){.host_addr = (WORLD_HOLE + i * 7) << FRAME_SHIFT,
-                                             .flags = GNTMAP_host_map, .ref = 8 + i, .dom = 1};
+                                             .flags = GNTMAP_host_map,
+                                             .ref = 8 + i,
+                                             .dom = 1};
     }
     uint64_t number = __HYPERVISOR_grant_table_op;
     assert_int_equal(call_with(2, number, GNTTABOP_map_grant_ref, m, sizeof(m), 32), 0);
@@ -141,14 +146,18 @@ static void copies_go_both_ways(void **state)
 {
     permit(1, 8, 2, WORLD_BASE + 1, 0);
     strcpy(guest(1, WORLD_BASE + 1), "from one");
-    struct gnttab_copy c = {.source = {.u = {.ref = 8}, .domid = 1, .offset = 0},
-                            .dest = {.u = {.gmfn = WORLD_BASE + 2}, .domid = DOMID_SELF, .offset = 100},
-                            .len = 9, .flags = GNTCOPY_source_gref};
+    struct gnttab_copy c = {
+        .source = {.u = {.ref = 8}, .domid = 1, .offset = 0},
+        .dest = {.u = {.gmfn = WORLD_BASE + 2}, .domid = DOMID_SELF, .offset = 100},
+        .len = 9,
+        .flags = GNTCOPY_source_gref};
     assert_int_equal(copy(2, &c), GNTST_okay);
     assert_string_equal((char *)guest(2, WORLD_BASE + 2) + 100, "from one");
     strcpy(guest(2, WORLD_BASE + 4), "from two");
     c = (struct gnttab_copy){.source = {.u = {.gmfn = WORLD_BASE + 4}, .domid = DOMID_SELF},
-                             .dest = {.u = {.ref = 8}, .domid = 1, .offset = 4000}, .len = 9, .flags = GNTCOPY_dest_gref};
+                             .dest = {.u = {.ref = 8}, .domid = 1, .offset = 4000},
+                             .len = 9,
+                             .flags = GNTCOPY_dest_gref};
     assert_int_equal(copy(2, &c), GNTST_okay);
     assert_string_equal((char *)guest(1, WORLD_BASE + 1) + 4000, "from two");
     assert_int_equal(entry(1, 8)->flags, GTF_permit_access);
@@ -192,7 +201,8 @@ static void version_2_works_too(void **state)
     assert_int_equal(status[8], 0);
     assert_int_equal(map(2, 1, 9, WORLD_HOLE, GNTMAP_host_map, &h), GNTST_general_error);
     struct gnttab_copy c = {.source = {.u = {.ref = 9}, .domid = 1, .offset = 16},
-                            .dest = {.u = {.gmfn = WORLD_BASE + 2}, .domid = DOMID_SELF}, .len = 8,
+                            .dest = {.u = {.gmfn = WORLD_BASE + 2}, .domid = DOMID_SELF},
+                            .len = 8,
                             .flags = GNTCOPY_source_gref};
     assert_int_equal(copy(2, &c), GNTST_okay);
     c.len = 9;
@@ -241,7 +251,8 @@ static void cache_flush_is_for_ones_own(void **state)
     assert_int_equal(GRANT(1, cache_flush, &f), 0); /* how Linux asks if it is there */
     mpa_t at;
     assert_true(fake_guest_translate(world[1], gpa(WORLD_BASE << FRAME_SHIFT), false, &at));
-    f = (struct gnttab_cache_flush){.a = {at.v}, .offset = 8, .length = 100, .op = GNTTAB_CACHE_CLEAN};
+    f = (struct gnttab_cache_flush){
+        .a = {at.v}, .offset = 8, .length = 100, .op = GNTTAB_CACHE_CLEAN};
     assert_int_equal(GRANT(1, cache_flush, &f), 0);
     assert_int_equal(GRANT(2, cache_flush, &f), -XEN_EPERM);
     permit(1, 8, 2, WORLD_BASE, 0);
@@ -254,7 +265,8 @@ static void cache_flush_is_for_ones_own(void **state)
 
 static void ends_in_every_order_leave_nothing(void **state)
 {
-    static const unsigned orders[6][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
+    static const unsigned orders[6][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3},
+                                          {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
     for (unsigned o = 0; o < 6; o++) {
         if (o > 0) {
             world_begin(3);
@@ -263,9 +275,12 @@ static void ends_in_every_order_leave_nothing(void **state)
             for (unsigned to = 1; to <= 3; to++) {
                 grant_handle_t h;
                 permit(from, 8 + to, (domid_t)to, WORLD_BASE + to, 0);
-                assert_int_equal(map(to, (domid_t)from, 8 + to, WORLD_HOLE + from, GNTMAP_host_map, &h), GNTST_okay);
+                assert_int_equal(
+                    map(to, (domid_t)from, 8 + to, WORLD_HOLE + from, GNTMAP_host_map, &h),
+                    GNTST_okay);
                 assert_int_equal(map(to, (domid_t)from, 8 + to, WORLD_HOLE + 8 + from,
-                                     GNTMAP_host_map | GNTMAP_readonly, &h), GNTST_okay);
+                                     GNTMAP_host_map | GNTMAP_readonly, &h),
+                                 GNTST_okay);
             }
         }
         for (unsigned i = 0; i < 3; i++) {
@@ -303,7 +318,8 @@ static void running_out_of_memory_is_an_answer(void **state)
         permit(1, 8, 2, WORLD_BASE, 0);
         world[2]->hyp_frames_max = world[2]->hyp_frames + room;
         int status = map(2, 1, 8, WORLD_HOLE + room * (1ull << 18), GNTMAP_host_map, &h);
-        assert_true(status == GNTST_okay || status == GNTST_no_device_space || status == GNTST_general_error);
+        assert_true(status == GNTST_okay || status == GNTST_no_device_space ||
+                    status == GNTST_general_error);
         if (status == GNTST_okay) {
             assert_int_equal(unmap(2, WORLD_HOLE + room * (1ull << 18), h), GNTST_okay);
         }

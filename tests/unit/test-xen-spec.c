@@ -220,7 +220,8 @@ static int revoke(uint8_t ref)
     if (flags & (GTF_reading | GTF_writing)) {
         return 1;
     }
-    return !__atomic_compare_exchange_n(&entry(ref)->flags, &flags, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return !__atomic_compare_exchange_n(&entry(ref)->flags, &flags, 0, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST);
 }
 
 static int give_up(uint8_t ref)
@@ -233,14 +234,16 @@ static int give_up(uint8_t ref)
     if (call_with(1, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &a, sizeof(a), 0) != 1) {
         return 1;
     }
-    assert_int_equal(call_with(1, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &a, sizeof(a), 0), 1);
+    assert_int_equal(
+        call_with(1, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &a, sizeof(a), 0), 1);
     return 0;
 }
 
 static int grant_real(const struct spec_grant_call *c)
 {
     bool gone = world[1] == NULL;
-    struct gnttab_map_grant_ref m = {.host_addr = (WORLD_HOLE + c->slot) << FRAME_SHIFT, .ref = 8u + c->ref, .dom = 1};
+    struct gnttab_map_grant_ref m = {
+        .host_addr = (WORLD_HOLE + c->slot) << FRAME_SHIFT, .ref = 8u + c->ref, .dom = 1};
     struct gnttab_unmap_grant_ref u = {.host_addr = m.host_addr, .handle = handle[c->slot]};
     switch (c->op) {
     case SPEC_GRANT_RW:
@@ -290,7 +293,8 @@ static void grant_compare(const struct spec_grants *s)
     for (uint8_t ref = 0; ref < SPEC_REFS && world[1] != NULL; ref++) {
         uint16_t flags = entry(ref)->flags;
         assert_int_equal((flags & GTF_writing) != 0, s->ref[ref].writers != 0);
-        assert_int_equal((flags & GTF_reading) != 0, s->ref[ref].readers + s->ref[ref].writers != 0);
+        assert_int_equal((flags & GTF_reading) != 0,
+                         s->ref[ref].readers + s->ref[ref].writers != 0);
         assert_int_equal((flags & GTF_type_mask) == GTF_permit_access, s->ref[ref].granted);
     }
     assert_null(spec_grant_wrong(world[2]));

@@ -66,8 +66,9 @@ static void a_long_call_inside_a_multicall_goes_on(void **state)
     } a = {.r = {.nr_extents = 1, .extent_order = 3, .domid = DOMID_SELF}};
     uint64_t at = SCRATCH_ADDRESS;
     a.r.extent_start = at + offsetof(__typeof__(a), frame);
-    a.e = (struct multicall_entry){.op = __HYPERVISOR_memory_op,
-                                   .args = {XENMEM_populate_physmap, at + offsetof(__typeof__(a), r)}};
+    a.e = (struct multicall_entry){
+        .op = __HYPERVISOR_memory_op,
+        .args = {XENMEM_populate_physmap, at + offsetof(__typeof__(a), r)}};
     a.frame[0] = WORLD_HOLE;
     memcpy(guest(1, WORLD_SCRATCH), &a, sizeof(a));
     assert_int_equal(call(1, __HYPERVISOR_multicall, at, 1, 0), 0);
@@ -84,13 +85,16 @@ static void version_says_4_17(void **state)
     assert_int_equal(call(1, __HYPERVISOR_xen_version, XENVER_capabilities, SCRATCH_ADDRESS, 0), 0);
     memcpy(text, guest(1, WORLD_SCRATCH), sizeof(text));
     assert_non_null(strstr(text, "xen-3.0-aarch64"));
-    assert_int_equal(call_with(1, __HYPERVISOR_xen_version, XENVER_get_features, &f, sizeof(f), 0), 0);
+    assert_int_equal(call_with(1, __HYPERVISOR_xen_version, XENVER_get_features, &f, sizeof(f), 0),
+                     0);
     assert_true(f.submap & 1u << XENFEAT_auto_translated_physmap);
     assert_true(f.submap & 1u << XENFEAT_not_direct_mapped);
     assert_false(f.submap & 1u << XENFEAT_dom0);
     f.submap_idx = 1;
-    assert_int_equal(call_with(1, __HYPERVISOR_xen_version, XENVER_get_features, &f, sizeof(f), 0), -XEN_EINVAL);
-    assert_int_equal(call(1, __HYPERVISOR_xen_version, XENVER_extraversion, HOLE_ADDRESS, 0), -XEN_EFAULT);
+    assert_int_equal(call_with(1, __HYPERVISOR_xen_version, XENVER_get_features, &f, sizeof(f), 0),
+                     -XEN_EINVAL);
+    assert_int_equal(call(1, __HYPERVISOR_xen_version, XENVER_extraversion, HOLE_ADDRESS, 0),
+                     -XEN_EFAULT);
     assert_int_equal(call(1, __HYPERVISOR_xen_version, XENVER_build_id, 0, 0), -XEN_EPERM);
     assert_int_equal(call(1, __HYPERVISOR_xen_version, 11, 0, 0), -XEN_ENOSYS);
 }
@@ -382,14 +386,18 @@ static void vcpu_info_moves_once(void **state)
     struct vcpu_register_vcpu_info r = {.mfn = WORLD_BASE, .offset = 64};
     struct vcpu_info *info = (void *)((char *)guest(1, WORLD_BASE) + 64);
     memcpy(guest(1, WORLD_SCRATCH), &r, sizeof(r));
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, SCRATCH_ADDRESS), 0);
+    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, SCRATCH_ADDRESS),
+                     0);
     assert_int_equal(info->evtchn_upcall_pending, 1);
     assert_int_equal(info->evtchn_pending_sel, ~0ull);
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, SCRATCH_ADDRESS), -XEN_EINVAL);
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 2, SCRATCH_ADDRESS), -XEN_ENOENT);
+    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, SCRATCH_ADDRESS),
+                     -XEN_EINVAL);
+    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 2, SCRATCH_ADDRESS),
+                     -XEN_ENOENT);
     r.mfn = WORLD_HOLE;
     memcpy(guest(1, WORLD_SCRATCH), &r, sizeof(r));
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, SCRATCH_ADDRESS), -XEN_EINVAL);
+    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1, SCRATCH_ADDRESS),
+                     -XEN_EINVAL);
     assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0), -XEN_EINVAL);
 }
 
@@ -398,8 +406,10 @@ static void runstate_may_straddle_two_pages(void **state)
     struct vcpu_runstate_info got;
     uint64_t at = (WORLD_BASE << FRAME_SHIFT) + FRAME_SIZE - 24;
     memcpy(guest(1, WORLD_SCRATCH), &at, sizeof(at));
-    assert_int_equal(call(1, __HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag, 0), 0);
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, SCRATCH_ADDRESS), 0);
+    assert_int_equal(
+        call(1, __HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag, 0), 0);
+    assert_int_equal(
+        call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, SCRATCH_ADDRESS), 0);
     xen_runstate_update(world[1]->vcpu[0]);
     memcpy(&got, (char *)guest(1, WORLD_BASE) + FRAME_SIZE - 24, 24);
     memcpy((char *)&got + 24, guest(1, WORLD_BASE + 1), 24);
@@ -409,7 +419,9 @@ static void runstate_may_straddle_two_pages(void **state)
     assert_int_equal(got.state_entry_time & XEN_RUNSTATE_UPDATE, 0);
     at = HOLE_ADDRESS;
     memcpy(guest(1, WORLD_SCRATCH), &at, sizeof(at));
-    assert_int_equal(call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, SCRATCH_ADDRESS), -XEN_EFAULT);
+    assert_int_equal(
+        call(1, __HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, SCRATCH_ADDRESS),
+        -XEN_EFAULT);
 }
 
 static void parameters_are_told_and_not_taken(void **state)
@@ -419,11 +431,14 @@ static void parameters_are_told_and_not_taken(void **state)
     assert_int_equal(p.value, 0x39001);
     struct xenstore_domain_interface *ring = guest(1, p.value);
     assert_int_equal(ring->connection, XENSTORE_RECONNECT);
-    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_set_param, &p, sizeof(p), 0), -XEN_EPERM);
+    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_set_param, &p, sizeof(p), 0),
+                     -XEN_EPERM);
     p.index = 4;
-    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_get_param, &p, sizeof(p), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_get_param, &p, sizeof(p), 0),
+                     -XEN_EINVAL);
     p.index = HVM_NR_PARAMS;
-    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_get_param, &p, sizeof(p), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_hvm_op, HVMOP_get_param, &p, sizeof(p), 0),
+                     -XEN_EINVAL);
 }
 
 static void polling_sees_what_is_there_and_sleeps_otherwise(void **state)
@@ -445,9 +460,11 @@ static void polling_sees_what_is_there_and_sleeps_otherwise(void **state)
     assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_poll, &a, sizeof(a), 0), 0);
     assert_int_equal(fake_calls.sched_block, 1); /* pending: no sleep */
     a.port = 5000;
-    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_poll, &a, sizeof(a), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_poll, &a, sizeof(a), 0),
+                     -XEN_EINVAL);
     a.p.nr_ports = 129;
-    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_poll, &a, sizeof(a), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_poll, &a, sizeof(a), 0),
+                     -XEN_EINVAL);
 }
 
 static void watchdogs_bite(void **state)
@@ -455,15 +472,18 @@ static void watchdogs_bite(void **state)
     struct sched_watchdog w = {0, 1};
     assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0), 1);
     assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0), 2);
-    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0), -XEN_EEXIST);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0),
+                     -XEN_EEXIST);
     w = (struct sched_watchdog){1, 0};
     assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0), 0);
-    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_watchdog, &w, sizeof(w), 0),
+                     -XEN_EINVAL);
     struct timer *t = &world[1]->xen->watchdog[1].timer;
     t->fire(t, 0);
     assert_int_equal(fake_calls.reason, SHUTDOWN_watchdog);
     struct sched_shutdown bad = {9};
-    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &bad, sizeof(bad), 0), -XEN_EINVAL);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &bad, sizeof(bad), 0),
+                     -XEN_EINVAL);
 }
 
 /* --- Console --- */
@@ -504,7 +524,8 @@ static void console_io_writes(void **state)
     memset(guest(1, WORLD_SCRATCH), 'z', FRAME_SIZE);
     assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_write, 2000, SCRATCH_ADDRESS), 0);
     assert_int_equal(world_console_length, 2000);
-    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_write, 1, HOLE_ADDRESS), -XEN_EFAULT);
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_write, 1, HOLE_ADDRESS),
+                     -XEN_EFAULT);
     assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1, SCRATCH_ADDRESS), 0);
     assert_int_equal(call(1, __HYPERVISOR_console_io, 7, 1, 0), -XEN_ENOSYS);
 }
@@ -580,7 +601,8 @@ static void memory_goes_and_comes(void **state)
     assert_int_equal(reserve(1, XENMEM_populate_physmap, 0, 100, WORLD_HOLE), 8); /* its limit */
     assert_int_equal(reserve(1, XENMEM_populate_physmap, 10, 1, WORLD_HOLE), 0);
     assert_int_equal(reserve(1, XENMEM_increase_reservation, 0, 1, 0), 0);
-    assert_true(call(1, __HYPERVISOR_memory_op, XENMEM_exchange, SCRATCH_ADDRESS, 0) == -XEN_ENOSYS);
+    assert_true(call(1, __HYPERVISOR_memory_op, XENMEM_exchange, SCRATCH_ADDRESS, 0) ==
+                -XEN_ENOSYS);
     fake_tlb_check(world[1]);
 }
 
@@ -596,21 +618,24 @@ static void large_extents_are_done_in_pieces(void **state)
 
 static void shared_info_goes_over_memory(void **state)
 {
-    struct xen_add_to_physmap a = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = WORLD_BASE};
+    struct xen_add_to_physmap a = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = WORLD_BASE};
     uint64_t before = frame_owned_count(1);
     assert_int_equal(MEMORY(1, add_to_physmap, &a), 0);
     assert_ptr_equal(guest(1, WORLD_BASE), shared(1));
     assert_int_equal(frame_owned_count(1), before - 1);
     a.idx = 1;
     assert_int_equal(MEMORY(1, add_to_physmap, &a), -XEN_EINVAL);
-    a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .idx = 63, .gpfn = WORLD_HOLE};
+    a = (struct xen_add_to_physmap){
+        .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .idx = 63, .gpfn = WORLD_HOLE};
     assert_int_equal(MEMORY(1, add_to_physmap, &a), 0);
     a.idx = 64;
     assert_int_equal(MEMORY(1, add_to_physmap, &a), -XEN_EINVAL);
     struct xen_remove_from_physmap r = {DOMID_SELF, WORLD_HOLE};
     assert_int_equal(MEMORY(1, remove_from_physmap, &r), 0);
     assert_int_equal(MEMORY(1, remove_from_physmap, &r), -XEN_ENOENT);
-    a = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = XENMAPSPACE_gmfn, .gpfn = WORLD_HOLE};
+    a = (struct xen_add_to_physmap){
+        .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn, .gpfn = WORLD_HOLE};
     assert_int_equal(MEMORY(1, add_to_physmap, &a), -XEN_ENOSYS);
     a.domid = 2;
     assert_int_equal(MEMORY(1, add_to_physmap, &a), -XEN_EPERM);

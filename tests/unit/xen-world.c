@@ -43,7 +43,8 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
 
 void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out)
 {
-    *out = (struct sched_times){.state = SCHED_RUNNING, .since_ticks = now_ticks, .ticks = {1, 2, 3, 4}};
+    *out = (struct sched_times){
+        .state = SCHED_RUNNING, .since_ticks = now_ticks, .ticks = {1, 2, 3, 4}};
 }
 
 static void begin_domain(unsigned id)
@@ -138,7 +139,8 @@ int64_t call(unsigned id, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2
     }
 }
 
-int64_t call_with(unsigned id, uint64_t number, uint64_t cmd, void *argument, size_t size, uint64_t count)
+int64_t call_with(unsigned id, uint64_t number, uint64_t cmd, void *argument, size_t size,
+                  uint64_t count)
 {
     memcpy(guest(id, WORLD_SCRATCH), argument, size);
     int64_t result = call(id, number, cmd, WORLD_SCRATCH << FRAME_SHIFT, count);

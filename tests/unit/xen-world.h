@@ -37,13 +37,16 @@ void world_end(void);
 /* vCPU 0 of domain `id` makes a hypercall; made again as often as it asks for. */
 int64_t call(unsigned id, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2);
 /* The same with a structure copied to scratch memory before and back afterwards; its address is the argument `at`. */
-int64_t call_with(unsigned id, uint64_t number, uint64_t cmd, void *argument, size_t size, uint64_t count);
+int64_t call_with(unsigned id, uint64_t number, uint64_t cmd, void *argument, size_t size,
+                  uint64_t count);
 
 /* The guest's own view of its memory. */
 void *guest(unsigned id, uint64_t gfn_number);
 
-#define EVENT(id, op, s) call_with(id, __HYPERVISOR_event_channel_op, EVTCHNOP_##op, s, sizeof(*(s)), 0)
-#define GRANT(id, op, s) call_with(id, __HYPERVISOR_grant_table_op, GNTTABOP_##op, s, sizeof(*(s)), 1)
+#define EVENT(id, op, s) \
+    call_with(id, __HYPERVISOR_event_channel_op, EVTCHNOP_##op, s, sizeof(*(s)), 0)
+#define GRANT(id, op, s) \
+    call_with(id, __HYPERVISOR_grant_table_op, GNTTABOP_##op, s, sizeof(*(s)), 1)
 #define MEMORY(id, op, s) call_with(id, __HYPERVISOR_memory_op, XENMEM_##op, s, sizeof(*(s)), 0)
 
 #endif

@@ -42,8 +42,7 @@ static void read_memory(struct board *board)
     unsigned size = tree_cells(tree, 0, "#size-cells", 1);
     int node;
 
-    fdt_for_each_subnode(node, tree, 0)
-    {
+    fdt_for_each_subnode (node, tree, 0) {
         int length;
         const void *type = fdt_getprop(tree, node, "device_type", &length);
         const void *reg;
@@ -71,8 +70,7 @@ static void read_cpus(struct board *board)
     if (cpus < 0) {
         return;
     }
-    fdt_for_each_subnode(node, board->tree, cpus)
-    {
+    fdt_for_each_subnode (node, board->tree, cpus) {
         int length;
         const char *type = fdt_getprop(board->tree, node, "device_type", &length);
         const char *status = fdt_getprop(board->tree, node, "status", &length);

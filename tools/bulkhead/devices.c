@@ -106,8 +106,7 @@ static void check_references(struct system *system, struct place place, const ch
     const void *tree = system->board.tree;
     int property;
 
-    fdt_for_each_property_offset(property, tree, node)
-    {
+    fdt_for_each_property_offset (property, tree, node) {
         const char *name;
 
         if (fdt_getprop_by_offset(tree, property, &name, NULL) && is_reference(name)) {
@@ -249,8 +248,7 @@ static int write_device(void *out, const void *tree, const char *path)
 
     (void)device_pages(tree, node, &pages);
     bad |= fdt_begin_node(out, fdt_get_name(tree, node, NULL));
-    fdt_for_each_property_offset(property, tree, node)
-    {
+    fdt_for_each_property_offset (property, tree, node) {
         const char *name;
 
         data = fdt_getprop_by_offset(tree, property, &name, &length);

@@ -2,7 +2,7 @@
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
 
-#define OFFSET(name, type, member)                                                                 \
+#define OFFSET(name, type, member) \
     __asm__ volatile("\n.ascii \"->" #name " %0\"" : : "i"(offsetof(type, member)))
 
 void asm_offsets(void);

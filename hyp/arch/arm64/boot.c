@@ -43,8 +43,8 @@ static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
     if (keep_count == KEEP_RANGES) {
         stop("the tree reserves more than 1,024 ranges of memory; merge some of them.");
     }
-    keep[keep_count++] = (struct frame_range){mpa(start.v & ~FRAME_MASK),
-                                              mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
+    keep[keep_count++] = (struct frame_range){
+        mpa(start.v & ~FRAME_MASK), mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
 }
 
 /* The tree is somewhere in RAM: map its head to learn its size, then all of it. */
@@ -96,7 +96,7 @@ static __init void find_reserved(const void *fdt, uint64_t fdt_pa)
             keep_add(NULL, mpa(start), size);
         }
     }
-    fdt_for_each_subnode(node, fdt, parent) {
+    fdt_for_each_subnode (node, fdt, parent) {
         mpa_t base;
         uint64_t size;
 

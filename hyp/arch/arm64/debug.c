@@ -23,14 +23,14 @@
 #define MDCR_TRAP_PMU (MDCR_TPM | MDCR_TPMCR)
 
 static unsigned break_count, watch_count, counter_count; /* [const] after boot */
-static bool pmu_present;                                  /* [const] */
-static uint64_t mdcr_base;                                /* [const] HPMN */
+static bool pmu_present;                                 /* [const] */
+static uint64_t mdcr_base;                               /* [const] HPMN */
 
 static uint64_t mdcr_of(const struct arch_vcpu *a)
 {
     /* The OS lock registers always trap: they are emulated. */
-    return mdcr_base | extension_traps.mdcr | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF | (a->debug_loaded ? 0 : MDCR_TRAP_DEBUG) |
-           (a->pmu_loaded ? 0 : MDCR_TRAP_PMU);
+    return mdcr_base | extension_traps.mdcr | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF |
+           (a->debug_loaded ? 0 : MDCR_TRAP_DEBUG) | (a->pmu_loaded ? 0 : MDCR_TRAP_PMU);
 }
 
 void debug_init_cpu(void)
@@ -54,27 +54,28 @@ void debug_init_cpu(void)
 }
 
 /* Register n of a numbered family; the compiler has no other way to name them. */
-#define EACH_16(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define EACH_16(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-#define SAVE_BREAK(n)                                                                              \
-    if (n < break_count) {                                                                         \
-        g->bvr[n] = sysreg_read(dbgbvr##n##_el1);                                                  \
-        g->bcr[n] = sysreg_read(dbgbcr##n##_el1);                                                  \
+#define SAVE_BREAK(n)                             \
+    if (n < break_count) {                        \
+        g->bvr[n] = sysreg_read(dbgbvr##n##_el1); \
+        g->bcr[n] = sysreg_read(dbgbcr##n##_el1); \
     }
-#define SAVE_WATCH(n)                                                                              \
-    if (n < watch_count) {                                                                         \
-        g->wvr[n] = sysreg_read(dbgwvr##n##_el1);                                                  \
-        g->wcr[n] = sysreg_read(dbgwcr##n##_el1);                                                  \
+#define SAVE_WATCH(n)                             \
+    if (n < watch_count) {                        \
+        g->wvr[n] = sysreg_read(dbgwvr##n##_el1); \
+        g->wcr[n] = sysreg_read(dbgwcr##n##_el1); \
     }
-#define LOAD_BREAK(n)                                                                              \
-    if (n < break_count) {                                                                         \
-        sysreg_write(dbgbvr##n##_el1, g->bvr[n]);                                                  \
-        sysreg_write(dbgbcr##n##_el1, g->bcr[n]);                                                  \
+#define LOAD_BREAK(n)                             \
+    if (n < break_count) {                        \
+        sysreg_write(dbgbvr##n##_el1, g->bvr[n]); \
+        sysreg_write(dbgbcr##n##_el1, g->bcr[n]); \
     }
-#define LOAD_WATCH(n)                                                                              \
-    if (n < watch_count) {                                                                         \
-        sysreg_write(dbgwvr##n##_el1, g->wvr[n]);                                                  \
-        sysreg_write(dbgwcr##n##_el1, g->wcr[n]);                                                  \
+#define LOAD_WATCH(n)                             \
+    if (n < watch_count) {                        \
+        sysreg_write(dbgwvr##n##_el1, g->wvr[n]); \
+        sysreg_write(dbgwcr##n##_el1, g->wcr[n]); \
     }
 
 static void debug_registers_save(struct arch_debug *g)

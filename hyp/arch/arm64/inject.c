@@ -14,7 +14,10 @@ static void enter_el1(uint64_t offset, uint64_t esr)
     uint64_t spsr = sysreg_read(spsr_el2);
     uint64_t mode = spsr & SPSR_MODE_MASK;
     uint64_t sctlr = sysreg_read(sctlr_el1);
-    uint64_t from = mode == SPSR_EL1h ? 0x200 : mode == SPSR_EL1t ? 0x000 : (spsr & SPSR_AARCH32) ? 0x600 : 0x400;
+    uint64_t from = mode == SPSR_EL1h       ? 0x200
+                    : mode == SPSR_EL1t     ? 0x000
+                    : (spsr & SPSR_AARCH32) ? 0x600
+                                            : 0x400;
     uint64_t pstate = SPSR_EL1h | SPSR_D | SPSR_A | SPSR_I | SPSR_F;
 
     /* PAN is set on entry unless SCTLR_EL1.SPAN; a CPU without PAN has bit 23 RES1. */
@@ -34,10 +37,11 @@ static void enter_aarch32(struct vcpu *v, uint64_t mode, uint32_t vector, uint32
     uint64_t spsr = sysreg_read(spsr_el2);
     uint64_t sctlr = sysreg_read(sctlr_el1);
     uint64_t base = sctlr & (1u << 13) ? 0xffff0000u : (uint32_t)sysreg_read(vbar_el1);
-    uint64_t pstate = mode | SPSR_AARCH32 | SPSR_I | (spsr & ~(SPSR_MODE_MASK | SPSR_T32 | SPSR_IT_MASK));
+    uint64_t pstate =
+        mode | SPSR_AARCH32 | SPSR_I | (spsr & ~(SPSR_MODE_MASK | SPSR_T32 | SPSR_IT_MASK));
 
     pstate |= mode == MODE32_ABT ? SPSR_A : 0;
-    pstate |= sctlr & (1u << 30) ? SPSR_T32 : 0; /* TE */
+    pstate |= sctlr & (1u << 30) ? SPSR_T32 : 0;                           /* TE */
     pstate = (pstate & ~(1ul << 9)) | (sctlr & (1u << 25) ? 1ul << 9 : 0); /* EE */
     /* Banked registers as AArch64 sees them: DDI 0487I.a D1.6.4. */
     if (mode == MODE32_ABT) {

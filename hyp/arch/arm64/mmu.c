@@ -163,8 +163,9 @@ void *arch_map_mmio(mpa_t at, uint64_t size_bytes)
     if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
         return NULL;
     }
-    return map(DIRECTMAP_VA + start, start, end - start, MAP_DEVICE) ? NULL
-                                                                     : (void *)(DIRECTMAP_VA + at.v);
+    return map(DIRECTMAP_VA + start, start, end - start, MAP_DEVICE)
+               ? NULL
+               : (void *)(DIRECTMAP_VA + at.v);
 }
 
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes)
@@ -175,8 +176,9 @@ const void *arch_map_ram(mpa_t at, uint64_t size_bytes)
     if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
         return NULL;
     }
-    return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA) ? NULL
-                                                                   : (const void *)(DIRECTMAP_VA + at.v);
+    return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA)
+               ? NULL
+               : (const void *)(DIRECTMAP_VA + at.v);
 }
 
 /* RAM into the direct map, the image left out (M2). [start, end) in whole frames. */

@@ -181,7 +181,7 @@ __init uint32_t smp_start(const void *fdt)
     int node, parent = fdt_path_offset(fdt, "/cpus");
     uint32_t online = 0;
 
-    fdt_for_each_subnode(node, fdt, parent) {
+    fdt_for_each_subnode (node, fdt, parent) {
         const char *type = fdt_getprop(fdt, node, "device_type", NULL);
         uint64_t mpidr;
 

@@ -38,13 +38,13 @@ uint64_t arch_vtcr(void)
 {
     uint64_t vs = ((sysreg_read(id_aa64mmfr1_el1) >> 4) & 0xf) == 2;
 
-    return (1ull << 31)                          /* RES1 */
-           | vs << 19                            /* VS: 16-bit VMID */
+    return (1ull << 31)                                        /* RES1 */
+           | vs << 19                                          /* VS: 16-bit VMID */
            | (uint64_t)(pa_range() < 5 ? pa_range() : 5) << 16 /* PS */
-           | 3ull << 12                          /* SH0 inner */
-           | 1ull << 10 | 1ull << 8              /* ORGN0, IRGN0 write-back */
-           | 1ull << 6                           /* SL0: level 1 */
-           | (64 - arch_s2_address_bits());      /* T0SZ */
+           | 3ull << 12                                        /* SH0 inner */
+           | 1ull << 10 | 1ull << 8                            /* ORGN0, IRGN0 write-back */
+           | 1ull << 6                                         /* SL0: level 1 */
+           | (64 - arch_s2_address_bits());                    /* T0SZ */
 }
 
 static uint64_t borrow(struct domain *d)

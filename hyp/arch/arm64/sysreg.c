@@ -14,7 +14,7 @@
 #include <hyp/vtimer.h>
 
 /* A trapped access, as ISS of class 0x18 encodes it with the direction and Rt left out. */
-#define REG(op0, op1, crn, crm, op2)                                                               \
+#define REG(op0, op1, crn, crm, op2) \
     ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 #define REG_MASK 0x3ffc1eu
 
@@ -35,8 +35,8 @@ static void find_extension_traps(void)
     uint64_t pfr0 = sysreg_read(id_aa64pfr0_el1), dfr0 = sysreg_read(id_aa64dfr0_el1);
     uint64_t mmfr1 = sysreg_read(id_aa64mmfr1_el1);
 
-    extension_traps.hcr = ((mmfr1 >> 16 & 0xf) != 0 ? HCR_TLOR : 0) |
-                          ((pfr0 >> 28 & 0xf) != 0 ? HCR_TERR : 0);
+    extension_traps.hcr =
+        ((mmfr1 >> 16 & 0xf) != 0 ? HCR_TLOR : 0) | ((pfr0 >> 28 & 0xf) != 0 ? HCR_TERR : 0);
     extension_traps.cptr = (pfr0 >> 44 & 0xf) != 0 ? CPTR_TAM : 0;
     extension_traps.mdcr = (dfr0 >> 32 & 0xf) != 0 ? MDCR_TPMS : 0;
 }
@@ -267,12 +267,12 @@ bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide)
                 v->arch.x[rt] = (uint32_t)value;
                 v->arch.x[rt2] = value >> 32;
             } else {
-                vtimer_ptimer_write(v, PTIMER_CVAL,
-                                    (uint32_t)v->arch.x[rt] | v->arch.x[rt2] << 32);
+                vtimer_ptimer_write(v, PTIMER_CVAL, (uint32_t)v->arch.x[rt] | v->arch.x[rt2] << 32);
             }
             return true;
         }
-        if (((esr >> 1) & 0xf) == 12 && !(esr & 1)) { /* ICC_SGI1R, ICC_ASGI1R, ICC_SGI0R: opc1 0-2 */
+        if (((esr >> 1) & 0xf) == 12 &&
+            !(esr & 1)) { /* ICC_SGI1R, ICC_ASGI1R, ICC_SGI0R: opc1 0-2 */
             unsigned reg = (esr >> 16) & 0xf;
 
             if (gic_host.version != 3 || reg > 2) {

@@ -200,8 +200,8 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
     }
 }
 
-#define HCR_GUEST                                                                                  \
-    (HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI |    \
+#define HCR_GUEST                                                                                \
+    (HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | \
      HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR)
 
 /* Affinity as Xen gives it: 16 vCPUs per cluster. Source: Xen public arch-arm.h, vcpuid_to_vaffinity. */
@@ -237,8 +237,8 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool 
     a->x[2] = args[2];
     a->hcr = HCR_GUEST | extension_traps.hcr | (aarch32 ? 0 : HCR_RW);
     if (aarch32) {
-        a->spsr = 0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 |
-                  (pc.v & 1 ? SPSR_T32 : 0);
+        a->spsr =
+            0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 | (pc.v & 1 ? SPSR_T32 : 0);
         a->sctlr = SCTLR_EL1_AARCH32_RESET;
     } else {
         a->spsr = SPSR_EL1h | SPSR_F | SPSR_I | SPSR_A | SPSR_D;

@@ -17,10 +17,10 @@
 #include <hyp/arch.h>
 
 static lock_t vmid_lock = LOCK_INIT(RANK_VMID);
-static uint64_t generation = 1; /* [vmid_lock], read unlocked on the fast path */
-static uint32_t vmid_count;     /* [const] */
-static uint32_t next_vmid = 1;  /* [vmid_lock] 0 is never given */
-static uint64_t active[MAX_CPUS]; /* [atomic] the generation | VMID that each CPU runs, 0 none */
+static uint64_t generation = 1;     /* [vmid_lock], read unlocked on the fast path */
+static uint32_t vmid_count;         /* [const] */
+static uint32_t next_vmid = 1;      /* [vmid_lock] 0 is never given */
+static uint64_t active[MAX_CPUS];   /* [atomic] the generation | VMID that each CPU runs, 0 none */
 static uint64_t reserved[MAX_CPUS]; /* [vmid_lock] VMIDs kept across the last rollover */
 
 #define VMID_SHIFT 48

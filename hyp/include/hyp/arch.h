@@ -93,7 +93,8 @@ unsigned arch_lr_count(void);
 uint64_t arch_lr_read(unsigned n);
 void arch_lr_write(unsigned n, uint64_t lr);
 uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
-void arch_ich_hcr_write(uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
+void arch_ich_hcr_write(
+    uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
 uint64_t arch_ich_hcr_read(void);
 uint64_t arch_ich_misr_read(void);
 /* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
@@ -107,7 +108,8 @@ void arch_irq_set_enabled(uint32_t intid, bool enabled);
 
 /* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
-void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32); /* x0-x2 */
+void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3],
+                         bool aarch32); /* x0-x2 */
 /* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */
 void arch_vcpu_destroy(struct vcpu *v);
 /* The machine address behind a virtual address of the current vCPU; false if an access would fault. */

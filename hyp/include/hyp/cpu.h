@@ -23,22 +23,22 @@ enum cpu_ipi {
 };
 
 struct cpu {
-    uint32_t id;                /* [const] dense, 0 is the boot CPU */
-    uint32_t save_request;      /* [cpu] IPI_SAVE came: write `loaded` back unless it runs */
-    uint32_t ipi;               /* [atomic] enum cpu_ipi bits, set by others, cleared by the owner */
-    struct vcpu *current;       /* [cpu] vCPU that runs, NULL when idle */
-    struct vcpu *loaded;        /* [cpu] vCPU whose EL1 context is in the registers, maybe blocked */
-    struct vcpu *fp_owner;      /* [cpu] vCPU whose FP state the registers hold, or NULL */
-    void *stack_top;            /* [const] */
-    uint64_t arch_id;           /* [const] MPIDR affinity bits on Arm */
-    struct sched_cpu sched;     /* hyp/sched.h */
-    struct timer_cpu timers;    /* hyp/timer.h */
-    uint64_t idle_ticks;        /* [cpu] time spent in the idle loop */
-    uint64_t irq_count;         /* [cpu] physical interrupts taken */
-    uint64_t spurious_count;    /* [cpu] of these, spurious ones */
-    uint32_t lock_depth;        /* [cpu] debug: locks held */
-    uint32_t online;            /* [atomic] 1 once it takes work */
-    uint8_t lock_rank[12];      /* [cpu] debug: ranks of the locks held */
+    uint32_t id;             /* [const] dense, 0 is the boot CPU */
+    uint32_t save_request;   /* [cpu] IPI_SAVE came: write `loaded` back unless it runs */
+    uint32_t ipi;            /* [atomic] enum cpu_ipi bits, set by others, cleared by the owner */
+    struct vcpu *current;    /* [cpu] vCPU that runs, NULL when idle */
+    struct vcpu *loaded;     /* [cpu] vCPU whose EL1 context is in the registers, maybe blocked */
+    struct vcpu *fp_owner;   /* [cpu] vCPU whose FP state the registers hold, or NULL */
+    void *stack_top;         /* [const] */
+    uint64_t arch_id;        /* [const] MPIDR affinity bits on Arm */
+    struct sched_cpu sched;  /* hyp/sched.h */
+    struct timer_cpu timers; /* hyp/timer.h */
+    uint64_t idle_ticks;     /* [cpu] time spent in the idle loop */
+    uint64_t irq_count;      /* [cpu] physical interrupts taken */
+    uint64_t spurious_count; /* [cpu] of these, spurious ones */
+    uint32_t lock_depth;     /* [cpu] debug: locks held */
+    uint32_t online;         /* [atomic] 1 once it takes work */
+    uint8_t lock_rank[12];   /* [cpu] debug: ranks of the locks held */
 };
 
 extern struct cpu *cpus[MAX_CPUS]; /* [const] after boot; NULL from cpu_count on */

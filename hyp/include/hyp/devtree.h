@@ -13,7 +13,8 @@
  * all buses above it. -XEN_ENOENT: no such entry; -XEN_EINVAL: malformed, or
  * not reachable by the CPU.
  */
-must_check int devtree_reg(const void *fdt, int node, unsigned index, mpa_t *base, uint64_t *size_bytes);
+must_check int devtree_reg(const void *fdt, int node, unsigned index, mpa_t *base,
+                           uint64_t *size_bytes);
 
 /* The `index`-th entry of `interrupts` as a GIC INTID and its trigger. Errors as above. */
 must_check int devtree_irq(const void *fdt, int node, unsigned index, uint32_t *intid, bool *edge);

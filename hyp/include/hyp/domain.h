@@ -68,46 +68,46 @@ struct vcpu {
     struct sched_vcpu sched;
     struct vgic_cpu vgic;
     struct vtimer_regs timer_regs;
-    struct timer vtimer;   /* virtual timer while the vCPU is not loaded */
-    struct timer ptimer;   /* emulated physical timer */
-    gpa_t resume_entry;    /* [cpu] with WORK_SUSPEND */
+    struct timer vtimer; /* virtual timer while the vCPU is not loaded */
+    struct timer ptimer; /* emulated physical timer */
+    gpa_t resume_entry;  /* [cpu] with WORK_SUSPEND */
     uint64_t resume_context;
     struct evtchn_vcpu *evtchn; /* Xen interface, owned by core/evtchn.c */
 };
 
 struct domain {
-    domid_t id;                    /* [const] */
-    uint16_t vcpu_count;           /* [const] after domain_add_vcpus */
-    char name[DOMAIN_NAME_LEN];    /* [const] */
-    lock_t lock;                   /* life cycle */
-    uint32_t refs;                 /* [atomic] */
-    enum domain_state state;       /* [lock] */
-    enum shutdown_reason reason;   /* [lock] valid when DOWN */
+    domid_t id;                                          /* [const] */
+    uint16_t vcpu_count;                                 /* [const] after domain_add_vcpus */
+    char name[DOMAIN_NAME_LEN];                          /* [const] */
+    lock_t lock;                                         /* life cycle */
+    uint32_t refs;                                       /* [atomic] */
+    enum domain_state state;                             /* [lock] */
+    enum shutdown_reason reason;                         /* [lock] valid when DOWN */
     enum domain_policy on_crash, on_reboot, on_poweroff; /* [const] */
-    uint32_t reboot_count;         /* [lock] */
-    struct vcpu **vcpu;            /* [const] vcpu_count pointers */
+    uint32_t reboot_count;                               /* [lock] */
+    struct vcpu **vcpu;                                  /* [const] vcpu_count pointers */
     struct sched_domain sched;
     struct p2m p2m;
     struct vgic vgic;
     struct vuart vuart;
-    struct console *console;       /* hyp/console.h; NULL before and after its life */
-    uint64_t max_frames;           /* [const] guest memory limit; frame_owned_count() says what it has */
-    uint64_t hyp_frames;           /* [atomic] what the hypervisor spends on it */
-    uint64_t hyp_frames_max;       /* [const] */
+    struct console *console; /* hyp/console.h; NULL before and after its life */
+    uint64_t max_frames;     /* [const] guest memory limit; frame_owned_count() says what it has */
+    uint64_t hyp_frames;     /* [atomic] what the hypervisor spends on it */
+    uint64_t hyp_frames_max; /* [const] */
     const struct domain_config *config; /* [const] what it was built from, and is rebuilt from */
-    struct rights *rights;         /* hyp/rights.h */
-    uint64_t vtimer_offset_ticks;  /* [const] CNTVOFF */
-    struct timer worker;           /* carries out what a trap cannot: see domain.c */
-    enum domain_job job;           /* [lock] what the worker is at */
-    struct build *build;           /* how far domain_build() is, NULL when it is not at work */
-    bool paused_by_console;        /* [lock] */
-    struct crash_record *crash;    /* [lock] the last crash, or NULL */
-    uint64_t log_window_ticks;     /* [atomic] dlog() */
-    uint32_t log_lines;            /* [atomic] dlog() */
+    struct rights *rights;              /* hyp/rights.h */
+    uint64_t vtimer_offset_ticks;       /* [const] CNTVOFF */
+    struct timer worker;                /* carries out what a trap cannot: see domain.c */
+    enum domain_job job;                /* [lock] what the worker is at */
+    struct build *build;                /* how far domain_build() is, NULL when it is not at work */
+    bool paused_by_console;             /* [lock] */
+    struct crash_record *crash;         /* [lock] the last crash, or NULL */
+    uint64_t log_window_ticks;          /* [atomic] dlog() */
+    uint32_t log_lines;                 /* [atomic] dlog() */
     struct arch_domain arch;
-    struct evtchn_domain *evtchn;  /* Xen interface, owned by core/evtchn.c */
-    struct grant_domain *grant;    /* owned by core/grant.c */
-    struct xen_domain *xen;        /* shared info, hvm params..., owned by core/hypercall*.c */
+    struct evtchn_domain *evtchn; /* Xen interface, owned by core/evtchn.c */
+    struct grant_domain *grant;   /* owned by core/grant.c */
+    struct xen_domain *xen;       /* shared info, hvm params..., owned by core/hypercall*.c */
 };
 
 /*
@@ -143,7 +143,7 @@ void vcpu_notify(struct vcpu *v, uint32_t work_bits);
 enum mmio_outcome {
     MMIO_ABSENT, /* nothing there: external abort */
     MMIO_DONE,
-    MMIO_RETRY,  /* let the guest execute the instruction again */
+    MMIO_RETRY, /* let the guest execute the instruction again */
 };
 enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a);
 

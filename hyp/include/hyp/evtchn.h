@@ -37,7 +37,8 @@ void evtchn_virq_domain(struct domain *d, unsigned virq);
  * Open a channel whose other end is the hypervisor: a guest's send calls
  * notify() with no lock held. Returns 0 or -XEN_ENOSPC, -XEN_ENOMEM.
  */
-must_check int evtchn_open_xen(struct domain *d, void (*notify)(struct vcpu *v), evtchn_port_t *port);
+must_check int evtchn_open_xen(struct domain *d, void (*notify)(struct vcpu *v),
+                               evtchn_port_t *port);
 /* Open an unbound channel of `d` for `remote` to bind to, from outside. */
 must_check int evtchn_open_unbound(struct domain *d, domid_t remote, evtchn_port_t *port);
 /* The hypervisor's end sends. Ignored unless the port is such a channel. Locks up to RANK_DOMAIN. */

@@ -36,10 +36,10 @@ struct gic_host {
     struct gic_region dist;
     struct gic_region redist[GIC_REDIST_REGIONS]; /* v3 */
     unsigned redist_count;
-    uint64_t redist_stride; /* v3: 0 is the architecture's */
-    struct gic_region cpu;  /* v2: GICC */
+    uint64_t redist_stride;  /* v3: 0 is the architecture's */
+    struct gic_region cpu;   /* v2: GICC */
     struct gic_region vctrl; /* v2: GICH */
-    struct gic_region vcpu; /* v2: GICV, mapped into guests */
+    struct gic_region vcpu;  /* v2: GICV, mapped into guests */
     uint32_t maintenance_intid;
     uint32_t intid_count; /* from GICD_TYPER */
 };
@@ -48,10 +48,11 @@ extern struct gic_host gic_host; /* [const] after boot */
 
 /* Read the board's tree; one plain line and -XEN_ENODEV if there is no controller that we drive. */
 must_check int gic_probe(const void *fdt);
-void gic_init(void);                 /* distributor: once, on the boot CPU */
-must_check int gic_init_cpu(struct cpu *c); /* on each CPU, its redistributor or banked part; virtual interface on */
-uint32_t gic_ack(void);              /* GIC_SPURIOUS if none */
-void gic_eoi(uint32_t intid);        /* priority drop */
+void gic_init(void); /* distributor: once, on the boot CPU */
+must_check int gic_init_cpu(
+    struct cpu *c);     /* on each CPU, its redistributor or banked part; virtual interface on */
+uint32_t gic_ack(void); /* GIC_SPURIOUS if none */
+void gic_eoi(uint32_t intid); /* priority drop */
 void gic_deactivate(uint32_t intid);
 void gic_set_enabled(uint32_t intid, bool enabled); /* PPI: this CPU's */
 void gic_set_active(uint32_t intid, bool active);   /* PPI: this CPU's */

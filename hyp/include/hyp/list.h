@@ -31,8 +31,8 @@ static inline void list_remove(struct list *n)
     list_init(n);
 }
 #define list_entry(p, type, member) container_of(p, type, member)
-#define list_for_each(pos, head, member)                                                           \
-    for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);         \
+#define list_for_each(pos, head, member)                                                   \
+    for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head); \
          pos = list_entry(pos->member.next, __typeof__(*pos), member))
 
 #endif

@@ -19,20 +19,20 @@ enum lock_rank {
     RANK_EVTCHN,      /* one domain's event channel table */
     RANK_GRANT,       /* one domain's grant table */
     RANK_P2M,         /* one domain's stage-2 tables */
-    RANK_EVTCHN_FIFO, /* one domain's FIFO event queues */
-    RANK_VDEV,        /* an emulated device, e.g. a vUART */
-    RANK_VGIC_DIST,   /* one domain's distributor */
-    RANK_VGIC_CPU,    /* one vCPU's interrupt state */
-    RANK_IRQ,         /* physical interrupt descriptors */
+    RANK_EVTCHN_FIFO,  /* one domain's FIFO event queues */
+    RANK_VDEV,         /* an emulated device, e.g. a vUART */
+    RANK_VGIC_DIST,    /* one domain's distributor */
+    RANK_VGIC_CPU,     /* one vCPU's interrupt state */
+    RANK_IRQ,          /* physical interrupt descriptors */
     RANK_SCHED_CONFIG, /* who has which CPU reserved */
-    RANK_SCHED,       /* one CPU's run queue */
-    RANK_SCHED_CAP,   /* one domain's capped budget */
-    RANK_TIMER,       /* one CPU's timers */
-    RANK_VMID,        /* VMID numbers and generations */
-    RANK_FRAME,       /* the frame allocator */
-    RANK_RANDOM,      /* the generator of seeds */
-    RANK_LOG,         /* the ring of lines */
-    RANK_CONSOLE,     /* screen, keyboard and serial line */
+    RANK_SCHED,        /* one CPU's run queue */
+    RANK_SCHED_CAP,    /* one domain's capped budget */
+    RANK_TIMER,        /* one CPU's timers */
+    RANK_VMID,         /* VMID numbers and generations */
+    RANK_FRAME,        /* the frame allocator */
+    RANK_RANDOM,       /* the generator of seeds */
+    RANK_LOG,          /* the ring of lines */
+    RANK_CONSOLE,      /* screen, keyboard and serial line */
 };
 
 #if defined(__clang__)
@@ -51,7 +51,10 @@ typedef struct LOCKABLE lock {
     uint32_t rank;    /* [const] enum lock_rank */
 } lock_t;
 
-#define LOCK_INIT(r) {.tickets = 0, .rank = (r)}
+#define LOCK_INIT(r)              \
+    {                             \
+        .tickets = 0, .rank = (r) \
+    }
 
 static inline void lock_init(lock_t *l, enum lock_rank rank)
 {

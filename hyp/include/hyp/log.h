@@ -13,8 +13,8 @@
 
 struct domain;
 
-void log_line(const char *format, ...) printf_like(1, 2);  /* information */
-void log_warn(const char *format, ...) printf_like(1, 2);  /* something a person should look at */
+void log_line(const char *format, ...) printf_like(1, 2); /* information */
+void log_warn(const char *format, ...) printf_like(1, 2); /* something a person should look at */
 /* On behalf of a domain: prefixed with its name, at most 10 lines per second and domain. */
 void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
 

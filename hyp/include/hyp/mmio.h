@@ -11,9 +11,9 @@
 #include <hyp/types.h>
 
 struct mmio_access {
-    gpa_t at;         /* guest physical address */
-    uint64_t value;   /* write: in, zero-extended; read: out, zero-extended */
-    uint8_t size;     /* bytes */
+    gpa_t at;       /* guest physical address */
+    uint64_t value; /* write: in, zero-extended; read: out, zero-extended */
+    uint8_t size;   /* bytes */
     bool write;
 };
 

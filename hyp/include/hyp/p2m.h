@@ -90,8 +90,8 @@ struct p2m {
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
     uint32_t spare_count;         /* [lock] empty table pages kept for the next map */
-    void *spare;   /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
-    void *retired; /* [lock] more of them, to be freed after the invalidation; likewise */
+    void *spare;         /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
+    void *retired;       /* [lock] more of them, to be freed after the invalidation; likewise */
     uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
     uint32_t dying_slot; /* [lock] how far */
     uint32_t root_slot;  /* [lock] root entries below are empty */

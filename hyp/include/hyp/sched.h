@@ -36,8 +36,9 @@ enum sched_class { SCHED_DEDICATED, SCHED_REALTIME, SCHED_SHARE };
 
 struct sched_params {
     enum sched_class class;
-    uint32_t weight;      /* share: 1..65535 */
-    uint32_t cap_percent; /* share: 0 none, 100 one CPU per domain's vCPU set, as xl sched-credit2 */
+    uint32_t weight; /* share: 1..65535 */
+    uint32_t
+        cap_percent; /* share: 0 none, 100 one CPU per domain's vCPU set, as xl sched-credit2 */
     uint64_t budget_ticks; /* realtime */
     uint64_t period_ticks;
 };
@@ -105,7 +106,7 @@ enum sched_state { SCHED_OFFLINE, SCHED_BLOCKED, SCHED_RUNNABLE, SCHED_RUNNING, 
 
 struct sched_times {
     enum sched_state state;
-    uint64_t since_ticks;               /* when it came into that state */
+    uint64_t since_ticks;              /* when it came into that state */
     uint64_t ticks[SCHED_STATE_COUNT]; /* spent in each, the present stretch included */
 };
 /* What `v` is doing and has done so far. A paused vCPU counts as blocked. */
@@ -129,53 +130,53 @@ uint64_t sched_runtime_ticks(const struct vcpu *v, uint64_t now_ticks);
  */
 struct sched_cpu {
     lock_t lock;
-    struct list queue;         /* [lock] runnable share vCPUs by virtual time */
-    struct list rt_queue;      /* [lock] runnable real-time vCPUs by deadline */
-    struct list throttled;     /* [lock] out of budget, by period_end */
-    struct list assigned;      /* [lock] all vCPUs whose home this is */
-    struct vcpu *running;      /* [lock] what sched_choose returned last */
-    uint64_t since_ticks;      /* [lock] until when `running` has been charged */
-    uint64_t slice_end;        /* [lock] TICKS_NEVER: nobody waits */
-    uint64_t min_vtime;        /* [lock] virtual time that a newcomer starts at */
-    uint64_t load_weight;      /* [lock] sum of weights queued and running */
-    uint64_t rt_reserved;      /* [config lock] promised to real-time vCPUs, 2^20 is all of it */
-    uint64_t armed_ticks;      /* [cpu] when `timer` fires, TICKS_NEVER if not set */
-    struct timer timer;        /* ends slices, budgets and throttling */
-    uint32_t queued_count;     /* [lock] on queue or rt_queue */
-    uint32_t assigned_count;   /* [lock] vCPUs whose home this is */
-    uint32_t yielding;         /* [cpu] the running vCPU wants others to go first */
-    uint32_t resched;          /* [atomic] set when sched_choose should run again on this CPU */
-    uint64_t busy_ticks;       /* [lock] */
-    uint64_t switch_count;     /* [lock] times that another vCPU was put on */
+    struct list queue;       /* [lock] runnable share vCPUs by virtual time */
+    struct list rt_queue;    /* [lock] runnable real-time vCPUs by deadline */
+    struct list throttled;   /* [lock] out of budget, by period_end */
+    struct list assigned;    /* [lock] all vCPUs whose home this is */
+    struct vcpu *running;    /* [lock] what sched_choose returned last */
+    uint64_t since_ticks;    /* [lock] until when `running` has been charged */
+    uint64_t slice_end;      /* [lock] TICKS_NEVER: nobody waits */
+    uint64_t min_vtime;      /* [lock] virtual time that a newcomer starts at */
+    uint64_t load_weight;    /* [lock] sum of weights queued and running */
+    uint64_t rt_reserved;    /* [config lock] promised to real-time vCPUs, 2^20 is all of it */
+    uint64_t armed_ticks;    /* [cpu] when `timer` fires, TICKS_NEVER if not set */
+    struct timer timer;      /* ends slices, budgets and throttling */
+    uint32_t queued_count;   /* [lock] on queue or rt_queue */
+    uint32_t assigned_count; /* [lock] vCPUs whose home this is */
+    uint32_t yielding;       /* [cpu] the running vCPU wants others to go first */
+    uint32_t resched;        /* [atomic] set when sched_choose should run again on this CPU */
+    uint64_t busy_ticks;     /* [lock] */
+    uint64_t switch_count;   /* [lock] times that another vCPU was put on */
 };
 
 struct sched_vcpu {
-    struct list link;         /* [home lock] on queue, rt_queue or throttled */
-    struct list assigned;     /* [home lock] on home's list */
-    struct cpu *home;         /* [home lock] CPU whose lock guards this vCPU */
-    struct cpu *reserved;     /* [home lock] the CPU a reservation ties it to, or NULL */
-    enum sched_state state;   /* [home lock] */
-    uint32_t pause_count;     /* [home lock] */
-    uint32_t online;          /* [home lock] */
-    uint32_t awake;           /* [atomic] cleared by sched_block, set by sched_wake */
-    uint32_t wake_pending;    /* [atomic] a wake came while it was still running */
-    uint32_t on_saved;        /* [atomic] what sched_saved() has to do */
-    uint32_t throttled;       /* [home lock] out of budget until period_end */
-    uint32_t vtime_rate;      /* [home lock] virtual time per tick, 16 fraction bits */
-    uint64_t affinity;        /* [home lock] bit n: may run on CPU n */
+    struct list link;           /* [home lock] on queue, rt_queue or throttled */
+    struct list assigned;       /* [home lock] on home's list */
+    struct cpu *home;           /* [home lock] CPU whose lock guards this vCPU */
+    struct cpu *reserved;       /* [home lock] the CPU a reservation ties it to, or NULL */
+    enum sched_state state;     /* [home lock] */
+    uint32_t pause_count;       /* [home lock] */
+    uint32_t online;            /* [home lock] */
+    uint32_t awake;             /* [atomic] cleared by sched_block, set by sched_wake */
+    uint32_t wake_pending;      /* [atomic] a wake came while it was still running */
+    uint32_t on_saved;          /* [atomic] what sched_saved() has to do */
+    uint32_t throttled;         /* [home lock] out of budget until period_end */
+    uint32_t vtime_rate;        /* [home lock] virtual time per tick, 16 fraction bits */
+    uint64_t affinity;          /* [home lock] bit n: may run on CPU n */
     struct sched_params params; /* [home lock] */
-    uint64_t vtime;           /* [home lock] weighted run time */
-    uint64_t state_since;     /* [home lock] */
+    uint64_t vtime;             /* [home lock] weighted run time */
+    uint64_t state_since;       /* [home lock] */
     uint64_t state_ticks[SCHED_STATE_COUNT]; /* [home lock] completed stretches */
-    int64_t budget_left;      /* [home lock] realtime or cap: ticks left in this period */
-    uint64_t period_end;      /* [home lock] realtime or cap */
+    int64_t budget_left; /* [home lock] realtime or cap: ticks left in this period */
+    uint64_t period_end; /* [home lock] realtime or cap */
 };
 
 /* The cap is one budget for all vCPUs of a domain, from which they draw in small portions. */
 struct sched_domain {
     lock_t lock;
-    int64_t pool_ticks;       /* [lock] left in this period; negative: debt */
-    uint64_t period_end;      /* [lock] */
+    int64_t pool_ticks;  /* [lock] left in this period; negative: debt */
+    uint64_t period_end; /* [lock] */
 };
 
 #endif

@@ -80,12 +80,12 @@ typedef uint16_t domid_t;
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
-#define MAX_CPUS 64          /* physical CPUs the hypervisor drives */
-#define MAX_VCPUS 64         /* vCPUs of one domain */
-#define MAX_DOMAINS 1536     /* domain numbers in use at once */
-#define DOMAIN_NAME_LEN 32   /* with its terminating zero */
+#define MAX_CPUS 64        /* physical CPUs the hypervisor drives */
+#define MAX_VCPUS 64       /* vCPUs of one domain */
+#define MAX_DOMAINS 1536   /* domain numbers in use at once */
+#define DOMAIN_NAME_LEN 32 /* with its terminating zero */
 
 /* Time with no end: a deadline that never comes. */
 #define TICKS_NEVER (~0ull)

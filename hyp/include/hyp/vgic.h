@@ -94,7 +94,7 @@ struct vgic_cpu {
     uint8_t
         worst; /* [lock] overflow: one with this priority or a less urgent one can wait for NPIE */
     bool asleep;       /* [lock] GICR_WAKER.ProcessorSleep */
-    uint16_t lr_all;     /* [lock] list registers there are, one bit each */
+    uint16_t lr_all;   /* [lock] list registers there are, one bit each */
     uint16_t lr_used;  /* [lock] list registers that were written and not folded since */
     uint16_t lr_spi;   /* [lock] of these, the ones that hold SPIs */
     uint32_t hcr;      /* [lock] ICH_HCR_EL2 as last written */

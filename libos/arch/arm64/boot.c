@@ -125,10 +125,9 @@ static void choose_addresses(uint64_t count)
     boot.direct_end = MIN(boot.ram_end, boot.direct_pa + DIRECT_MAP_MAX);
     uint64_t direct_slot = 256 + boot_random(&state) % 192;
     uint64_t block = boot_random(&state) & 511;
-    boot.direct_va = (direct_slot << 30) + block * BLOCK_SIZE
-                     + (boot.direct_pa & (BLOCK_SIZE - 1));
-    boot.window_va = ((480 + boot_random(&state) % 32) << 30)
-                     + (boot_random(&state) & 511) * BLOCK_SIZE;
+    boot.direct_va = (direct_slot << 30) + block * BLOCK_SIZE + (boot.direct_pa & (BLOCK_SIZE - 1));
+    boot.window_va =
+        ((480 + boot_random(&state) % 32) << 30) + (boot_random(&state) & 511) * BLOCK_SIZE;
     boot.uart_va = boot.window_va;
 }
 

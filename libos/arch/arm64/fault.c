@@ -47,9 +47,8 @@ static const char *cause(unsigned int class)
 static bool readable(uintptr_t at)
 {
     uintptr_t direct_end = boot.direct_va + (boot.direct_end - boot.direct_pa);
-    return !(at & 7)
-           && ((at >= boot.direct_va && at < direct_end - 16)
-               || (at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 16));
+    return !(at & 7) && ((at >= boot.direct_va && at < direct_end - 16) ||
+                         (at >= (uintptr_t)image_start && at < (uintptr_t)image_end - 16));
 }
 
 static void print_code(const char *what, uint64_t address)

@@ -6,19 +6,19 @@
 
 /* After the image: translation tables grow up from here, the boot stack down from its end. */
 #define BOOT_SCRATCH_SIZE 0x10000
-#define BOOT_STACK_SIZE   0x2000
+#define BOOT_STACK_SIZE 0x2000
 
-#define FRAME_X29  152
-#define FRAME_ELR  168
+#define FRAME_X29 152
+#define FRAME_ELR 168
 #define FRAME_SPSR 176
 #define FRAME_SIZE 192
 
-#define CRASH_SP   248
-#define CRASH_ELR  256
+#define CRASH_SP 248
+#define CRASH_ELR 256
 #define CRASH_SIZE 304
 
 #define CONTEXT_SP 96
-#define CONTEXT_V  128
+#define CONTEXT_V 128
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -14,13 +14,13 @@
 #include <stdint.h>
 
 #define PAGE_SHIFT 12
-#define PAGE_SIZE  (1UL << PAGE_SHIFT)
-#define PAGE_MASK  (PAGE_SIZE - 1)
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (PAGE_SIZE - 1)
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MIN(a, b)          ((a) < (b) ? (a) : (b))
-#define MAX(a, b)          ((a) > (b) ? (a) : (b))
-#define ALIGN_UP(x, to)    (((x) + ((to)-1)) & ~((typeof(x))(to)-1))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ALIGN_UP(x, to) (((x) + ((to)-1)) & ~((typeof(x))(to)-1))
 
 #define must_check __attribute__((warn_unused_result))
 #define printf_like(text, first) __attribute__((__format__(__printf__, text, first)))
@@ -39,11 +39,11 @@ void libos_panic(const char *format, ...) printf_like(1, 2) __attribute__((noret
 size_t libos_format(char *text, size_t size, const char *format, ...) printf_like(3, 4);
 size_t libos_vformat(char *text, size_t size, const char *format, va_list arguments);
 
-#define CHECK(condition)                                                     \
-    do {                                                                     \
-        if (__builtin_expect(!(condition), 0)) {                             \
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (__builtin_expect(!(condition), 0)) {                                      \
             libos_panic("check failed: %s at %s:%d", #condition, __FILE__, __LINE__); \
-        }                                                                    \
+        }                                                                             \
     } while (0)
 
 #endif

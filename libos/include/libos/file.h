@@ -18,7 +18,7 @@ struct file;
 
 /* A NULL operation fails with the errno Linux gives for that kind of file. */
 struct file_ops {
-    ssize_t (*read)(struct file *file, void *to, size_t size);        /* may wait; -EAGAIN if O_NONBLOCK */
+    ssize_t (*read)(struct file *file, void *to, size_t size); /* may wait; -EAGAIN if O_NONBLOCK */
     ssize_t (*write)(struct file *file, const void *from, size_t size);
     ssize_t (*pread)(struct file *file, void *to, size_t size, off_t at);
     ssize_t (*pwrite)(struct file *file, const void *from, size_t size, off_t at);
@@ -28,9 +28,9 @@ struct file_ops {
     int (*stat)(struct file *file, struct stat *to);
     int (*sync)(struct file *file);
     int (*truncate)(struct file *file, off_t size);
-    ssize_t (*list)(struct file *file, void *to, size_t size); /* getdents64 */
+    ssize_t (*list)(struct file *file, void *to, size_t size);    /* getdents64 */
     const void *(*map)(struct file *file, off_t at, size_t size); /* content in memory, or NULL */
-    void (*close)(struct file *file); /* frees `file` */
+    void (*close)(struct file *file);                             /* frees `file` */
 };
 
 struct file {

@@ -12,8 +12,8 @@ enum { BULKHEAD_OP_seal = 1 };
  * read-write, never executable. */
 struct seal_request {
     uint32_t version;
-    uint32_t flags;        /* 0 */
-    uint64_t text_frame;   /* executable, read-only from now on */
+    uint32_t flags;      /* 0 */
+    uint64_t text_frame; /* executable, read-only from now on */
     uint64_t text_count;
     uint64_t rodata_frame; /* read-only */
     uint64_t rodata_count;

@@ -25,8 +25,12 @@ enum {
 long hypercall(unsigned long number, unsigned long a, unsigned long b, unsigned long c);
 
 /* HVM_PARAM_*; value or 0 if there is none. */
-enum { HVM_PARAM_STORE_PFN = 1, HVM_PARAM_STORE_EVTCHN = 2, HVM_PARAM_CONSOLE_PFN = 17,
-       HVM_PARAM_CONSOLE_EVTCHN = 18 };
+enum {
+    HVM_PARAM_STORE_PFN = 1,
+    HVM_PARAM_STORE_EVTCHN = 2,
+    HVM_PARAM_CONSOLE_PFN = 17,
+    HVM_PARAM_CONSOLE_EVTCHN = 18
+};
 uint64_t hvm_param(uint32_t index);
 
 /* --- events: ports are polled, never delivered as interrupts --- */

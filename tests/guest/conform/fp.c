@@ -11,15 +11,18 @@
 
 static volatile u32 rounds[2], bad[2], finish;
 
+/* A list of calls that the formatter takes for an expression. */
+/* clang-format off */
 #define FOR_ALL(X)                                                                                 \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)    \
     X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+/* clang-format on */
 
 static void fill(u64 pattern)
 {
-#define SET(n)                                                                                     \
-    __asm__ volatile(".arch_extension simd\n\tmov v" #n ".d[0], %0\n\tmov v" #n ".d[1], %1" ::"r"( \
-                         pattern + n),                                                             \
+#define SET(n)                                                                  \
+    __asm__ volatile(".arch_extension simd\n\tmov v" #n ".d[0], %0\n\tmov v" #n \
+                     ".d[1], %1" ::"r"(pattern + n),                            \
                      "r"(~pattern - n));
     FOR_ALL(SET)
 }
@@ -27,11 +30,11 @@ static void fill(u64 pattern)
 static u32 differ(u64 pattern)
 {
     u32 wrong = 0;
-#define TEST(n)                                                                                    \
-    {                                                                                              \
-        u64 low, high;                                                                             \
-        __asm__ volatile("mov %0, v" #n ".d[0]\n\tmov %1, v" #n ".d[1]" : "=r"(low), "=r"(high));  \
-        wrong += low != pattern + n || high != ~pattern - n;                                       \
+#define TEST(n)                                                                                   \
+    {                                                                                             \
+        u64 low, high;                                                                            \
+        __asm__ volatile("mov %0, v" #n ".d[0]\n\tmov %1, v" #n ".d[1]" : "=r"(low), "=r"(high)); \
+        wrong += low != pattern + n || high != ~pattern - n;                                      \
     }
     FOR_ALL(TEST)
     return wrong;

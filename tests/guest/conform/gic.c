@@ -207,8 +207,9 @@ static void configuration(void)
         mmio_write64(router, machine.mpidr[0] & 0xff00fffffful);
         is(read_sysreg(ICC_SRE) & 1, 1, "system registers are on");
         is(mmio_read32(machine.gicd + 0xffe8) >> 4 & 15, 3, "PIDR2 says GICv3");
-        is(mmio_read32(machine.gicd + 0xc00), mmio_read32(machine.gicd + 0xc00), "ICFGR0 of the "
-                                                                                 "distributor");
+        is(mmio_read32(machine.gicd + 0xc00), mmio_read32(machine.gicd + 0xc00),
+           "ICFGR0 of the "
+           "distributor");
     } else {
         mmio_write8(machine.gicd + GICD_ITARGETSR + spi, 2);
         is(mmio_read8(machine.gicd + GICD_ITARGETSR + spi), 2, "ITARGETSR reads back");

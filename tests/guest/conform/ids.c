@@ -27,7 +27,6 @@ static void pauth(void *arg)
     (void)read_sysreg(S3_0_C2_C1_0); /* APIAKeyLo_EL1 */
 }
 
-
 static void pmu(void *arg)
 {
     (void)read_sysreg(pmcr_el0);

@@ -98,8 +98,8 @@ static void on_and_off(void)
        "AFFINITY_INFO of an absent CPU");
     is((u64)(s32)psci_call(PSCI_CPU_ON, 0x00ff, (u64)secondary_entry, 0), (u64)INVALID_PARAMETERS,
        "CPU_ON of an absent CPU");
-    is((u64)(s32)psci_call(PSCI_CPU_ON, machine.mpidr[0], (u64)secondary_entry, 0),
-       (u64)ALREADY_ON, "CPU_ON of ourselves");
+    is((u64)(s32)psci_call(PSCI_CPU_ON, machine.mpidr[0], (u64)secondary_entry, 0), (u64)ALREADY_ON,
+       "CPU_ON of ourselves");
     hold = 1;
     is((u64)cpu_start(1, second, (void *)0x1234567890), 0, "CPU_ON");
     wait_change(&runs, 0, 1000000);

@@ -11,14 +11,14 @@ static volatile u32 taken[32];
 static u32 irq;
 
 #define READ(reg) (virt ? read_sysreg(cntv_##reg) : read_sysreg(cntp_##reg))
-#define WRITE(reg, value)                                                                          \
-    do {                                                                                           \
-        if (virt) {                                                                                \
-            write_sysreg(cntv_##reg, value);                                                       \
-        } else {                                                                                   \
-            write_sysreg(cntp_##reg, value);                                                       \
-        }                                                                                          \
-        isb();                                                                                     \
+#define WRITE(reg, value)                    \
+    do {                                     \
+        if (virt) {                          \
+            write_sysreg(cntv_##reg, value); \
+        } else {                             \
+            write_sysreg(cntp_##reg, value); \
+        }                                    \
+        isb();                               \
     } while (0)
 
 static bool virt;

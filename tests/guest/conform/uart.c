@@ -55,9 +55,12 @@ static void registers(void)
     static const struct {
         u32 offset, value, want;
         const char *name;
-    } cases[] = {{IBRD, 0x1234, 0x1234, "IBRD"},   {FBRD, 0x2a, 0x2a, "FBRD"},
-                 {LCRH, 0x70, 0x70, "LCR_H"},      {IFLS, 0x09, 0x09, "IFLS"},
-                 {IMSC, 0x7d0, 0x7d0, "IMSC"},     {IMSC, 0, 0, "IMSC, cleared"},
+    } cases[] = {{IBRD, 0x1234, 0x1234, "IBRD"},
+                 {FBRD, 0x2a, 0x2a, "FBRD"},
+                 {LCRH, 0x70, 0x70, "LCR_H"},
+                 {IFLS, 0x09, 0x09, "IFLS"},
+                 {IMSC, 0x7d0, 0x7d0, "IMSC"},
+                 {IMSC, 0, 0, "IMSC, cleared"},
                  {IFLS, 0x12, 0x12, "IFLS, as after reset"}};
     for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
         if (machine.uart_sbsa && cases[i].offset != IMSC) {

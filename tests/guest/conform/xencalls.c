@@ -6,9 +6,9 @@
  */
 #include "../kit/xen.h"
 
-static u8 *page;   /* arguments */
-static u8 *page2;  /* data */
-static u64 hole;   /* address of nothing: behind the grant region's first frames */
+static u8 *page;  /* arguments */
+static u8 *page2; /* data */
+static u64 hole;  /* address of nothing: behind the grant region's first frames */
 
 struct version_page {
     u32 submap_idx, submap;
@@ -31,7 +31,8 @@ static s64 with(u64 number, u64 cmd, const void *argument, size_t size, u64 coun
 
 static void numbers(void)
 {
-    static const u16 number[] = {0, 6, 7, 11, 14, 16, 19, 22, 25, 27, 28, 30, 31, 37, 38, 39, 40, 41, 45, 48, 60, 1000};
+    static const u16 number[] = {0,  6,  7,  11, 14, 16, 19, 22, 25, 27, 28,
+                                 30, 31, 37, 38, 39, 40, 41, 45, 48, 60, 1000};
     for (unsigned i = 0; i < ARRAY_SIZE(number); i++) {
         say("number %d: %lld", number[i], (long long)hypercall(number[i], 0, 0, 0, 0));
     }
@@ -100,7 +101,8 @@ static void events(void)
     struct {
         u32 port, priority;
     } pr = {port, 3};
-    answer("set_priority in the two-level ABI", with(HYPERCALL_event_channel_op, 13, &pr, sizeof(pr), 0));
+    answer("set_priority in the two-level ABI",
+           with(HYPERCALL_event_channel_op, 13, &pr, sizeof(pr), 0));
     answer("close", EVENT(close, p));
     answer("close again", EVENT(close, p));
     answer("send on a closed port", EVENT(send, p));
@@ -155,7 +157,8 @@ static void events(void)
     ic.vcpu = 50;
     answer("init_control of no vCPU", with(HYPERCALL_event_channel_op, 11, &ic, sizeof(ic), 0));
     u64 array = (u64)page2 >> 12;
-    answer("expand_array before it", with(HYPERCALL_event_channel_op, 12, &array, sizeof(array), 0));
+    answer("expand_array before it",
+           with(HYPERCALL_event_channel_op, 12, &array, sizeof(array), 0));
 }
 
 static struct grant_entry_v1 *grants;
@@ -187,7 +190,8 @@ static void grant(void)
     answer("query_size", OP(grant_table_op, GNTTABOP_query_size, q));
     BACK(q);
     say("query_size: %d of %d, %d", q.nr, q.max, (int16_t)q.status);
-    struct xen_add_to_physmap x = {.domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .gpfn = (u64)grants >> 12};
+    struct xen_add_to_physmap x = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .gpfn = (u64)grants >> 12};
     answer("put the table", OP(memory_op, XENMEM_add_to_physmap, x));
     u32 h;
     u64 at = hole;
@@ -215,7 +219,8 @@ static void grant(void)
     grants[10] = (struct grant_entry_v1){GTF_permit_access, self, 0x7ffff};
     say("map what is not memory: %d", map(self, 10, at, GNTMAP_host_map, &h));
     grants[8] = (struct grant_entry_v1){GTF_permit_access, self, (u32)((u64)page2 >> 12)};
-    struct gnttab_copy c = {{8, DOMID_SELF, 0}, {(u64)grants >> 12, DOMID_SELF, 0}, 64, GNTCOPY_source_gref, 0};
+    struct gnttab_copy c = {
+        {8, DOMID_SELF, 0}, {(u64)grants >> 12, DOMID_SELF, 0}, 64, GNTCOPY_source_gref, 0};
     c.dest.ref_or_gmfn = (u64)heap_pages(1) >> 12;
     answer("copy", OP(grant_table_op, GNTTABOP_copy, c));
     BACK(c);
@@ -265,18 +270,21 @@ static void memory(void)
 {
     u16 self = DOMID_SELF;
     u64 spare = (u64)heap_pages(1) >> 12;
-    say("current_reservation is positive: %d", with(HYPERCALL_memory_op, 3, &self, sizeof(self), 0) > 0);
+    say("current_reservation is positive: %d",
+        with(HYPERCALL_memory_op, 3, &self, sizeof(self), 0) > 0);
     say("maximum_gpfn is positive: %d", with(HYPERCALL_memory_op, 14, &self, sizeof(self), 0) > 0);
     answer("decrease", reserve(XENMEM_decrease_reservation, spare, 0));
     answer("decrease again", reserve(XENMEM_decrease_reservation, spare, 0));
     answer("populate", reserve(XENMEM_populate_physmap, spare, 0));
     answer("populate too large", reserve(XENMEM_populate_physmap, hole >> 12, 30));
     answer("decrease nothing", reserve(XENMEM_decrease_reservation, hole >> 12, 0));
-    struct xen_add_to_physmap x = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = spare};
+    struct xen_add_to_physmap x = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = spare};
     answer("shared_info", OP(memory_op, XENMEM_add_to_physmap, x));
     x.idx = 1;
     answer("shared_info 1", OP(memory_op, XENMEM_add_to_physmap, x));
-    x = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = 2, .idx = spare, .gpfn = hole >> 12};
+    x = (struct xen_add_to_physmap){
+        .domid = DOMID_SELF, .space = 2, .idx = spare, .gpfn = hole >> 12};
     answer("space gmfn", OP(memory_op, XENMEM_add_to_physmap, x));
     x.space = 3;
     answer("space gmfn_range", OP(memory_op, XENMEM_add_to_physmap, x));
@@ -284,7 +292,8 @@ static void memory(void)
     answer("space dev_mmio", OP(memory_op, XENMEM_add_to_physmap, x));
     x.space = 9;
     answer("no such space", OP(memory_op, XENMEM_add_to_physmap, x));
-    x = (struct xen_add_to_physmap){.domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .idx = 64, .gpfn = hole >> 12};
+    x = (struct xen_add_to_physmap){
+        .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .idx = 64, .gpfn = hole >> 12};
     answer("a grant frame too many", OP(memory_op, XENMEM_add_to_physmap, x));
     x.domid = 77;
     answer("for nobody", OP(memory_op, XENMEM_add_to_physmap, x));
@@ -292,9 +301,11 @@ static void memory(void)
     answer("remove", OP(memory_op, XENMEM_remove_from_physmap, r));
     answer("remove again", OP(memory_op, XENMEM_remove_from_physmap, r));
     u64 words[8] = {DOMID_SELF};
-    static const u8 other[] = {5, 9, 10, 11, 12, 13, 16, 18, 19, 20, 21, 22, 24, 25, 26, 27, 30, 63};
+    static const u8 other[] = {5,  9,  10, 11, 12, 13, 16, 18, 19,
+                               20, 21, 22, 24, 25, 26, 27, 30, 63};
     for (unsigned i = 0; i < ARRAY_SIZE(other); i++) {
-        say("memory_op %d: %lld", other[i], (long long)with(HYPERCALL_memory_op, other[i], words, sizeof(words), 0));
+        say("memory_op %d: %lld", other[i],
+            (long long)with(HYPERCALL_memory_op, other[i], words, sizeof(words), 0));
     }
 }
 
@@ -304,38 +315,47 @@ static void rest(void)
     for (u64 cmd = 0; cmd < 15; cmd++) {
         if (cmd != VCPUOP_register_runstate_memory_area && cmd != VCPUOP_register_vcpu_info) {
             memcpy(page, words, sizeof(words));
-            say("vcpu_op %lld: %lld", (long long)cmd, (long long)hypercall(HYPERCALL_vcpu_op, cmd, 0, (u64)page, 0));
+            say("vcpu_op %lld: %lld", (long long)cmd,
+                (long long)hypercall(HYPERCALL_vcpu_op, cmd, 0, (u64)page, 0));
         }
     }
-    answer("vcpu_op for no vCPU", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 9, (u64)page, 0));
+    answer("vcpu_op for no vCPU",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 9, (u64)page, 0));
     struct {
         u64 mfn;
         u32 offset, rsvd;
     } vi = {(u64)page2 >> 12, 4080, 0};
     memcpy(page, &vi, sizeof(vi));
-    answer("vcpu_info over the edge", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
+    answer("vcpu_info over the edge",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
     vi.offset = 4;
     memcpy(page, &vi, sizeof(vi));
-    answer("vcpu_info askew", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
+    answer("vcpu_info askew",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
     vi = (__typeof__(vi)){0x7ffff, 0, 0};
     memcpy(page, &vi, sizeof(vi));
-    answer("vcpu_info nowhere", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
+    answer("vcpu_info nowhere",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
     vi = (__typeof__(vi)){(u64)page2 >> 12, 0, 0};
     memcpy(page, &vi, sizeof(vi));
     answer("vcpu_info", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
     say("upcall pending: %d", page2[0]);
-    answer("vcpu_info again", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
+    answer("vcpu_info again",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_vcpu_info, 0, (u64)page, 0));
     u64 area = (u64)page2 + 0x804;
     memcpy(page, &area, sizeof(area));
-    answer("runstate askew", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (u64)page, 0));
+    answer("runstate askew",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (u64)page, 0));
     area = (u64)page2 + 0x800;
     memcpy(page, &area, sizeof(area));
-    answer("runstate", hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (u64)page, 0));
+    answer("runstate",
+           hypercall(HYPERCALL_vcpu_op, VCPUOP_register_runstate_memory_area, 0, (u64)page, 0));
     u32 state;
     memcpy(&state, page2 + 0x800, sizeof(state));
     say("state: %d", state);
     for (u64 type = 0; type < 7; type++) {
-        say("vm_assist %lld: %lld", (long long)type, (long long)hypercall(HYPERCALL_vm_assist, 0, type, 0, 0));
+        say("vm_assist %lld: %lld", (long long)type,
+            (long long)hypercall(HYPERCALL_vm_assist, 0, type, 0, 0));
     }
     answer("vm_assist of no command", hypercall(HYPERCALL_vm_assist, 2, 5, 0, 0));
     for (u32 index = 0; index < 40; index++) {
@@ -348,7 +368,8 @@ static void rest(void)
         say("param %d: get %lld set %lld", index, (long long)got, (long long)set);
     }
     for (u64 cmd = 2; cmd < 27; cmd += 3) {
-        say("hvm_op %lld: %lld", (long long)cmd, (long long)with(HYPERCALL_hvm_op, cmd, words, sizeof(words), 0));
+        say("hvm_op %lld: %lld", (long long)cmd,
+            (long long)with(HYPERCALL_hvm_op, cmd, words, sizeof(words), 0));
     }
     answer("console_io read", hypercall(HYPERCALL_console_io, 1, 8, (u64)page, 0));
     answer("no such console_io", hypercall(HYPERCALL_console_io, 7, 8, (u64)page, 0));
@@ -385,7 +406,8 @@ static void rest(void)
     memcpy(page, m, sizeof(m));
     answer("multicall", hypercall(HYPERCALL_multicall, (u64)page, 3, 0, 0));
     memcpy(m, page, sizeof(m));
-    say("multicall: %lld %lld %lld", (long long)m[0].result, (long long)m[1].result, (long long)m[2].result);
+    say("multicall: %lld %lld %lld", (long long)m[0].result, (long long)m[1].result,
+        (long long)m[2].result);
     answer("multicall nowhere", hypercall(HYPERCALL_multicall, hole, 1, 0, 0));
 }
 

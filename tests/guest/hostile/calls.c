@@ -26,8 +26,8 @@ static bool spared(u32 function)
     u32 low = function & ~0x40000000u;
     return low == PSCI_CPU_OFF || low == PSCI_SYSTEM_OFF || low == PSCI_SYSTEM_RESET ||
            low == 0x8400000e /* SYSTEM_SUSPEND */ || low == 0x84000012 /* SYSTEM_RESET2 */ ||
-           low == 0x84000001 /* CPU_SUSPEND */ || low == 0x8400000c /* CPU_FREEZE, DEFAULT_SUSPEND */ ||
-           low == 0x8400000d;
+           low == 0x84000001 /* CPU_SUSPEND */ ||
+           low == 0x8400000c /* CPU_FREEZE, DEFAULT_SUSPEND */ || low == 0x8400000d;
 }
 
 static void sampled(u64 *seed)
@@ -46,10 +46,10 @@ static void sampled(u64 *seed)
 
 static void psci_edges(u64 *seed)
 {
-    static const u64 cpus[] = {0, 1, 7, 8, 15, 16, 255, 256, 0x10000, 0xff000000ff,
-                               0x80000000, ~0ul, 0xffffff, 1ul << 40};
-    static const u64 entries[] = {0, 1, 3, 0x3fffffff, 0x09000000, ~0ul, ~3ul, 1ul << 47,
-                                  0xffff000000000000};
+    static const u64 cpus[] = {
+        0, 1, 7, 8, 15, 16, 255, 256, 0x10000, 0xff000000ff, 0x80000000, ~0ul, 0xffffff, 1ul << 40};
+    static const u64 entries[] = {0,    1,    3,         0x3fffffff,        0x09000000,
+                                  ~0ul, ~3ul, 1ul << 47, 0xffff000000000000};
     for (u32 i = 0; i < ARRAY_SIZE(cpus); i++) {
         ask(PSCI_AFFINITY_INFO, cpus[i], kit_random(seed) & 7, 0);
         ask(0x84000004, cpus[i], ~0ul, 0);

@@ -23,9 +23,9 @@ static void bad_sp(void *arg)
 static void bad_eret(void *arg)
 {
     /* To EL1 with M[4] set: AArch32 state, where PSTATE says EL1 is AArch64: an illegal return. */
-    __asm__ volatile("adr x9, 1f\n\tmsr elr_el1, x9\n\tmsr spsr_el1, %0\n\tisb\n\teret\n1:" ::"r"(
-                         (u64)arg)
-                     : "x9", "memory");
+    __asm__ volatile(
+        "adr x9, 1f\n\tmsr elr_el1, x9\n\tmsr spsr_el1, %0\n\tisb\n\teret\n1:" ::"r"((u64)arg)
+        : "x9", "memory");
 }
 
 static void jump(void *arg)
@@ -35,13 +35,13 @@ static void jump(void *arg)
 
 static void device_widths(u64 at)
 {
-    __asm__ volatile("ldrb w9, [%0]\n\tldrh w9, [%0]\n\tldr w9, [%0]\n\tldr x9, [%0]\n\t"
-                     "ldp w9, w10, [%0]\n\tldp x9, x10, [%0]\n\tldxr w9, [%0]\n\t"
-                     "stxr w10, w9, [%0]\n\tldar w9, [%0]\n\tldrsb x9, [%0, #1]\n\t"
-                     "ldr w9, [%0, #2]\n\tldr w9, [%0], #0\n\tprfm pldl1keep, [%0]\n\t"
-                     "strb wzr, [%0, #0x40]\n\tstrh wzr, [%0, #0x42]\n\tstp xzr, xzr, [%0, #0x50]"
-                     ::"r"(at)
-                     : "x9", "x10", "memory");
+    __asm__ volatile(
+        "ldrb w9, [%0]\n\tldrh w9, [%0]\n\tldr w9, [%0]\n\tldr x9, [%0]\n\t"
+        "ldp w9, w10, [%0]\n\tldp x9, x10, [%0]\n\tldxr w9, [%0]\n\t"
+        "stxr w10, w9, [%0]\n\tldar w9, [%0]\n\tldrsb x9, [%0, #1]\n\t"
+        "ldr w9, [%0, #2]\n\tldr w9, [%0], #0\n\tprfm pldl1keep, [%0]\n\t"
+        "strb wzr, [%0, #0x40]\n\tstrh wzr, [%0, #0x42]\n\tstp xzr, xzr, [%0, #0x50]" ::"r"(at)
+        : "x9", "x10", "memory");
 }
 
 static void round_of(u64 *seed)
@@ -49,13 +49,13 @@ static void round_of(u64 *seed)
     for (u32 i = 0; i < 64; i++) {
         u32 imm = (u32)kit_random(seed) & 0xffff;
         imm = i == 0 ? 0 : i == 1 ? 0xffff : i == 2 ? 0xea1 : imm;
-        one(0xd4000002u | imm << 5); /* hvc */
-        one(0xd4000003u | imm << 5); /* smc */
-        one(0xd4000001u | imm << 5); /* svc */
-        one(0xd4200000u | imm << 5); /* brk */
-        one(0xd4400000u | imm << 5); /* hlt */
-        one(0xd4a00001u | imm << 5); /* dcps1 */
-        one(0x00000000u | imm);      /* udf */
+        one(0xd4000002u | imm << 5);              /* hvc */
+        one(0xd4000003u | imm << 5);              /* smc */
+        one(0xd4000001u | imm << 5);              /* svc */
+        one(0xd4200000u | imm << 5);              /* brk */
+        one(0xd4400000u | imm << 5);              /* hlt */
+        one(0xd4a00001u | imm << 5);              /* dcps1 */
+        one(0x00000000u | imm);                   /* udf */
         one((u32)kit_random(seed) & 0x01ffffffu); /* reserved top-level encodings */
     }
     hostile_run();
@@ -70,8 +70,8 @@ static void round_of(u64 *seed)
     one(0xd503245fu); /* bti c */
     one(0xdac103e0u); /* pauth: paciza */
     hostile_run();
-    static const u64 nowhere[] = {0x0, 0x10000000, 0x3ffff000, 0x1000000000, 0x7fc0000000,
-                                  0xffff000000000000, 0x40000000000000};
+    static const u64 nowhere[] = {0x0,          0x10000000,         0x3ffff000,      0x1000000000,
+                                  0x7fc0000000, 0xffff000000000000, 0x40000000000000};
     for (u32 i = 0; i < ARRAY_SIZE(nowhere); i++) {
         (void)expect_fault(jump, (void *)nowhere[i]);
         device_widths(nowhere[i]);

@@ -25,14 +25,29 @@ static void on_irq(u32 intid)
 static void poke(u64 at, u64 value, u32 width, bool write)
 {
     switch (width * 2 + write) {
-    case 0: (void)mmio_read8(at); break;
-    case 1: mmio_write8(at, (u8)value); break;
-    case 2: __asm__ volatile("ldrh w9, [%0]" ::"r"(at & ~1ul) : "x9"); break;
-    case 3: __asm__ volatile("strh %w1, [%0]" ::"r"(at & ~1ul), "r"(value) : "memory"); break;
-    case 4: (void)mmio_read32(at & ~3ul); break;
-    case 5: mmio_write32(at & ~3ul, (u32)value); break;
-    case 6: (void)mmio_read64(at & ~7ul); break;
-    default: mmio_write64(at & ~7ul, value);
+    case 0:
+        (void)mmio_read8(at);
+        break;
+    case 1:
+        mmio_write8(at, (u8)value);
+        break;
+    case 2:
+        __asm__ volatile("ldrh w9, [%0]" ::"r"(at & ~1ul) : "x9");
+        break;
+    case 3:
+        __asm__ volatile("strh %w1, [%0]" ::"r"(at & ~1ul), "r"(value) : "memory");
+        break;
+    case 4:
+        (void)mmio_read32(at & ~3ul);
+        break;
+    case 5:
+        mmio_write32(at & ~3ul, (u32)value);
+        break;
+    case 6:
+        (void)mmio_read64(at & ~7ul);
+        break;
+    default:
+        mmio_write64(at & ~7ul, value);
     }
 }
 

@@ -17,15 +17,24 @@ static u64 handle(u64 *seed)
 {
     u64 r = kit_random(seed);
     switch (r & 15) {
-    case 0: return 0;
-    case 1: return machine.ram_base + machine.ram_size - 8;
-    case 2: return machine.gicd;
-    case 3: return r;
-    case 4: return ~7ul;
-    case 5: return 0xffff000000000000ul | r >> 16;
-    case 6: return (u64)page + 4096 - (r >> 8 & 63);
-    case 7: return 0x38000000;
-    default: return (u64)page + (r >> 8 & 0xff8);
+    case 0:
+        return 0;
+    case 1:
+        return machine.ram_base + machine.ram_size - 8;
+    case 2:
+        return machine.gicd;
+    case 3:
+        return r;
+    case 4:
+        return ~7ul;
+    case 5:
+        return 0xffff000000000000ul | r >> 16;
+    case 6:
+        return (u64)page + 4096 - (r >> 8 & 63);
+    case 7:
+        return 0x38000000;
+    default:
+        return (u64)page + (r >> 8 & 0xff8);
     }
 }
 
@@ -35,14 +44,29 @@ static void scribble(u64 *seed)
     for (u32 i = 0; i < 512; i += 1 + (kit_random(seed) & 3)) {
         u64 r = kit_random(seed);
         switch (r & 7) {
-        case 0: words[i] = r >> 8; break;
-        case 1: words[i] = DOMID_SELF; break;
-        case 2: words[i] = r >> 8 & 15; break;
-        case 3: words[i] = handle(seed); break;
-        case 4: words[i] = (machine.ram_base >> 12) + (r >> 8) % (machine.ram_size >> 12); break;
-        case 5: words[i] = 0; break;
-        case 6: words[i] = ~0ul; break;
-        default: words[i] = (r >> 8 & 0xffff) << 32 | DOMID_SELF;
+        case 0:
+            words[i] = r >> 8;
+            break;
+        case 1:
+            words[i] = DOMID_SELF;
+            break;
+        case 2:
+            words[i] = r >> 8 & 15;
+            break;
+        case 3:
+            words[i] = handle(seed);
+            break;
+        case 4:
+            words[i] = (machine.ram_base >> 12) + (r >> 8) % (machine.ram_size >> 12);
+            break;
+        case 5:
+            words[i] = 0;
+            break;
+        case 6:
+            words[i] = ~0ul;
+            break;
+        default:
+            words[i] = (r >> 8 & 0xffff) << 32 | DOMID_SELF;
         }
     }
 }

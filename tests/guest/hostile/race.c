@@ -75,9 +75,8 @@ static void one(u64 *seed, u16 self)
         break;
     }
     default:
-        result = hypercall(HYPERCALL_event_channel_op, r >> 8 & 1 ? EVTCHNOP_alloc_unbound
-                                                                  : EVTCHNOP_close,
-                           (u64)page, 0, 0);
+        result = hypercall(HYPERCALL_event_channel_op,
+                           r >> 8 & 1 ? EVTCHNOP_alloc_unbound : EVTCHNOP_close, (u64)page, 0, 0);
     }
     odd += result > 0 || result < -133; /* errno.h ends there */
 }

@@ -17,7 +17,7 @@ static void on_irq(u32 intid)
     if (intid == machine.timer_irq[2]) {
         if (taken[cpu_id()] % 16) {
             write_sysreg(cntv_cval_el0, 0); /* expired again at once */
-        } else { /* let the rest of the storm have its turn */
+        } else {                            /* let the rest of the storm have its turn */
             write_sysreg(cntv_ctl_el0, 2);
         }
         isb();

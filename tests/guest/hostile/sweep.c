@@ -25,8 +25,7 @@ static bool spared(u32 op0, u32 op1, u32 crn, u32 crm, u32 op2, bool write)
         return op0 == 2 && write && crn == 0 && op2 == 2 && crm == 2;
     }
     if (op1 == 0) {
-        return (crn == 1 && crm == 0) || crn == 2 || crn == 4 ||
-               (crn == 12 && crm == 0) ||
+        return (crn == 1 && crm == 0) || crn == 2 || crn == 4 || (crn == 12 && crm == 0) ||
                (crn == 13 && op2 == 4) || (crn == 10 && crm == 2);
     }
     return op1 == 3 && crn == 4; /* NZCV, DAIF, DSPSR ... */
@@ -57,8 +56,7 @@ void guest_main(void)
             /* Bit 21 is L: 1 reads. op0 = 0 has no read form. */
             for (u32 v = 0; v < (write ? 1 : ARRAY_SIZE(values)); v++) {
                 /* MSR/MRS/SYS with t = 0. */
-                hostile_add(0xd5000000u | encoding << 5 | (write && op0 ? 1u << 21 : 0),
-                            values[v]);
+                hostile_add(0xd5000000u | encoding << 5 | (write && op0 ? 1u << 21 : 0), values[v]);
                 done++;
             }
         }

@@ -21,14 +21,22 @@ static u64 wild_entry(u64 *seed)
 {
     u64 r = kit_random(seed);
     switch (r & 7) {
-    case 0: return (u64)pool[r >> 8 & 3] | 3;
-    case 1: return (u64)mmu_l1 | 3;
-    case 2: return r | 3;
-    case 3: return machine.gicd | 3;
-    case 4: return (r & 0xfffffffff000) | 0x401;
-    case 5: return (machine.ram_base + (r >> 8) % machine.ram_size) | 0x703;
-    case 6: return 0;
-    default: return r;
+    case 0:
+        return (u64)pool[r >> 8 & 3] | 3;
+    case 1:
+        return (u64)mmu_l1 | 3;
+    case 2:
+        return r | 3;
+    case 3:
+        return machine.gicd | 3;
+    case 4:
+        return (r & 0xfffffffff000) | 0x401;
+    case 5:
+        return (machine.ram_base + (r >> 8) % machine.ram_size) | 0x703;
+    case 6:
+        return 0;
+    default:
+        return r;
     }
 }
 
@@ -48,11 +56,13 @@ static void flood(u64 *seed)
     for (u32 i = 0; i < 200; i++) {
         u64 r = kit_random(seed);
         u64 at = machine.ram_base + (r & 0xfffff) * 8;
-        __asm__ volatile("tlbi vmalle1is\n\ttlbi vae1is, %0\n\ttlbi aside1is, %0\n\ttlbi vaae1is, %0\n\t"
-                         "tlbi vale1, %0\n\tdsb ish" ::"r"(r));
-        __asm__ volatile("dc civac, %0\n\tdc cvau, %0\n\tic ivau, %0\n\tdc cvac, %0\n\tdc zva, %1\n\t"
-                         "ic ialluis\n\tdsb sy\n\tisb" ::"r"(at),
-                         "r"((u64)pool[3]));
+        __asm__ volatile(
+            "tlbi vmalle1is\n\ttlbi vae1is, %0\n\ttlbi aside1is, %0\n\ttlbi vaae1is, %0\n\t"
+            "tlbi vale1, %0\n\tdsb ish" ::"r"(r));
+        __asm__ volatile(
+            "dc civac, %0\n\tdc cvau, %0\n\tic ivau, %0\n\tdc cvac, %0\n\tdc zva, %1\n\t"
+            "ic ialluis\n\tdsb sy\n\tisb" ::"r"(at),
+            "r"((u64)pool[3]));
         if (i % 8 == 0) { /* by set and way: for no guest to use, and hypervisors may trap it */
             __asm__ volatile("dc cisw, %0\n\tdc csw, %0\n\tdc isw, %0" ::"r"(r & 0xfffffff2));
         }

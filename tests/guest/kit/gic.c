@@ -228,8 +228,7 @@ void gic_sgi(u32 cpu_mask, u32 intid)
         if (cpu_mask >> cpu & 1) {
             u64 a = machine.mpidr[cpu];
             write_sysreg(ICC_SGI1R, (a >> 32 & 0xff) << 48 | (a >> 16 & 0xff) << 32 |
-                                        (u64)intid << 24 | (a >> 8 & 0xff) << 16 |
-                                        1ul << (a & 15));
+                                        (u64)intid << 24 | (a >> 8 & 0xff) << 16 | 1ul << (a & 15));
         }
     }
     isb();

@@ -35,13 +35,13 @@ typedef int64_t s64;
 /* --- System registers and barriers --- */
 #define KIT_STR_(x) #x
 #define KIT_STR(x) KIT_STR_(x)
-#define read_sysreg(name)                                                                          \
-    ({                                                                                             \
-        u64 value_;                                                                                \
-        __asm__ volatile("mrs %0, " KIT_STR(name) : "=r"(value_)::"memory");                       \
-        value_;                                                                                    \
+#define read_sysreg(name)                                                    \
+    ({                                                                       \
+        u64 value_;                                                          \
+        __asm__ volatile("mrs %0, " KIT_STR(name) : "=r"(value_)::"memory"); \
+        value_;                                                              \
     })
-#define write_sysreg(name, value)                                                                  \
+#define write_sysreg(name, value) \
     __asm__ volatile("msr " KIT_STR(name) ", %x0" ::"rZ"((u64)(value)) : "memory")
 #define isb() __asm__ volatile("isb" ::: "memory")
 #define dsb() __asm__ volatile("dsb sy" ::: "memory")
@@ -97,20 +97,20 @@ extern const unsigned guest_flags; /* GUEST_*; 0 unless the guest defines it */
 /* --- What the device tree says (start.c) --- */
 struct machine {
     const void *fdt;
-    bool xen;          /* /hypervisor says xen,xen, or Xen's hypercall answers */
-    bool psci_hvc;     /* conduit: hvc, else smc */
+    bool xen;      /* /hypervisor says xen,xen, or Xen's hypercall answers */
+    bool psci_hvc; /* conduit: hvc, else smc */
     unsigned cpu_count;
     u64 mpidr[KIT_CPUS];
     u64 ram_base, ram_size; /* first bank */
     u64 ram2_base, ram2_size;
-    u64 uart;          /* 0: none */
+    u64 uart; /* 0: none */
     u32 uart_irq;
     bool uart_sbsa;
-    unsigned gic;      /* 2 or 3 */
+    unsigned gic; /* 2 or 3 */
     u64 gicd, gicr, gicc;
     u64 gicr_size;
-    u32 timer_irq[4];  /* secure, non-secure physical, virtual, hypervisor; 0: absent */
-    u32 event_irq;     /* Xen's event channel PPI, 0: none told */
+    u32 timer_irq[4]; /* secure, non-secure physical, virtual, hypervisor; 0: absent */
+    u32 event_irq;    /* Xen's event channel PPI, 0: none told */
     u64 grant_base, grant_size;
     char bootargs[128];
 };
@@ -283,9 +283,9 @@ static inline u64 ticks(void)
     isb();
     return read_sysreg(cntvct_el0);
 }
-u64 tick_rate(void);            /* per second */
+u64 tick_rate(void); /* per second */
 u64 us_to_ticks(u64 us);
-void delay_us(u64 us);          /* spins politely */
+void delay_us(u64 us); /* spins politely */
 /* Spin until *word != value or the time is over; true if it changed. */
 bool wait_change(volatile u32 *word, u32 value, u64 timeout_us);
 

@@ -25,8 +25,8 @@ struct smccc_result smccc_smc(u64 function, u64 a1, u64 a2, u64 a3)
 
 u64 psci_call(u64 function, u64 a1, u64 a2, u64 a3)
 {
-    struct smccc_result result = machine.psci_hvc ? smccc_hvc(function, a1, a2, a3)
-                                                  : smccc_smc(function, a1, a2, a3);
+    struct smccc_result result =
+        machine.psci_hvc ? smccc_hvc(function, a1, a2, a3) : smccc_smc(function, a1, a2, a3);
     return result.x[0];
 }
 

@@ -42,12 +42,12 @@ static void say_args(const char *start, const char *format, va_list args)
     unlock();
 }
 
-#define SAY(start, format)                                                                         \
-    do {                                                                                           \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        say_args(start, format, args);                                                             \
-        va_end(args);                                                                              \
+#define SAY(start, format)             \
+    do {                               \
+        va_list args;                  \
+        va_start(args, format);        \
+        say_args(start, format, args); \
+        va_end(args);                  \
     } while (0)
 
 void say(const char *format, ...)

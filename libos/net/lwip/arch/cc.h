@@ -10,14 +10,14 @@
 #include "libos/heap.h"
 #include "libos/random.h"
 
-#define LWIP_NO_STDINT_H     0
-#define LWIP_NO_INTTYPES_H   0
-#define LWIP_ERRNO_INCLUDE   <errno.h>
+#define LWIP_NO_STDINT_H 0
+#define LWIP_NO_INTTYPES_H 0
+#define LWIP_ERRNO_INCLUDE <errno.h>
 #define LWIP_TIMEVAL_PRIVATE 0
-#define BYTE_ORDER           __BYTE_ORDER__
+#define BYTE_ORDER __BYTE_ORDER__
 #ifndef LITTLE_ENDIAN
 #define LITTLE_ENDIAN __ORDER_LITTLE_ENDIAN__
-#define BIG_ENDIAN    __ORDER_BIG_ENDIAN__
+#define BIG_ENDIAN __ORDER_BIG_ENDIAN__
 #endif
 
 #define LWIP_PLATFORM_DIAG(arguments) ((void)0)
@@ -28,8 +28,8 @@
 #define LWIP_NOASSERT
 #define LWIP_PLATFORM_ASSERT(message) __builtin_trap()
 #endif
-#define LWIP_PLATFORM_HTONS(x)        __builtin_bswap16(x)
-#define LWIP_PLATFORM_HTONL(x)        __builtin_bswap32(x)
+#define LWIP_PLATFORM_HTONS(x) __builtin_bswap16(x)
+#define LWIP_PLATFORM_HTONL(x) __builtin_bswap32(x)
 
 void *libos_calloc(size_t count, size_t size);
 uint16_t net_checksum(const void *data, int size);

@@ -16,7 +16,7 @@
 typedef uint64_t s2_pte_t;
 
 #define S2_VALID (1ull << 0)
-#define S2_TABLE (1ull << 1) /* level 1, 2: a table. Level 3: a page */
+#define S2_TABLE (1ull << 1)         /* level 1, 2: a table. Level 3: a page */
 #define S2_ATTR_DEVICE (0x1ull << 2) /* Device-nGnRE */
 #define S2_ATTR_NORMAL (0xfull << 2) /* write-back, as the guest's stage 1 likes */
 #define S2_READ (1ull << 6)

@@ -5,16 +5,16 @@
 #ifndef ARCH_SYSREG_H
 #define ARCH_SYSREG_H
 
-#define sysreg_read(r)                                                                             \
-    ({                                                                                             \
-        uint64_t v_;                                                                               \
-        __asm__ volatile("mrs %0, " #r : "=r"(v_));                                                \
-        v_;                                                                                        \
+#define sysreg_read(r)                              \
+    ({                                              \
+        uint64_t v_;                                \
+        __asm__ volatile("mrs %0, " #r : "=r"(v_)); \
+        v_;                                         \
     })
-#define sysreg_write(r, val)                                                                       \
-    do {                                                                                           \
-        uint64_t w_ = (val);                                                                       \
-        __asm__ volatile("msr " #r ", %x0" : : "rZ"(w_) : "memory");                                \
+#define sysreg_write(r, val)                                         \
+    do {                                                             \
+        uint64_t w_ = (val);                                         \
+        __asm__ volatile("msr " #r ", %x0" : : "rZ"(w_) : "memory"); \
     } while (0)
 
 #define isb() __asm__ volatile("isb" : : : "memory")

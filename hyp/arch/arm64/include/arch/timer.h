@@ -30,10 +30,11 @@ static inline void arch_vtimer_stop(void)
 /* CTL last, so that the comparator never meets another guest's offset or deadline while enabled. */
 static inline void arch_vtimer_start(uint64_t offset_ticks, uint32_t ctl, uint64_t cval)
 {
-    __asm__ volatile("msr cntvoff_el2, %0\n\tmsr cntv_cval_el0, %1\n\tisb\n\tmsr cntv_ctl_el0, %2" ::"r"(
-                         offset_ticks),
-                     "r"(cval), "r"((uint64_t)ctl)
-                     : "memory");
+    __asm__ volatile(
+        "msr cntvoff_el2, %0\n\tmsr cntv_cval_el0, %1\n\tisb\n\tmsr cntv_ctl_el0, %2" ::"r"(
+            offset_ticks),
+        "r"(cval), "r"((uint64_t)ctl)
+        : "memory");
 }
 
 #endif

@@ -34,8 +34,8 @@ struct arch_pmu {
 struct arch_vcpu {
     uint64_t x[31];
     uint64_t elr, spsr;
-    uint64_t hcr;       /* trap configuration of this vCPU */
-    uint64_t vmpidr;    /* [const] */
+    uint64_t hcr;    /* trap configuration of this vCPU */
+    uint64_t vmpidr; /* [const] */
     uint64_t sp_el0, sp_el1, elr_el1, spsr_el1;
     uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, mair, amair, vbar, contextidr;
     uint64_t esr, far, afsr0, afsr1, par;

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 struct cpu;
-extern struct cpu *fake_cpu;       /* the CPU whose turn it is */
+extern struct cpu *fake_cpu;        /* the CPU whose turn it is */
 extern uint64_t fake_counter_ticks; /* time, advanced by the test */
 
 static inline struct cpu *this_cpu(void)
