@@ -44,7 +44,19 @@ check-machine-words:
 	    echo 'check-machine-words: the lines above belong into hyp/arch' >&2; exit 1; \
 	fi; echo 'check-machine-words: ok'
 
-CHECKS += check-format check-headers check-purity check-machine-words
+# What the analyses see is what is built for the board.
+CHECK_FLAGS = --target=aarch64-linux-gnu $(filter-out -flto% -ffat-lto-objects -ftrivial-auto% -g,$(HYP_CFLAGS)) \
+              $(HYP_INC) $(LIBFDT_FLAGS)
+CHECK_SRCS  = $(filter hyp/%.c lib/%.c,$(HYP_SRCS))
+
+# Each function holds what it says it REQUIRES, and releases what it took (hyp/lock.h).
+.PHONY: check-locks
+check-locks: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
+	$(Q)for source in $(CHECK_SRCS); do \
+	    clang-14 $(filter-out -W%,$(CHECK_FLAGS)) -Wno-everything -Wthread-safety -Werror -fsyntax-only $$source || exit 1; \
+	done; echo 'check-locks: ok'
+
+CHECKS += check-locks check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
 .PHONY: report

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Build a small guest root file system (cpio, gzip) from Debian packages.
 
-  initramfs.py [--arch arm64] [--package PKG]... [--program PKG:NAME]...
+  initramfs.py [--arch arm64] [--package PKG]... [--whole PKG]... [--program PKG:NAME]...
                [--kernel FLAVOUR --module NAME...] [--file FROM=TO]... [-o FILE]
 
 The base is busybox-static and the init scripts in tools/guest. --package adds
-a whole package with its dependencies; --program adds one program and the
+a whole package with its dependencies; --whole adds a package and only the
+libraries its programs are linked with; --program adds one program and the
 libraries it is linked with, which keeps images small; --module adds kernel
 modules with what they need and loads them at boot; --file adds a file or a
 folder of ours. The same request gives the same bytes, kept in the cache; the
@@ -29,7 +30,8 @@ import debian  # noqa: E402
 GUEST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
 
 # Of a whole package, what no test and no demo reads.
-DROPPED = re.compile(r"(usr/share/(doc|man|info|locale|lintian|bash-completion|zsh)|usr/include)(/|$)")
+DROPPED = re.compile(r"(usr/share/(doc|man|info|locale|lintian|bash-completion|zsh)|usr/include"
+                     r"|usr/lib/xen-[0-9.]+/lib/python)(/|$)")
 
 
 class Tree:
@@ -151,16 +153,10 @@ class Libraries:
         return found
 
 
-def add_program(tree, arch, package, name):
-    """Add one program and all libraries it is linked with."""
-    libraries = Libraries(debian.AptRoot(arch).open(), package)
-    found = libraries.find([f"{folder}/{name}" for folder in
-                            ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/xen-*/bin")])
-    if not found:
-        raise debian.Failure(f"package {package} holds no program {name}")
-    tree.add_host(*found)
+def add_libraries(tree, libraries, path):
+    """Add all libraries the program at `path` is linked with."""
     # libgcc_s is loaded by pthread_cancel() at run time, so no ELF header names it.
-    pending, interpreter = needed(found[0])
+    pending, interpreter = needed(path)
     done = set()
     if interpreter:
         pending.append("libgcc_s.so.1")
@@ -175,6 +171,30 @@ def add_program(tree, arch, package, name):
         real = os.path.realpath(path)
         tree.add_host(real, inside)
         pending += needed(real)[0]
+
+
+def add_program(tree, arch, package, name):
+    """Add one program and all libraries it is linked with."""
+    libraries = Libraries(debian.AptRoot(arch).open(), package)
+    found = libraries.find([f"{folder}/{name}" for folder in
+                            ("usr/bin", "usr/sbin", "bin", "sbin", "usr/lib/xen-*/bin")])
+    if not found:
+        raise debian.Failure(f"package {package} holds no program {name}")
+    tree.add_host(*found)
+    add_libraries(tree, libraries, found[0])
+
+
+def add_whole(tree, arch, package):
+    """Add one package as Debian ships it, and all libraries its programs are linked with."""
+    libraries = Libraries(debian.AptRoot(arch).open(), package)
+    where = libraries.fetched[package]
+    tree.add_folder(where, "", DROPPED)
+    for path in sorted(glob.glob(os.path.join(where, "**"), recursive=True)):
+        if os.path.isfile(path) and not os.path.islink(path) \
+                and not DROPPED.match(os.path.relpath(path, where)):
+            with open(path, "rb") as file:
+                if file.read(4) == b"\x7fELF":
+                    add_libraries(tree, libraries, path)
 
 
 # --- kernel modules ---------------------------------------------------------
@@ -265,6 +285,8 @@ def build(request):
     for where in debian.fetch(sorted(request.package), request.arch, deps=True) \
             if request.package else []:
         tree.add_folder(where, "", DROPPED)
+    for package in sorted(request.whole):
+        add_whole(tree, request.arch, package)
     for item in sorted(request.program):
         package, _, name = item.rpartition(":")
         add_program(tree, request.arch, package or name, name)
@@ -297,11 +319,12 @@ def request_key(request):
     key = hashlib.sha256()
     root = debian.AptRoot(request.arch).open()
     for package in ["busybox-static", "bash", "ncurses-base"] + sorted(request.package) \
-            + sorted(item.partition(":")[0] for item in request.program):
+            + sorted(request.whole) + sorted(item.partition(":")[0] for item in request.program):
         key.update(f"{package} {root.show(package)['Version']}\n".encode())
     if request.module:
         key.update(debian.kernel(request.kernel)["release"].encode())
-    key.update(repr((request.arch, request.module, request.file, sorted(request.program))).encode())
+    key.update(repr((request.arch, request.module, request.file, sorted(request.program))
+                    + tuple(sorted(request.whole))).encode())
     for path in own_files(request):
         with open(path, "rb") as file:
             key.update(path.encode() + b"\0" + str(os.stat(path).st_mode & 0o111).encode()
@@ -337,6 +360,7 @@ def parser():
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--arch", default="arm64", choices=("arm64", "armhf"))
     words.add_argument("--package", action="append", default=[], metavar="PKG")
+    words.add_argument("--whole", action="append", default=[], metavar="PKG")
     words.add_argument("--program", action="append", default=[], metavar="PKG:NAME")
     words.add_argument("--kernel", default="arm64", choices=sorted(debian.KERNELS),
                        help="whose modules --module means")

@@ -1,4 +1,4 @@
-/* Console commands about domains. Each function is one bounded step; see console-internal.h. */
+/* Console commands about domains. Each call of one is a bounded step; see console-internal.h. */
 #include "console-internal.h"
 
 #include <hyp/arch.h>
@@ -17,13 +17,6 @@
 #define TOP_PERIOD_NS 1000000000ull
 #define TOP_FIRST_NS 300000000ull
 
-/* Walk over all domains, one a step: the reference is kept in between. */
-static struct domain *next_domain(struct run *r)
-{
-    r->at = domain_next(r->at);
-    return r->at;
-}
-
 static uint64_t run_ticks(const struct domain *d)
 {
     uint64_t sum = 0, now = arch_counter_ticks();
@@ -32,6 +25,16 @@ static uint64_t run_ticks(const struct domain *d)
         sum += sched_runtime_ticks(d->vcpu[i], now);
     }
     return sum;
+}
+
+static uint64_t memory_mib(const struct domain *d)
+{
+    return frame_owned_count(d->id) >> (20 - FRAME_SHIFT);
+}
+
+static uint64_t milliseconds(uint64_t ticks)
+{
+    return ticks_to_ns(ticks) / 1000000;
 }
 
 static const char *state_of(const struct domain *d)
@@ -51,168 +54,110 @@ static const char *state_of(const struct domain *d)
     }
 }
 
-/* Configured domains that do not exist now. */
-static bool list_absent(unsigned n)
-{
-    const struct domain_config *all;
-    int count = config_all(&all);
-
-    if ((int)n >= count) {
-        return false;
-    }
-    struct domain *d = domain_get_by_name(all[n].name);
-    if (d) {
-        domain_put(d);
-    } else {
-        say("  -  %-16s %-11s start %s brings it back", all[n].name, "gone", all[n].name);
-    }
-    return true;
-}
-
-bool cmd_list(struct run *r)
-{
-    if (r->n == 0) {
-        say(" ID  NAME             STATE       vCPUs  MEMORY MiB   CPU TIME s  RESTARTS");
-        return true;
-    }
-    const struct domain *d = r->position ? NULL : next_domain(r);
-    if (!d) {
-        return list_absent((unsigned)r->position++);
-    }
-    uint64_t ms = ticks_to_ns(run_ticks(d)) / 1000000;
-    say("%3u  %-16s %-11s %5u  %10llu  %7llu.%03llu  %8u", d->id, d->name, state_of(d),
-        d->vcpu_count, (unsigned long long)(frame_owned_count(d->id) >> (20 - FRAME_SHIFT)),
-        (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), d->reboot_count);
-    return true;
-}
-
-bool cmd_vcpus(struct run *r)
-{
-    static const char *const states[] = {"offline", "asleep", "waiting", "running"};
-    struct sched_times t;
-
-    if (r->n == 0) {
-        say("vCPU  STATE     CPU      RAN ms   WAITED ms  CLASS");
-        return true;
-    }
-    if (r->n > r->domain->vcpu_count) {
-        return false;
-    }
-    struct vcpu *v = r->domain->vcpu[r->n - 1];
-    const struct sched_params *p = &v->sched.params;
-    sched_times(v, arch_counter_ticks(), &t);
-    say_part("%4u  %-8s  %3u  %10llu  %10llu  ", v->id, states[t.state], v->sched.home->id,
-             (unsigned long long)(ticks_to_ns(t.ticks[SCHED_RUNNING]) / 1000000),
-             (unsigned long long)(ticks_to_ns(t.ticks[SCHED_RUNNABLE]) / 1000000));
-    if (p->class == SCHED_REALTIME) {
-        say("real time, %llu of %llu us", (unsigned long long)(ticks_to_ns(p->budget_ticks) / 1000),
-            (unsigned long long)(ticks_to_ns(p->period_ticks) / 1000));
-    } else if (p->class == SCHED_DEDICATED) {
-        say("has the CPU for itself");
-    } else {
-        say("share, weight %u, cap %u%s", p->weight, p->cap_percent,
-            p->cap_percent ? " %" : " (none)");
-    }
-    return true;
-}
-
-/* What a domain_*() function did not like. */
-static bool report(struct run *r, int error, const char *done)
+void cmd_list(struct run *r)
 {
     const struct domain *d = r->domain;
 
+    if (!d) {
+        say("  -  %-16s %-11s start %s brings it back\n", r->config->name, "gone", r->config->name);
+        return;
+    }
+    uint64_t ms = milliseconds(run_ticks(d));
+    say("%3u  %-16s %-11s %5u  %10lu  %7lu.%03lu  %8u\n", d->id, d->name, state_of(d),
+        d->vcpu_count, memory_mib(d), ms / 1000, ms % 1000, d->reboot_count);
+}
+
+void cmd_vcpus(struct run *r)
+{
+    static const char *const states[] = {"offline", "asleep", "waiting", "running"};
+    struct vcpu *v = r->domain->vcpu[r->n];
+    const struct sched_params *p = &v->sched.params;
+    struct sched_times t;
+
+    sched_times(v, arch_counter_ticks(), &t);
+    say("%4u  %-8s  %3u  %10lu  %10lu  ", v->id, states[t.state], v->sched.home->id,
+        milliseconds(t.ticks[SCHED_RUNNING]), milliseconds(t.ticks[SCHED_RUNNABLE]));
+    if (p->class == SCHED_REALTIME) {
+        say("real time, %lu of %lu us\n", ticks_to_ns(p->budget_ticks) / 1000,
+            ticks_to_ns(p->period_ticks) / 1000);
+    } else if (p->class == SCHED_DEDICATED) {
+        say("has the CPU for itself\n");
+    } else {
+        say("share, weight %u, cap %u%s\n", p->weight, p->cap_percent,
+            p->cap_percent ? " %" : " (none)");
+    }
+}
+
+void report_order(const struct domain *d, int error, const char *done)
+{
     if (!error) {
-        say("%s %s.", d->name, done);
+        say("%s %s.\n", d->name, done);
     } else if (error == -XEN_EINVAL) {
-        say("Not possible while %s is %s.", d->name, state_of(d));
+        say("Not possible while %s is %s.\n", d->name, state_of(d));
     } else if (error == -XEN_EBUSY) {
-        say("Not possible: %s is %s, or an earlier order is still being carried out.", d->name,
+        say("Not possible: %s is %s, or an earlier order is still being carried out.\n", d->name,
             state_of(d));
     } else {
-        say("Not possible: error %d.", -error);
+        say("Not possible: error %d.\n", -error);
     }
-    return false;
 }
 
-bool cmd_pause(struct run *r)
-{
-    return report(r, domain_pause(r->domain), "is paused; unpause lets it go on");
-}
-
-bool cmd_unpause(struct run *r)
-{
-    return report(r, domain_unpause(r->domain), "goes on");
-}
-
-bool cmd_reboot(struct run *r)
-{
-    return report(r, domain_reboot(r->domain), "is being started again");
-}
-
-bool cmd_destroy(struct run *r)
-{
-    return report(r, domain_destroy(r->domain), "is being destroyed");
-}
-
-bool cmd_start(struct run *r)
+static const struct domain_config *find_config(const char *name)
 {
     const struct domain_config *all;
     int count = config_all(&all);
 
     for (int i = 0; i < count; i++) {
-        if (strcmp(all[i].name, r->argument) == 0) {
-            int error = domain_launch(&all[i]);
-            if (error == -XEN_EEXIST) {
-                say("%s exists already: reboot starts it again.", all[i].name);
-            } else if (error) {
-                say("%s cannot be started: %s (error %d).", all[i].name,
-                    error == -XEN_ENOMEM ? "not enough memory" : "see log", -error);
-            } else {
-                say("%s starts.", all[i].name);
-            }
-            return false;
+        if (strcmp(all[i].name, name) == 0) {
+            return &all[i];
         }
     }
-    say(*r->argument ? "No domain \"%s\" is configured; list shows them." : "%sUsage: start NAME",
-        r->argument);
-    return false;
+    return NULL;
 }
 
-bool cmd_console(struct run *r)
+void cmd_start(struct run *r)
 {
-    return false; /* command_step() switches when this command is out of the way */
+    const struct domain_config *c = find_config(r->argument);
+
+    if (!c) {
+        say(*r->argument ? "No domain \"%s\" is configured; list shows them.\n"
+                         : "%sUsage: start NAME\n",
+            r->argument);
+        return;
+    }
+    int error = domain_launch(c);
+    if (error == -XEN_EEXIST) {
+        say("%s exists already: reboot starts it again.\n", c->name);
+    } else if (error) {
+        say("%s cannot be started: %s (error %d).\n", c->name,
+            error == -XEN_ENOMEM ? "not enough memory" : "see log", -error);
+    } else {
+        say("%s starts.\n", c->name);
+    }
 }
 
-bool cmd_break(struct run *r)
+void cmd_break(struct run *r)
 {
     vuart_receive_break(r->domain);
-    say("Sent. In Linux the next key is the SysRq command: console %s, then h shows them.",
+    say("Sent. In Linux the next key is the SysRq command: console %s, then h shows them.\n",
         r->domain->name);
-    return false;
 }
 
-bool cmd_debug(struct run *r)
+void cmd_debug(struct run *r)
 {
     for (unsigned i = 0; i < r->domain->vcpu_count; i++) {
         evtchn_virq(r->domain->vcpu[i], VIRQ_DEBUG);
     }
-    say("Sent to the vCPUs of %s that listen.", r->domain->name);
-    return false;
+    say("Sent to the vCPUs of %s that listen.\n", r->domain->name);
 }
 
-bool cmd_links(struct run *r)
+void cmd_links(struct run *r)
 {
-    if (r->n == 0) {
-        say("CHANNELS  TO OTHERS  OWN GRANTS USED  OTHERS' GRANTS MAPPED  NAME");
-        return true;
+    if (r->domain) {
+        struct xen_links l = xen_links(r->domain);
+        say("%8u%11u%17u%23u  %s\n", l.channels, l.interdomain, l.grants_used, l.grants_mapped,
+            r->domain->name);
     }
-    struct domain *d = next_domain(r);
-    if (!d) {
-        return false;
-    }
-    struct xen_links l = xen_links(d);
-    say("%8u%11u%17u%23u  %s", l.channels, l.interdomain, l.grants_used, l.grants_mapped, d->name);
-    return true;
 }
 
 static bool next_number(const char **at, uint64_t *out)
@@ -230,101 +175,73 @@ static bool next_number(const char **at, uint64_t *out)
     return text_to_u64(word, out);
 }
 
-bool cmd_weight(struct run *r)
+void cmd_weight(struct run *r)
 {
-    struct sched_params p = {.class = SCHED_SHARE};
     const char *at = r->rest;
     uint64_t weight, cap = 0;
 
     if (!next_number(&at, &weight) || weight == 0 || weight > SCHED_WEIGHT_MAX ||
         (*at && (!next_number(&at, &cap) || cap > 100u * MAX_VCPUS))) {
-        say("Usage: weight NAME N [CAP]: N from 1 to %u, CAP in percent of one CPU, 0 for none.",
+        say("Usage: weight NAME N [CAP]: N from 1 to %u, CAP in percent of one CPU, 0 for none.\n",
             SCHED_WEIGHT_MAX);
-        return false;
+        return;
     }
-    p.weight = (uint32_t)weight;
-    p.cap_percent = (uint32_t)cap;
-    return report(r, sched_set(r->domain, &p), "has its new share");
+    struct sched_params p = {
+        .class = SCHED_SHARE, .weight = (uint32_t)weight, .cap_percent = (uint32_t)cap};
+    report_order(r->domain, sched_set(r->domain, &p), "has its new share");
 }
 
 static void show_registers(const struct crash_record *c)
 {
-    say("    vCPU %u  pc %016llx  pstate %08llx  syndrome %08llx  address %016llx", c->vcpu,
-        (unsigned long long)c->pc, (unsigned long long)c->pstate, (unsigned long long)c->esr,
-        (unsigned long long)c->far);
+    say("    vCPU %u  pc %016lx  pstate %08lx  syndrome %08lx  address %016lx\n", c->vcpu, c->pc,
+        c->pstate, c->esr, c->far);
     for (unsigned i = 0; i < 31; i++) {
-        say_part("    x%-2u %016llx", i, (unsigned long long)c->x[i]);
-        if (i % 3 == 2 || i == 30) {
-            say("%s", "");
-        }
+        say("    x%-2u %016lx%s", i, c->x[i], i % 3 == 2 || i == 30 ? "\n" : "");
     }
 }
 
-bool cmd_crash(struct run *r)
+void cmd_crash(struct run *r)
 {
-    const struct domain *d = r->domain ? (r->n ? NULL : r->domain) : next_domain(r);
+    const struct domain *d = r->domain;
 
-    if (!d) {
-        if (!r->domain && !r->position) {
-            say("No domain has crashed since it was made.");
-        }
-        return false;
-    }
-    if (d->crash) {
-        uint64_t ms = ticks_to_ns(d->crash->at_ticks) / 1000000;
-        say("%s, %llu.%03llu s after power-on: %s", d->name, (unsigned long long)(ms / 1000),
-            (unsigned long long)(ms % 1000), d->crash->why);
+    if (d && d->crash) {
+        uint64_t ms = milliseconds(d->crash->at_ticks);
+        say("%s, %lu.%03lu s after power-on: %s\n", d->name, ms / 1000, ms % 1000, d->crash->why);
         show_registers(d->crash);
-        r->position = 1;
-    } else if (r->domain) {
-        say("%s has not crashed since it was made.", d->name);
+    } else if (d) {
+        say("%s has not crashed since it was made.\n", d->name);
     }
-    return true;
 }
 
-bool cmd_dump(struct run *r)
+void cmd_dump(struct run *r)
 {
-    struct crash_record now = {0};
-
-    if (r->n >= r->domain->vcpu_count) {
-        return false;
-    }
     struct vcpu *v = r->domain->vcpu[r->n];
-    if (!sched_is_off(v)) {
-        say("  vCPU %u is in CPU %u: pause %s to see its registers", v->id, v->sched.home->id,
+    struct crash_record now = {.vcpu = v->id};
+
+    if (sched_is_off(v)) {
+        arch_vcpu_snapshot(v, &now);
+        show_registers(&now);
+    } else {
+        say("  vCPU %u is in CPU %u: pause %s to see its registers\n", v->id, v->sched.home->id,
             r->domain->name);
-        return true;
     }
-    now.vcpu = v->id;
-    arch_vcpu_snapshot(v, &now);
-    show_registers(&now);
-    return true;
 }
 
-bool cmd_rights(struct run *r)
+void cmd_rights(struct run *r)
 {
-    const struct domain *d = next_domain(r);
+    const struct domain_config *c = r->domain->config;
 
-    if (!d) {
-        return false;
+    say("  %-16s%s", r->domain->name,
+        c && c->rights ? "" : " none: its own memory, CPUs and devices only");
+    for (size_t at = 0; c && at < c->rights_len; at += strlen(c->rights + at) + 1) {
+        say(" %s;", c->rights + at);
     }
-    const char *list = d->config ? d->config->rights : NULL;
-    if (!list) {
-        say("  %-16s none: its own memory, CPUs and devices only", d->name);
-        return true;
-    }
-    say_part("  %-16s", d->name);
-    for (size_t at = 0; at < d->config->rights_len; at += strlen(list + at) + 1) {
-        say_part(" %s;", list + at);
-    }
-    say("%s", "");
-    return true;
+    say("\n");
 }
 
 /* top */
 
 static uint64_t top_since, top_interval;
-static uint64_t top_busy[MAX_CPUS];
 
 static unsigned permille(uint64_t part, uint64_t whole)
 {
@@ -333,57 +250,46 @@ static unsigned permille(uint64_t part, uint64_t whole)
 
 static void top_header(uint64_t now)
 {
+    static uint64_t busy[MAX_CPUS];
     struct sched_cpu_info info;
     struct frame_stats frames;
 
     top_interval = top_since ? now - top_since : 0;
     top_since = now;
     frame_stats(&frames);
-    say_part("\x1b[H\x1b[J");
-    say("%llu s up, %llu of %llu MiB free. Any key ends this.",
-        (unsigned long long)(ticks_to_ns(now) / 1000000000), (unsigned long long)(frames.free >> 8),
-        (unsigned long long)(frames.total >> 8));
-    say_part("CPUs, %% busy:");
+    say("\x1b[H\x1b[J%lu s up, %lu of %lu MiB free. Any key ends this.\nCPUs, %% busy:",
+        milliseconds(now) / 1000, frames.free >> 8, frames.total >> 8);
     for (uint32_t i = 0; i < cpu_count; i++) {
         sched_cpu_info(cpus[i], now, &info);
-        unsigned p = permille(info.busy_ticks - top_busy[i], top_interval);
-        top_busy[i] = info.busy_ticks;
-        say_part(" %u.%u", p / 10, p % 10);
+        unsigned p = permille(info.busy_ticks - busy[i], top_interval);
+        busy[i] = info.busy_ticks;
+        say(" %u.%u", p / 10, p % 10);
     }
-    say("%s", "");
-    say("%s", "");
-    say("  CPU %%   ID  NAME             STATE       vCPUs  MEMORY MiB");
+    say("\n\n  CPU %%   ID  NAME             STATE       vCPUs  MEMORY MiB\n");
 }
 
-/* The first picture is only the measure for the second. */
-bool cmd_top(struct run *r)
+/* A picture: a line each step, then a pause. The first one is only the measure for the second. */
+void cmd_top(struct run *r)
 {
     uint64_t now = arch_counter_ticks();
 
     if (r->stop) {
-        return false;
+        r->done = true;
+        r->wake_ticks = 0;
+        return;
     }
-    if (r->n == 0) {
-        top_since = 0;
-    }
-    if (!r->position) {
+    if (!r->domain) {
+        top_since = r->n ? top_since : 0;
         top_header(now);
-        r->position = 1;
-        return true;
     }
-    struct domain *d = next_domain(r);
-    if (!d) {
-        r->position = 0;
-        r->waiting = true;
-        r->wake_ticks = now + ns_to_ticks(top_interval ? TOP_PERIOD_NS : TOP_FIRST_NS);
-        return true;
-    }
-    uint64_t ran = run_ticks(d);
-    unsigned p = d->console ? permille(ran - d->console->top_ticks, top_interval) : 0;
-    if (d->console) {
+    r->domain = domain_next(r->domain);
+    const struct domain *d = r->domain;
+    r->wake_ticks = d ? 0 : now + ns_to_ticks(top_interval ? TOP_PERIOD_NS : TOP_FIRST_NS);
+    if (d && d->console) {
+        uint64_t ran = run_ticks(d);
+        unsigned p = permille(ran - d->console->top_ticks, top_interval);
         d->console->top_ticks = ran;
+        say(" %4u.%u  %3u  %-16s %-11s %5u  %10lu\n", p / 10, p % 10, d->id, d->name, state_of(d),
+            d->vcpu_count, memory_mib(d));
     }
-    say(" %4u.%u  %3u  %-16s %-11s %5u  %10llu", p / 10, p % 10, d->id, d->name, state_of(d),
-        d->vcpu_count, (unsigned long long)(frame_owned_count(d->id) >> (20 - FRAME_SHIFT)));
-    return true;
 }

@@ -1,4 +1,4 @@
-/* Console commands about the machine. Each function is one bounded step; see console-internal.h. */
+/* Console commands about the machine. Each call of one is a bounded step; see console-internal.h. */
 #include "console-internal.h"
 
 #include <hyp/arch.h>
@@ -12,148 +12,123 @@
 
 #define IRQS_PER_STEP 64u
 
-static unsigned long long kib(uint64_t frames)
+static uint64_t kib(uint64_t frames)
 {
     return frames << (FRAME_SHIFT - 10);
 }
 
-bool cmd_memory(struct run *r)
+void cmd_memory(struct run *r)
 {
+    const struct domain *d = r->domain;
     struct frame_stats s;
 
     if (r->n == 0) {
         frame_stats(&s);
-        say("%llu KiB of memory; %llu free (of these %llu to be scrubbed first), %llu the "
-            "domains',",
-            kib(s.total), kib(s.free), kib(s.dirty), kib(s.owned));
-        say("%llu the hypervisor's, and %llu its frame records.", kib(s.hyp),
-            (unsigned long long)(s.table_bytes >> 10));
-        say("       HAS KiB     LIMIT KiB   SPENT ON IT KiB   ALLOWANCE KiB  NAME");
-        return true;
+        say("%lu KiB of memory; %lu free (of these %lu to be scrubbed first), %lu the domains',\n"
+            "%lu the hypervisor's, and %lu its frame records.\n",
+            kib(s.total), kib(s.free), kib(s.dirty), kib(s.owned), kib(s.hyp), s.table_bytes >> 10);
+        say("       HAS KiB     LIMIT KiB   SPENT ON IT KiB   ALLOWANCE KiB  NAME\n");
     }
-    r->at = domain_next(r->at);
-    const struct domain *d = r->at;
-    if (!d) {
-        return false;
+    if (d) {
+        say("%14lu%14lu%18lu%16lu  %s\n", kib(frame_owned_count(d->id)), kib(d->max_frames),
+            kib(__atomic_load_n(&d->hyp_frames, __ATOMIC_RELAXED)), kib(d->hyp_frames_max),
+            d->name);
     }
-    say("%14llu%14llu%18llu%16llu  %s", kib(frame_owned_count(d->id)), kib(d->max_frames),
-        kib(__atomic_load_n(&d->hyp_frames, __ATOMIC_RELAXED)), kib(d->hyp_frames_max), d->name);
-    return true;
 }
 
-bool cmd_cpus(struct run *r)
+void cmd_cpus(struct run *r)
 {
+    const struct cpu *c = cpus[r->n];
     struct sched_cpu_info info;
     char who[DOMAIN_NAME_LEN + 8] = "idle";
 
-    if (r->n == 0) {
-        say("CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS");
-        return true;
-    }
-    if (r->n > cpu_count) {
-        return false;
-    }
-    struct cpu *c = cpus[r->n - 1];
-    sched_cpu_info(c, arch_counter_ticks(), &info);
+    sched_cpu_info(cpus[r->n], arch_counter_ticks(), &info);
     struct domain *d = info.domain == DOMID_INVALID ? NULL : domain_get(info.domain);
     if (d) {
         fmt(who, sizeof(who), "%s.%u", d->name, info.vcpu);
         domain_put(d);
     }
-    say("%3u  %-8llx  %-16s %8llu %8u %8u %9llu %11llu%s", c->id, (unsigned long long)c->arch_id,
-        who, (unsigned long long)(ticks_to_ns(info.busy_ticks) / 1000000000), info.waiting,
-        info.assigned, (unsigned long long)info.switch_count, (unsigned long long)c->irq_count,
-        info.dedicated ? "  dedicated" : "");
-    return true;
+    say("%3u  %-8lx  %-16s %8lu %8u %8u %9lu %11lu%s\n", c->id, c->arch_id, who,
+        ticks_to_ns(info.busy_ticks) / 1000000000, info.waiting, info.assigned, info.switch_count,
+        c->irq_count, info.dedicated ? "  dedicated" : "");
 }
 
-bool cmd_irqs(struct run *r)
+void cmd_irqs(struct run *r)
 {
+    uint32_t first = GIC_SPI_FIRST + r->n * IRQS_PER_STEP, virq = 0;
     struct domain *d = NULL;
-    uint32_t virq = 0;
 
-    if (r->n == 0) {
-        r->position = GIC_SPI_FIRST;
-        say("INTID  OWNER");
-        return true;
-    }
-    for (unsigned i = 0; i < IRQS_PER_STEP && r->position < gic_host.intid_count; i++) {
-        uint32_t intid = (uint32_t)r->position++;
-        if (!irq_owner(intid, &d, &virq)) {
+    for (uint32_t i = first; i < first + IRQS_PER_STEP && i < gic_host.intid_count; i++) {
+        if (!irq_owner(i, &d, &virq)) {
             continue;
         }
         if (d) {
-            say("%5u  %s, as its %u", intid, d->name, virq);
+            say("%5u  %s, as its %u\n", i, d->name, virq);
         } else {
-            say("%5u  the hypervisor", intid);
+            say("%5u  the hypervisor\n", i);
         }
     }
-    if (r->position < gic_host.intid_count) {
-        return true;
+    r->done = first + IRQS_PER_STEP >= gic_host.intid_count;
+    if (r->done) {
+        say("All others are nobody's. Timers, IPIs and virtual interrupts are per CPU: cpus counts "
+            "them.\n");
     }
-    say("All others are nobody's. Timers, IPIs and virtual interrupts are per CPU: cpus counts "
-        "them.");
-    return false;
 }
 
-bool cmd_log(struct run *r)
+void cmd_log(struct run *r)
 {
     char line[256];
 
-    if (!log_read(&r->position, line, sizeof(line))) {
-        return false;
+    r->done = !log_read(&r->position, line, sizeof(line));
+    if (!r->done) {
+        say("%s\n", line);
     }
-    say("%s", line);
-    return true;
 }
 
-bool cmd_version(struct run *r)
+void cmd_version(struct run *r)
 {
-    say("Bulkhead 0.1 for arm64, %u CPUs, GICv%u; Xen 4.17's interface for its guests.", cpu_count,
-        gic_host.version);
-    return false;
+    say("Bulkhead 0.1 for arm64, %u CPUs, GICv%u; Xen 4.17's interface for its guests.\n",
+        cpu_count, gic_host.version);
 }
 
-bool cmd_uptime(struct run *r)
+void cmd_uptime(struct run *r)
 {
     uint64_t s = ticks_to_ns(arch_counter_ticks()) / 1000000000;
 
-    say("Up %llu days, %llu:%02llu:%02llu.", (unsigned long long)(s / 86400),
-        (unsigned long long)(s / 3600 % 24), (unsigned long long)(s / 60 % 60),
-        (unsigned long long)(s % 60));
-    return false;
+    say("Up %lu days, %lu:%02lu:%02lu.\n", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
 }
 
-bool cmd_quiet(struct run *r)
+void cmd_quiet(struct run *r)
 {
-    if (strcmp(r->argument, "on") == 0) {
-        console_set_quiet(true);
-    } else if (strcmp(r->argument, "off") == 0) {
-        console_set_quiet(false);
-    } else if (*r->argument) {
-        say("Usage: quiet [on|off]");
-        return false;
+    bool on = strcmp(r->argument, "on") == 0;
+
+    if (*r->argument && !on && strcmp(r->argument, "off") != 0) {
+        say("Usage: quiet [on|off]\n");
+        return;
     }
-    say("Lines of other consoles are %s.", console_quiet() ? "held back" : "shown as they come");
-    return false;
+    lock(&screen.lock);
+    screen.quiet = *r->argument ? on : screen.quiet;
+    on = screen.quiet;
+    unlock(&screen.lock);
+    say("Lines of other consoles are %s.\n", on ? "held back" : "shown as they come");
 }
 
-static bool power(struct run *r, bool reset)
+static void power(struct run *r, bool reset)
 {
     if (strcmp(r->argument, "now") != 0) {
-        say("That ends all domains at once. If you mean it: %s now", r->command->name);
-        return false;
+        say("That ends all domains at once. If you mean it: %s now\n", r->command->name);
+        return;
     }
     log_line("The machine %s, by order of the console.", reset ? "restarts" : "is switched off");
     arch_power(reset);
 }
 
-bool cmd_poweroff(struct run *r)
+void cmd_poweroff(struct run *r)
 {
-    return power(r, false);
+    power(r, false);
 }
 
-bool cmd_restart(struct run *r)
+void cmd_restart(struct run *r)
 {
-    return power(r, true);
+    power(r, true);
 }

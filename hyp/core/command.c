@@ -6,45 +6,59 @@
 #include "console-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/config.h>
+#include <hyp/cpu.h>
 #include <hyp/log.h>
-#include <hyp/timer.h>
 #include <lib/string.h>
 #include <lib/text.h>
 
-const struct command commands[] = {
-    {"list", "", "the domains: state, memory, CPU time", .step = cmd_list},
-    {"vcpus", "NAME", "a domain's vCPUs: where and how long they ran", true, .step = cmd_vcpus},
-    {"console", "NAME", "keyboard and screen to that domain (as does Ctrl-T)", true,
+static void cmd_help(struct run *r);
+static void cmd_console(struct run *r);
+
+static const struct command commands[] = {
+    {"list", "", "the domains: state, memory, CPU time", CONFIGURED, .step = cmd_list,
+     .header = " ID  NAME             STATE       vCPUs  MEMORY MiB   CPU TIME s  RESTARTS\n"},
+    {"vcpus", "NAME", "a domain's vCPUs: where and how long they ran", VCPUS, MUST_NAME,
+     .header = "vCPU  STATE     CPU      RAN ms   WAITED ms  CLASS\n", .step = cmd_vcpus},
+    {"console", "NAME", "keyboard and screen to that domain (as does Ctrl-T)", ONCE, MUST_NAME,
      .step = cmd_console},
-    {"pause", "NAME", "stop its vCPUs", true, .step = cmd_pause},
-    {"unpause", "NAME", "let them go on", true, .step = cmd_unpause},
-    {"reboot", "NAME", "start it again from its pristine images", true, .step = cmd_reboot},
-    {"destroy", "NAME", "end it and free its memory; start brings it back", true,
-     .step = cmd_destroy},
+    {"pause", "NAME", "stop its vCPUs", ONCE, MUST_NAME, .order = domain_pause,
+     .done = "is paused; unpause lets it go on"},
+    {"unpause", "NAME", "let them go on", ONCE, MUST_NAME, .order = domain_unpause,
+     .done = "goes on"},
+    {"reboot", "NAME", "start it again from its pristine images", ONCE, MUST_NAME,
+     .order = domain_reboot, .done = "is being started again"},
+    {"destroy", "NAME", "end it and free its memory; start brings it back", ONCE, MUST_NAME,
+     .order = domain_destroy, .done = "is being destroyed"},
     {"start", "NAME", "start a domain that was powered off or destroyed", .step = cmd_start},
-    {"break", "NAME", "a break on its serial line (Linux: SysRq)", true, .step = cmd_break},
-    {"debug", "NAME", "VIRQ_DEBUG to its vCPUs", true, .step = cmd_debug},
-    {"weight", "NAME N [CAP]", "its share of the CPUs (256 is usual), and a cap in percent", true,
-     .step = cmd_weight},
-    {"crash", "[NAME]", "the last crash: why, and the registers", true, true, cmd_crash},
-    {"dump", "NAME", "the registers of its vCPUs that do not run", true, .step = cmd_dump},
-    {"rights", "", "what each domain may do to others", .step = cmd_rights},
-    {"top", "", "who uses the CPUs, live; any key ends it", .step = cmd_top},
-    {"cpus", "", "the CPUs: who runs, how busy", .step = cmd_cpus},
-    {"memory", "", "where the memory is", .step = cmd_memory},
-    {"links", "", "what ties domains together: channels, grants", .step = cmd_links},
-    {"irqs", "", "who has which interrupt", .step = cmd_irqs},
-    {"log", "", "the log from its beginning", .step = cmd_log},
+    {"break", "NAME", "a break on its serial line (Linux: SysRq)", ONCE, MUST_NAME,
+     .step = cmd_break},
+    {"debug", "NAME", "VIRQ_DEBUG to its vCPUs", ONCE, MUST_NAME, .step = cmd_debug},
+    {"weight", "NAME N [CAP]", "its share of the CPUs (256 is usual), and a cap in percent", ONCE,
+     MUST_NAME, .step = cmd_weight},
+    {"crash", "[NAME]", "the last crash: why, and the registers", DOMAINS, MAY_NAME,
+     .step = cmd_crash},
+    {"dump", "NAME", "the registers of its vCPUs that do not run", VCPUS, MUST_NAME,
+     .step = cmd_dump},
+    {"rights", "", "what each domain may do to others", DOMAINS, .step = cmd_rights},
+    {"top", "", "who uses the CPUs, live; any key ends it", STEPS, .step = cmd_top},
+    {"cpus", "", "the CPUs: who runs, how busy", CPUS, .step = cmd_cpus,
+     .header =
+         "CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS\n"},
+    {"memory", "", "where the memory is", DOMAINS, .step = cmd_memory},
+    {"links", "", "what ties domains together: channels, grants", DOMAINS, .step = cmd_links,
+     .header = "CHANNELS  TO OTHERS  OWN GRANTS USED  OTHERS' GRANTS MAPPED  NAME\n"},
+    {"irqs", "", "who has which interrupt", STEPS, .step = cmd_irqs, .header = "INTID  OWNER\n"},
+    {"log", "", "the log from its beginning", STEPS, .step = cmd_log},
     {"quiet", "[on|off]", "hold back other consoles' lines", .step = cmd_quiet},
     {"uptime", "", "time since power-on", .step = cmd_uptime},
     {"version", "", "what runs here", .step = cmd_version},
     {"restart", "now", "restart the whole machine", .step = cmd_restart},
     {"poweroff", "now", "switch the whole machine off", .step = cmd_poweroff},
-    {"help", "", "this list", .step = cmd_help},
+    {"help", "", "this list", STEPS, .step = cmd_help},
 };
-const unsigned command_count = ARRAY_LEN(commands);
 
-static struct run run;            /* the one command that runs; its `command` is NULL if none */
+static struct run run;            /* the one command that runs */
 static char words[EDIT_LINE_MAX]; /* its line, cut into words */
 
 bool command_running(void)
@@ -52,43 +66,33 @@ bool command_running(void)
     return run.command != NULL;
 }
 
-static void finish(void)
+void command_abort(void)
 {
     if (run.domain) {
         domain_put(run.domain);
     }
-    if (run.at) {
-        domain_put(run.at);
-    }
     run = (struct run){0};
-}
-
-void command_abort(void)
-{
-    finish();
 }
 
 /* The command of that name, or the only one that begins so. */
 static const struct command *find(const char *name)
 {
     const struct command *found = NULL;
-    size_t n = strlen(name);
 
-    for (unsigned i = 0; i < command_count; i++) {
-        if (strcmp(commands[i].name, name) == 0) {
-            return &commands[i];
+    for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
         }
-        if (strncmp(commands[i].name, name, n) == 0) {
+        if (strncmp(c->name, name, strlen(name)) == 0) {
             if (found) {
-                say("\"%s\" may be %s or %s: type more of it.", name, found->name,
-                    commands[i].name);
+                say("\"%s\" may be %s or %s: type more of it.\n", name, found->name, c->name);
                 return NULL;
             }
-            found = &commands[i];
+            found = c;
         }
     }
     if (!found) {
-        say("There is no command \"%s\"; help lists them.", name);
+        say("There is no command \"%s\"; help lists them.\n", name);
     }
     return found;
 }
@@ -125,62 +129,127 @@ void command_begin(const char *line)
 {
     char *at = words;
 
-    finish();
-    memcpy(words, line, sizeof(words));
-    words[sizeof(words) - 1] = 0;
+    command_abort();
+    (void)text_copy(words, sizeof(words), line);
     const char *name = next_word(&at);
-    if (!*name) {
-        return;
-    }
-    const struct command *c = find(name);
+    const struct command *c = *name ? find(name) : NULL;
     if (!c) {
         return;
     }
     run.argument = next_word(&at);
     run.rest = at;
-    if (c->takes_domain && (*run.argument || !c->optional)) {
-        run.domain = find_domain(run.argument);
-        if (!run.domain) {
-            say(*run.argument ? "There is no domain \"%s\"; list shows them." : "%sUsage: %s %s",
-                run.argument, c->name, c->arguments);
-            return;
-        }
+    run.named = c->naming == MUST_NAME || (c->naming == MAY_NAME && *run.argument);
+    if (run.named && !(run.domain = find_domain(run.argument))) {
+        say(*run.argument ? "There is no domain \"%s\"; list shows them.\n" : "%sUsage: %s %s\n",
+            run.argument, c->name, c->arguments);
+        return;
+    }
+    if (c->header) {
+        say("%s", c->header);
     }
     run.command = c;
 }
 
-bool command_step(void)
+/* A domain that is configured and does not exist. */
+static bool next_absent(struct run *r)
 {
-    if (!run.command) {
-        return false;
-    }
-    if (run.waiting && !run.stop && arch_counter_ticks() < run.wake_ticks) {
-        console_work_in(ticks_to_ns(run.wake_ticks - arch_counter_ticks()));
-        return false;
-    }
-    run.waiting = false;
-    bool (*step)(struct run *) = run.command->step;
-    bool more = step(&run);
-    run.n++;
-    if (!more) {
-        domid_t to = run.domain && step == cmd_console ? run.domain->id : DOMID_INVALID;
-        finish();
-        if (to != DOMID_INVALID && !console_focus(to)) {
-            say("That domain has no console.");
+    const struct domain_config *all;
+    uint64_t count = (uint64_t)config_all(&all);
+
+    while (r->position < count) {
+        r->config = &all[r->position++];
+        struct domain *d = domain_get_by_name(r->config->name);
+        if (!d) {
+            return true;
         }
+        domain_put(d);
     }
-    return more;
+    return false;
+}
+
+/* Is there anything (more) for the step to be called for? */
+static bool next(struct run *r)
+{
+    switch (r->command->walk) {
+    case ONCE:
+        return r->n == 0;
+    case CONFIGURED:
+        if (r->config) {
+            return next_absent(r);
+        }
+        r->domain = domain_next(r->domain);
+        return r->domain || next_absent(r);
+    case DOMAINS:
+        if (r->named) {
+            return r->n == 0;
+        }
+        r->domain = domain_next(r->domain);
+        return r->domain || r->n == 0;
+    case VCPUS:
+        return r->n < r->domain->vcpu_count;
+    case CPUS:
+        return r->n < cpu_count;
+    case STEPS:
+        return !r->done;
+    }
+    return false;
+}
+
+uint64_t command_step(void)
+{
+    const struct command *c = run.command;
+
+    if (c && arch_counter_ticks() < run.wake_ticks && !run.stop) {
+        return run.wake_ticks;
+    }
+    if (c && next(&run)) {
+        if (c->order) {
+            report_order(run.domain, c->order(run.domain), c->done);
+        } else {
+            c->step(&run);
+        }
+        run.n++;
+        return run.command ? run.wake_ticks : TICKS_NEVER;
+    }
+    command_abort();
+    return TICKS_NEVER;
 }
 
 void command_key(char key)
 {
     enum { CTRL_C = 3 };
 
-    if (run.waiting) {
+    if (run.wake_ticks) {
         run.stop = true;
     } else if (key == CTRL_C) {
-        finish();
-        say("^C");
+        command_abort();
+        say("^C\n");
+    }
+}
+
+/* Switching ends this very command, which would go on behind the other console's back. */
+static void cmd_console(struct run *r)
+{
+    domid_t to = r->domain->id;
+
+    if (!console_focus(to)) {
+        say("That domain has no console.\n");
+    }
+}
+
+static void cmd_help(struct run *r)
+{
+    const struct command *c = &commands[r->n];
+    char usage[40];
+
+    fmt(usage, sizeof(usage), "%s %s", c->name, c->arguments);
+    say("  %-20s %s\n", usage, c->help);
+    r->done = r->n + 1 == ARRAY_LEN(commands);
+    if (r->done) {
+        say("NAME is a domain's name or number; Tab completes, the beginning of a command will "
+            "do.\n");
+        say("Ctrl-T moves keyboard and screen to the next console. Under QEMU, Ctrl-A x ends it "
+            "all.\n");
     }
 }
 
@@ -189,6 +258,7 @@ void command_key(char key)
 struct candidates {
     const char *typed;
     unsigned length, count;
+    bool show;
     char common[DOMAIN_NAME_LEN]; /* what all of them begin with */
 };
 
@@ -198,6 +268,9 @@ static void consider(struct candidates *c, const char *word)
 
     if (strncmp(word, c->typed, c->length) != 0) {
         return;
+    }
+    if (c->show) {
+        say("%s  ", word);
     }
     if (c->count++ == 0) {
         (void)text_copy(c->common, sizeof(c->common), word);
@@ -209,21 +282,17 @@ static void consider(struct candidates *c, const char *word)
     c->common[i] = 0;
 }
 
-static void consider_all(struct candidates *c, bool names, bool show)
+/* Commands, or domains. */
+static void consider_all(struct candidates *c, bool domains)
 {
     struct domain *d = NULL;
 
-    for (unsigned i = 0; !names && i < command_count; i++) {
+    c->count = 0;
+    for (unsigned i = 0; !domains && i < ARRAY_LEN(commands); i++) {
         consider(c, commands[i].name);
-        if (show && strncmp(commands[i].name, c->typed, c->length) == 0) {
-            say_part("%s  ", commands[i].name);
-        }
     }
-    while (names && (d = domain_next(d))) {
+    while (domains && (d = domain_next(d))) {
         consider(c, d->name);
-        if (show && strncmp(d->name, c->typed, c->length) == 0) {
-            say_part("%s  ", d->name);
-        }
     }
 }
 
@@ -239,31 +308,16 @@ bool command_complete(const char *line, unsigned at, char word[DOMAIN_NAME_LEN],
     memcpy(prefix, line + start, at - start);
     prefix[at - start] = 0;
     struct candidates c = {.typed = prefix, .length = at - start};
-    consider_all(&c, start != 0, false);
-    if (c.count == 0 || (c.count > 1 && strlen(c.common) == c.length)) {
-        if (c.count) {
-            say("%s", "");
-            consider_all(&c, start != 0, true);
-            say("%s", "");
-        }
+    consider_all(&c, start != 0);
+    if (c.count > 1 && strlen(c.common) == c.length) {
+        say("\n");
+        c.show = true;
+        consider_all(&c, start != 0);
+        say("\n");
         return false;
     }
     (void)text_copy(word, DOMAIN_NAME_LEN, c.common);
     *typed = c.length;
     *whole = c.count == 1;
-    return true;
-}
-
-bool cmd_help(struct run *r)
-{
-    char usage[40];
-
-    if (r->n < command_count) {
-        fmt(usage, sizeof(usage), "%s %s", commands[r->n].name, commands[r->n].arguments);
-        say("  %-20s %s", usage, commands[r->n].help);
-        return true;
-    }
-    say("NAME is a domain's name or number; Tab completes, the beginning of a command will do.");
-    say("Ctrl-T moves keyboard and screen to the next console. Under QEMU, Ctrl-A x ends it all.");
-    return false;
+    return c.count != 0;
 }

@@ -27,13 +27,6 @@ void edit_remember(struct editor *e)
     }
 }
 
-static void erase(struct editor *e, unsigned from, unsigned to)
-{
-    memmove(e->line + from, e->line + to, e->length - to + 1);
-    e->length -= to - from;
-    e->at = from;
-}
-
 static bool insert(struct editor *e, char c)
 {
     if (e->length + 1 >= EDIT_LINE_MAX) {
@@ -43,6 +36,19 @@ static bool insert(struct editor *e, char c)
     e->line[e->at++] = c;
     e->length++;
     return true;
+}
+
+static enum edit_result move(struct editor *e, unsigned to)
+{
+    e->at = to;
+    return EDIT_REDRAW;
+}
+
+static enum edit_result cut(struct editor *e, unsigned from, unsigned to)
+{
+    memmove(e->line + from, e->line + to, e->length - to + 1);
+    e->length -= to - from;
+    return move(e, from);
 }
 
 static unsigned word_start(const struct editor *e)
@@ -58,26 +64,26 @@ static unsigned word_start(const struct editor *e)
     return at;
 }
 
-static bool walk_history(struct editor *e, int step)
+static enum edit_result walk_history(struct editor *e, int step)
 {
     unsigned oldest = e->history_count > EDIT_HISTORY ? e->history_count - EDIT_HISTORY : 0;
     unsigned to = e->history_at + (unsigned)step;
 
     if (step < 0 ? e->history_at == oldest : e->history_at == e->history_count) {
-        return false;
+        return EDIT_NOTHING;
     }
     if (e->history_at == e->history_count) {
         memcpy(e->saved, e->line, EDIT_LINE_MAX);
     }
     e->history_at = to;
     memcpy(e->line, to == e->history_count ? e->saved : history_line(e, to), EDIT_LINE_MAX);
-    e->length = e->at = (unsigned)strlen(e->line);
-    return true;
+    e->length = (unsigned)strlen(e->line);
+    return move(e, e->length);
 }
 
 void edit_complete(struct editor *e, unsigned typed, const char *word, bool whole)
 {
-    erase(e, e->at - typed, e->at);
+    (void)cut(e, e->at - typed, e->at);
     while (*word && insert(e, *word)) {
         word++;
     }
@@ -86,72 +92,40 @@ void edit_complete(struct editor *e, unsigned typed, const char *word, bool whol
     }
 }
 
-static enum edit_result move(struct editor *e, bool possible, unsigned to)
+/* Escape sequences of cursor keys and their like, as the control key that does the same; 0: none. */
+static char in_escape(struct editor *e, char key)
 {
-    if (possible) {
-        e->at = to;
-    }
-    return possible ? EDIT_REDRAW : EDIT_NOTHING;
-}
+    static const struct {
+        char last, same; /* a digit: the parameter before ~ */
+    } keys[] = {{'A', CTRL_P}, {'B', CTRL_N}, {'C', CTRL_F}, {'D', CTRL_B},
+                {'H', CTRL_A}, {'1', CTRL_A}, {'7', CTRL_A}, {'F', CTRL_E},
+                {'4', CTRL_E}, {'8', CTRL_E}, {'3', CTRL_D}};
 
-static enum edit_result cut(struct editor *e, unsigned from, unsigned to)
-{
-    if (from < to) {
-        erase(e, from, to);
-    }
-    return from < to ? EDIT_REDRAW : EDIT_NOTHING;
-}
-
-/* The last character of an escape sequence: cursor keys and their like. */
-static enum edit_result escape_key(struct editor *e, char key)
-{
-    switch (key == '~' ? (char)('0' + e->parameter % 10) : key) {
-    case 'A':
-        return walk_history(e, -1) ? EDIT_REDRAW : EDIT_NOTHING;
-    case 'B':
-        return walk_history(e, 1) ? EDIT_REDRAW : EDIT_NOTHING;
-    case 'C':
-        return move(e, e->at < e->length, e->at + 1);
-    case 'D':
-        return move(e, e->at > 0, e->at - 1);
-    case 'H':
-    case '1':
-    case '7':
-        return move(e, true, 0);
-    case 'F':
-    case '4':
-    case '8':
-        return move(e, true, e->length);
-    case '3':
-        return cut(e, e->at, e->at < e->length ? e->at + 1 : e->at);
-    default:
-        return EDIT_NOTHING;
-    }
-}
-
-static enum edit_result in_escape(struct editor *e, char key)
-{
     if (e->escape == 1) {
         e->escape = key == '[' || key == 'O' ? 2 : 0;
         e->parameter = 0;
-        return EDIT_NOTHING;
+        return 0;
     }
-    if (key >= '0' && key <= '9') {
-        e->parameter = (e->parameter * 10 + (unsigned)(key - '0')) % 1000;
-        return EDIT_NOTHING;
-    }
-    if (key == ';') {
-        e->parameter = 0;
-        return EDIT_NOTHING;
+    if ((key >= '0' && key <= '9') || key == ';') {
+        e->parameter = key == ';' ? 0 : (e->parameter * 10 + (unsigned)(key - '0')) % 1000;
+        return 0;
     }
     e->escape = 0;
-    return escape_key(e, key);
+    char last = key == '~' ? (char)('0' + e->parameter % 10) : key;
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+        if (keys[i].last == last) {
+            return keys[i].same;
+        }
+    }
+    return 0;
 }
 
 enum edit_result edit_key(struct editor *e, char key)
 {
+    unsigned left = e->at ? e->at - 1 : 0, right = e->at < e->length ? e->at + 1 : e->at;
+
     if (e->escape) {
-        return in_escape(e, key);
+        key = in_escape(e, key);
     }
     switch (key) {
     case '\r':
@@ -166,20 +140,20 @@ enum edit_result edit_key(struct editor *e, char key)
         return EDIT_CANCEL;
     case CTRL_L:
         return EDIT_CLEAR;
-    case CTRL_A:
-        return move(e, true, 0);
-    case CTRL_E:
-        return move(e, true, e->length);
-    case CTRL_B:
-        return escape_key(e, 'D');
-    case CTRL_F:
-        return escape_key(e, 'C');
     case CTRL_P:
-        return escape_key(e, 'A');
+        return walk_history(e, -1);
     case CTRL_N:
-        return escape_key(e, 'B');
+        return walk_history(e, 1);
+    case CTRL_A:
+        return move(e, 0);
+    case CTRL_E:
+        return move(e, e->length);
+    case CTRL_B:
+        return move(e, left);
+    case CTRL_F:
+        return move(e, right);
     case CTRL_D:
-        return cut(e, e->at, e->at < e->length ? e->at + 1 : e->at);
+        return cut(e, e->at, right);
     case CTRL_K:
         return cut(e, e->at, e->length);
     case CTRL_U:
@@ -188,7 +162,7 @@ enum edit_result edit_key(struct editor *e, char key)
         return cut(e, word_start(e), e->at);
     case BACKSPACE:
     case DELETE:
-        return cut(e, e->at ? e->at - 1 : 0, e->at);
+        return cut(e, left, e->at);
     default:
         if (key < ' ' || key > '~' || !insert(e, key)) {
             return EDIT_NOTHING;

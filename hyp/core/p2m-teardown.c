@@ -127,7 +127,7 @@ int p2m_teardown(struct domain *d)
     if (p->root.v == 0) {
         return 0;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     p2m_flush_locked(d);
     while (steps < TEARDOWN_STEPS && (p->dying != 0 || next_dying(d))) {
         (void)empty_dying(d, &steps);
@@ -139,7 +139,7 @@ int p2m_teardown(struct domain *d)
         p->max_gfn = gfn(0);
         CHECK(p->table_frames == 1ull << arch_s2_root_order());
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return done ? 0 : -XEN_ERESTART;
 }
 

@@ -366,7 +366,7 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
         return -XEN_EINVAL;
     }
     uint64_t end = at.v + count;
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     /* A single one is looked at when it is mapped. */
     int error = count == 1 || range_empty(p, at.v, end) ? 0 : -XEN_EEXIST;
     if (error == 0) {
@@ -378,7 +378,7 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
     if (error == 0 && end > p->max_gfn.v) {
         p->max_gfn = gfn(end);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -390,13 +390,13 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     if (!range_ok(p, at, count)) {
         return -XEN_EINVAL;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     int error = split_edges(d, at.v, at.v + count);
     if (error == 0) {
         clear_range(d, at.v, at.v + count);
         p2m_flush_locked(d);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -423,7 +423,7 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
     if (g.v >= p->gfn_limit) {
         return -XEN_ENOENT;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     p2m_descend(p, g, &path);
     int error = may_take(&path, g, types);
     while (error == 0 && path.level < P2M_LEVELS) {
@@ -434,7 +434,7 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
         *out = (struct p2m_entry){arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e), 0};
         clear_leaf(d, &path, g.v);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }
 
@@ -558,7 +558,7 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
     if (!range_ok(p, at, count) || !p2m_is_ram(t)) {
         return -XEN_EINVAL;
     }
-    lock(&p->lock);
+    lock(&d->p2m.lock);
     int error = only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;
     if (error == 0) {
         error = split_edges(d, at.v, at.v + count);
@@ -566,6 +566,6 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
     if (error == 0) {
         set_rights(d, at.v, at.v + count, t);
     }
-    unlock(&p->lock);
+    unlock(&d->p2m.lock);
     return error;
 }

@@ -85,7 +85,7 @@ static struct cpu *find_room(const struct vcpu *v, uint64_t mask, const struct s
 }
 
 /* Everybody who may not be here any more goes. Bounded by who is here. */
-static void vacate(struct cpu *c) NO_LOCK_ANALYSIS
+static void vacate(struct cpu *c) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     for (uint32_t left = c->sched.assigned_count; left; left--) {
         struct vcpu *v, *found = NULL;
@@ -111,8 +111,8 @@ static bool should_move(const struct vcpu *v, const struct cpu *home)
            (is_queued(v) && (mask_read(&sched_idle_mask) & allowed_mask(v)));
 }
 
-static void apply(struct vcpu *v, const struct sched_params *p,
-                  struct cpu *reserved) NO_LOCK_ANALYSIS
+static void apply(struct vcpu *v, const struct sched_params *p, struct cpu *reserved)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
     struct sched_vcpu *s = &v->sched;
@@ -246,7 +246,8 @@ static int move_reservation(struct vcpu *v, uint64_t mask)
     return 0;
 }
 
-int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask) NO_LOCK_ANALYSIS
+int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     uint64_t online = cpu_mask & mask_read(&sched_online_mask);
     int err = 0;
@@ -307,7 +308,7 @@ void sched_vcpu_init(struct vcpu *v)
     unlock(&home->sched.lock);
 }
 
-void sched_vcpu_destroy(struct vcpu *v) NO_LOCK_ANALYSIS
+void sched_vcpu_destroy(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     lock(&sched_config_lock);
     if (v->sched.reserved) {

@@ -119,11 +119,12 @@ void budget_wake(struct vcpu *v, uint64_t now); /* before it is queued after a s
 void budget_give_back(struct vcpu *v);          /* it sleeps: the rest is for its siblings */
 
 /* sched-place.c */
-struct cpu *sched_lock_home(struct vcpu *v) NO_LOCK_ANALYSIS;
+struct cpu *sched_lock_home(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves");
 /* With v's home locked; unlocks it. */
-void sched_make_runnable(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS;
+void sched_make_runnable(struct vcpu *v, struct cpu *home)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves");
 /* Bring `v` to a CPU it may use, now or when its registers are saved. */
 void sched_move(struct vcpu *v);
-bool sched_steal(struct cpu *c, uint64_t now) NO_LOCK_ANALYSIS;
+bool sched_steal(struct cpu *c, uint64_t now) NO_LOCK_ANALYSIS("the home of a vCPU moves");
 
 #endif

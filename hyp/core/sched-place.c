@@ -15,7 +15,7 @@
 #define STEAL_TRIES 4 /* CPUs that an idle one looks at */
 #define STEAL_LOOK 8  /* vCPUs that it looks at on each */
 
-struct cpu *sched_lock_home(struct vcpu *v) NO_LOCK_ANALYSIS
+struct cpu *sched_lock_home(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     for (;;) {
         struct cpu *c = __atomic_load_n(&v->sched.home, __ATOMIC_RELAXED);
@@ -136,7 +136,8 @@ static bool should_place(const struct vcpu *v)
     return is_eligible(v) && (v->sched.state == SCHED_BLOCKED || v->sched.state == SCHED_OFFLINE);
 }
 
-void sched_make_runnable(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
+void sched_make_runnable(struct vcpu *v, struct cpu *home)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     for (unsigned tries = 0; should_place(v); tries++) {
         uint64_t now = arch_counter_ticks();
@@ -178,7 +179,7 @@ void sched_make_runnable(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
     unlock(&home->sched.lock);
 }
 
-void sched_wake(struct vcpu *v) NO_LOCK_ANALYSIS
+void sched_wake(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
@@ -191,7 +192,8 @@ void sched_wake(struct vcpu *v) NO_LOCK_ANALYSIS
 }
 
 /* Something took away v's right to run. With its home's lock, which is dropped. */
-static void stop_and_unlock(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
+static void stop_and_unlock(struct vcpu *v, struct cpu *home)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     bool kick = false;
 
@@ -210,7 +212,7 @@ static void stop_and_unlock(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
     }
 }
 
-void sched_pause(struct vcpu *v) NO_LOCK_ANALYSIS
+void sched_pause(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
@@ -218,7 +220,7 @@ void sched_pause(struct vcpu *v) NO_LOCK_ANALYSIS
     stop_and_unlock(v, home);
 }
 
-void sched_unpause(struct vcpu *v) NO_LOCK_ANALYSIS
+void sched_unpause(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
@@ -227,7 +229,7 @@ void sched_unpause(struct vcpu *v) NO_LOCK_ANALYSIS
     sched_make_runnable(v, home);
 }
 
-void sched_set_online(struct vcpu *v, bool online) NO_LOCK_ANALYSIS
+void sched_set_online(struct vcpu *v, bool online) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
@@ -275,7 +277,8 @@ int sched_pause_sync(struct vcpu *v)
 }
 
 /* With home's lock, which is dropped: it sleeps; only its home may be wrong. */
-static void rehome_sleeper(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
+static void rehome_sleeper(struct vcpu *v, struct cpu *home)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *target = is_allowed(v, home) ? home : select_cpu(v, home);
 
@@ -292,7 +295,7 @@ static void rehome_sleeper(struct vcpu *v, struct cpu *home) NO_LOCK_ANALYSIS
 }
 
 /* Its registers are in memory: put it where it should be. */
-static void relocate(struct vcpu *v) NO_LOCK_ANALYSIS
+static void relocate(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
@@ -329,7 +332,7 @@ void sched_saved(struct vcpu *v)
     }
 }
 
-void sched_move(struct vcpu *v) NO_LOCK_ANALYSIS
+void sched_move(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
     bool running = v->sched.state == SCHED_RUNNING, kick = false;
@@ -372,7 +375,7 @@ static struct vcpu *find_stealable(const struct cpu *from, const struct cpu *to)
 
 /* `c`, whose lock is held and for a time dropped, has nothing to run: take a waiting vCPU from
  * another. */
-bool sched_steal(struct cpu *c, uint64_t now) NO_LOCK_ANALYSIS
+bool sched_steal(struct cpu *c, uint64_t now) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     uint64_t from = mask_read(&sched_waiting_mask) & ~sched_bit(c);
 

@@ -433,7 +433,8 @@ static void offer(struct cpu *c)
     }
 }
 
-struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks) NO_LOCK_ANALYSIS
+struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct sched_cpu *s = &c->sched;
 
@@ -494,7 +495,8 @@ bool sched_yield(struct vcpu *v)
     return true;
 }
 
-void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out) NO_LOCK_ANALYSIS
+void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out)
+    NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
     uint64_t since = v->sched.state_since;

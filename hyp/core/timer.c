@@ -62,7 +62,7 @@ static void remove_locked(struct cpu *c, struct timer *t)
  * Lock the CPU on whose list `t` is; NULL if it is on none. It may move while
  * we wait for the lock: look again under it.
  */
-static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS
+static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS("a timer moves between lists")
 {
     for (;;) {
         struct cpu *c = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
@@ -77,7 +77,8 @@ static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS
     }
 }
 
-void timer_set(struct timer *t, uint64_t deadline_ticks) NO_LOCK_ANALYSIS
+void timer_set(struct timer *t, uint64_t deadline_ticks)
+    NO_LOCK_ANALYSIS("a timer moves between lists")
 {
     struct cpu *here = this_cpu();
     struct cpu *home = lock_home(t);
@@ -101,7 +102,7 @@ void timer_set(struct timer *t, uint64_t deadline_ticks) NO_LOCK_ANALYSIS
     unlock(&here->timers.lock);
 }
 
-void timer_cancel(struct timer *t) NO_LOCK_ANALYSIS
+void timer_cancel(struct timer *t) NO_LOCK_ANALYSIS("a timer moves between lists")
 {
     struct cpu *home = lock_home(t);
 

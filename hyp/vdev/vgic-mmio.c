@@ -48,12 +48,12 @@ static bool span_find(struct vcpu *v, struct vcpu *t, unsigned word, struct span
     return true;
 }
 
-static void span_lock(const struct span *s) NO_LOCK_ANALYSIS
+static void span_lock(const struct span *s) NO_LOCK_ANALYSIS("which bank, a value tells")
 {
     lock(s->t ? &s->t->vgic.lock : &s->v->domain->vgic.lock);
 }
 
-static void span_unlock(const struct span *s) NO_LOCK_ANALYSIS
+static void span_unlock(const struct span *s) NO_LOCK_ANALYSIS("which bank, a value tells")
 {
     unlock(s->t ? &s->t->vgic.lock : &s->v->domain->vgic.lock);
 }

@@ -614,7 +614,7 @@ static void flush_locked(struct vcpu *v, bool spis)
  * SPIs are looked at only if there can be any: the distributor's lock is shared by all vCPUs. What
  * comes after that look brings its own WORK_VGIC.
  */
-static bool spis_lock(struct vcpu *v) NO_LOCK_ANALYSIS
+static bool spis_lock(struct vcpu *v) NO_LOCK_ANALYSIS("locks the SPIs only if there are any")
 {
     struct vgic_cpu *c = &v->vgic;
     bool spis = (__atomic_load_n(&c->spi_words, __ATOMIC_RELAXED) | c->lr_spi) != 0;
@@ -626,7 +626,8 @@ static bool spis_lock(struct vcpu *v) NO_LOCK_ANALYSIS
     return spis;
 }
 
-static void spis_unlock(struct vcpu *v, bool spis) NO_LOCK_ANALYSIS
+static void spis_unlock(struct vcpu *v, bool spis)
+    NO_LOCK_ANALYSIS("locks the SPIs only if there are any")
 {
     unlock(&v->vgic.lock);
     if (spis) {

@@ -203,7 +203,9 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     if (gic_init_cpu(c) != 0) {
         stop("CPU 0 has no interrupt controller interface.");
     }
-    console_start();
+    if (console_start() != 0) {
+        stop("no memory for the console.");
+    }
     if (host_psci_probe(fdt) == 0) {
         uint32_t online = smp_start(fdt);
         log_line("%u of %u CPUs run.", online, cpu_count);

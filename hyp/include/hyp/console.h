@@ -19,8 +19,11 @@ struct domain;
 /* Find the serial line and show the log on it, from the first line on. Before that, lines are kept. */
 void console_early_init(const void *fdt);
 
-/* Input, and output by interrupt: once the interrupt controller works and before the first domain is made. */
-void console_start(void);
+/*
+ * Input, and output by interrupt: once the interrupt controller works and before the first domain is
+ * made. -XEN_ENOMEM: no memory for its queue.
+ */
+must_check int console_start(void);
 
 /* The domains are made. If there is none, the keyboard goes to the hypervisor's console. */
 void console_ready(void);

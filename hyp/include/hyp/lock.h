@@ -44,7 +44,8 @@ enum lock_rank {
 #define REQUIRES(...) TSA(requires_capability(__VA_ARGS__))
 #define ACQUIRES(...) TSA(acquire_capability(__VA_ARGS__))
 #define RELEASES(...) TSA(release_capability(__VA_ARGS__))
-#define NO_LOCK_ANALYSIS TSA(no_thread_safety_analysis)
+/* For functions whose locks the analysis cannot name; with the reason. */
+#define NO_LOCK_ANALYSIS(why) TSA(no_thread_safety_analysis)
 
 typedef struct LOCKABLE lock {
     uint32_t tickets; /* [atomic] next in the upper half, now served in the lower */

@@ -1,0 +1,201 @@
+"""A board whose control domain runs Debian's xl: on stock Xen 4.17 as its dom0, on Bulkhead by its rights.
+
+    with Machine("transcript", "xen", run="start,transcript") as machine:
+        machine.wait(r"run transcript: exit 0", 300)
+
+The same root file system (tools/control.py), the same kernel, the same
+devices on both. The console is kept in build/logs/NAME.log; QEMU always ends
+with the `with` block. Time-outs are for an idle machine and stretched by $SLOW.
+"""
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tests/lib")]
+# pylint: disable=wrong-import-position
+from child import dies_with_parent
+import control
+import debian
+
+TOOL = os.path.join(TOP, "build/host/bulkhead")
+OURS = os.path.join(TOP, "build/arm64/bulkhead")
+LOGS = os.path.join(TOP, "build/logs")
+SLOW = float(os.environ.get("SLOW", "4"))
+
+# Where the peer's modules lie, away from where Xen puts its dom0.
+KERNEL, RAMDISK = 0x58000000, 0x5C000000
+FATAL = re.compile(r"Bulkhead stopped on CPU|Panic on CPU|Kernel panic - not syncing")
+
+
+class Failed(Exception):
+    """A test's expectation that was not met."""
+
+
+def free_port():
+    """A TCP port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Machine:
+    """QEMU with a hypervisor and a control domain; see the module's description."""
+
+    # pylint: disable=too-many-arguments,too-many-instance-attributes
+    def __init__(self, name, hypervisor, run, memory=2048, control_memory=768, cpus=2, extra="",
+                 forwards=(), disks=(), files=(), programs=(), guest=None, options=(),
+                 rights=None, domains=()):
+        self.name = name
+        self.is_xen = hypervisor == "xen"
+        self.hypervisor = debian.xen() if self.is_xen else hypervisor
+        self.run = run
+        self.memory = memory
+        self.control_memory = control_memory
+        self.cpus = cpus
+        self.extra = extra
+        self.ramdisk = control.ramdisk(
+            programs, [os.path.join(HERE, "inside") + "=/tests"] + list(files), guest)
+        self.options = self._devices(forwards, disks) + list(options)
+        self.devices = (1 if forwards is not None else 0) + len(disks)
+        self.rights = rights or ["control *", "build", "store", "console", "schedule", "inspect *",
+                                 "shutdown-host"]
+        self.domains = domains
+        self.text = ""
+        self.seen = 0
+        self.ended = False
+        self.process = self.log = self.folder = None
+        self.began = 0.0
+
+    @staticmethod
+    def _devices(forwards, disks):
+        """QEMU's network card and disks, on the first buses in this order."""
+        rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-{address}:{port}"
+                        for host, address, port in forwards)
+        words = ["-global", "virtio-mmio.force-legacy=false", "-netdev", f"user,id=n0{rules}",
+                 "-device", "virtio-net-device,netdev=n0,bus=virtio-mmio-bus.0"]
+        for number, (serial, path) in enumerate(disks, 1):
+            words += ["-drive", f"file={path},if=none,id={serial},format=raw,cache=writeback",
+                      "-device", f"virtio-blk-device,drive={serial},serial={serial},"
+                      f"bus=virtio-mmio-bus.{number}"]
+        return words
+
+    def command_line(self):
+        """Of the control domain's kernel."""
+        return f"console=hvc0 loglevel=5 bulkhead.name=control bulkhead.run={self.run} {self.extra}"
+
+    def _xen(self):
+        """Stock Xen with a dom0 in the classic form of its boot protocol."""
+        where = self.folder.name
+        base = ["-cpu", "cortex-a72", "-smp", str(self.cpus), "-m", str(self.memory)]
+        board = "virt,virtualization=on,gic-version=3"
+        subprocess.run(["qemu-system-aarch64", "-M", f"{board},dumpdtb={where}/board.dtb"] + base
+                       + ["-nic", "none", "-display", "none"], check=True,
+                       stderr=subprocess.DEVNULL)
+        source = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", f"{where}/board.dtb"],
+                                check=True, stdout=subprocess.PIPE).stdout.decode()
+        kernel = debian.kernel("arm64")["image"]
+        modules, loaders = "", []
+        for kind, path, address in (("kernel", kernel, KERNEL),
+                                    ("ramdisk", self.ramdisk, RAMDISK)):
+            modules += (f'module@{address:x} {{ compatible = "multiboot,{kind}", '
+                        f'"multiboot,module"; reg = <0 {address:#x} 0 '
+                        f"{os.path.getsize(path):#x}>; }}; ")
+            loaders += ["-device", f"loader,file={path},addr={address:#x},force-raw=on"]
+        source += ("\n/ { chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = "
+                   f'"console=dtuart dom0_mem={self.control_memory}M bootscrub=0 guest_loglvl=none '
+                   f'loglvl=all"; xen,dom0-bootargs = "{self.command_line()}"; {modules} }}; }};\n')
+        subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", f"{where}/tree.dtb"],
+                       check=True, input=source.encode())
+        return (["qemu-system-aarch64", "-M", board] + base
+                + ["-nographic", "-nic", "none", "-kernel", self.hypervisor, "-dtb",
+                   f"{where}/tree.dtb"] + loaders + self.options)
+
+    def _ours(self):
+        """Bulkhead with a domain that holds the rights, by the host tool."""
+        path = os.path.join(self.folder.name, "control.cfg")
+        quoted = ", ".join(f'"{right}"' for right in self.rights)
+        assigned = ", ".join(f'"/virtio_mmio@{0xa000000 + 0x200 * i:x}"'
+                             for i in range(self.devices))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f'name = "control"\nmemory = {self.control_memory}\nvcpus = {self.cpus}\n'
+                       f'kernel = "{debian.kernel("arm64")["image"]}"\n'
+                       f'ramdisk = "{self.ramdisk}"\nextra = "{self.command_line()}"\n'
+                       f'xen_enhanced = "enabled"\nrights = [{quoted}]\ndirect_map = 1\n'
+                       f"assign = [{assigned}]\n")
+        return ([TOOL, "run", "--quiet", "--hypervisor", self.hypervisor, "--cpus", str(self.cpus),
+                 "--memory", str(self.memory), path] + list(self.domains) + ["--"] + self.options)
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bulkhead-test-")
+        os.makedirs(LOGS, exist_ok=True)
+        self.log = open(os.path.join(LOGS, self.name + ".log"), "wb")
+        self.process = subprocess.Popen(
+            self._xen() if self.is_xen else self._ours(), cwd=TOP, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=dies_with_parent)
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+        self.folder.cleanup()
+
+    def elapsed(self):
+        """Seconds since QEMU was started."""
+        return time.monotonic() - self.began
+
+    def pump(self, seconds):
+        """Read what has arrived, waiting at most so long."""
+        ready, _, _ = select.select([self.process.stdout], [], [], max(seconds, 0))
+        if not ready:
+            return
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.ended = not data
+        self.log.write(data)
+        self.log.flush()
+        self.text += data.decode("utf-8", "replace").replace("\r", "")
+
+    def wait(self, pattern, seconds):
+        """Wait until the console shows `pattern` after what was waited for before; the match."""
+        wanted = re.compile(pattern)
+        deadline = time.monotonic() + seconds * SLOW
+        while True:
+            match = wanted.search(self.text, self.seen)
+            if match:
+                self.seen = match.end()
+                return match
+            fatal = FATAL.search(self.text, self.seen)
+            left = deadline - time.monotonic()
+            if self.ended or fatal or left <= 0:
+                why = ("QEMU ended" if self.ended else fatal[0] if fatal
+                       else f"not within {seconds * SLOW:.0f} s")
+                tail = "\n".join("  | " + line for line in self.text.split("\n")[-20:])
+                raise Failed(f"{pattern!r} was not shown: {why}\n{tail}\n"
+                             f"  all in build/logs/{self.name}.log")
+            self.pump(min(left, 5))
+
+    def send(self, text):
+        """Type at the control domain's console."""
+        for begin in range(0, len(text), 8 if self.is_xen else 4096):
+            step = text[begin:begin + (8 if self.is_xen else 4096)]
+            self.process.stdin.write(step.encode())
+            self.process.stdin.flush()
+            if self.is_xen:
+                self.pump(0.2)
