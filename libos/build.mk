@@ -16,7 +16,7 @@ LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
-    -Ilibos -Ilibos/include -include libos/include/libos/prelude.h -MMD -MP
+    -Ilibos -Ilibos/include -Iabi -include libos/include/libos/prelude.h -MMD -MP
 LIBOS_GCC_INCLUDE = -isystem $$($(CROSS)gcc -print-file-name=include)
 
 # Debian's musl for arm64, unpacked once in the cache.

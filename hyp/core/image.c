@@ -130,12 +130,19 @@ static uint64_t round_up(uint64_t v)
     return (v + ALIGN - 1) & ~(ALIGN - 1);
 }
 
+static uint64_t pages_up(uint64_t v)
+{
+    return (v + FRAME_MASK) & ~(uint64_t)FRAME_MASK;
+}
+
 /* All arguments are below 2^48, so that no sum here overflows. */
 bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
                  uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out)
 {
     uint64_t end = start + size_bytes, low = start + MODULES_AT;
     uint64_t modules = round_up(tree_bytes) + round_up(ramdisk_bytes);
+    uint64_t packed = pages_up(tree_bytes) + pages_up(ramdisk_bytes);
+    bool loose = true;
     uint64_t kernel = round_up(start) + image->load_offset;
 
     if (image->format == IMAGE_ZIMAGE && image->load_offset != 0) {
@@ -155,9 +162,14 @@ bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
         at = (end - modules) & ~(ALIGN - 1);
     } else if (modules <= kernel - start) {
         at = (kernel - modules) & ~(ALIGN - 1);
+    } else if (packed <= end - kernel_end &&
+               ((end - packed) & ~(uint64_t)FRAME_MASK) >= kernel_end) {
+        at = (end - packed) & ~(uint64_t)FRAME_MASK; /* a unikernel of 1 MiB: to the page */
+        loose = false;
     } else {
         return false;
     }
-    *out = (struct image_layout){kernel, at, at + round_up(tree_bytes)};
+    *out = (struct image_layout){kernel, at,
+                                 at + (loose ? round_up(tree_bytes) : pages_up(tree_bytes))};
     return at >= start;
 }

@@ -58,7 +58,9 @@ static bool entry_is_ram(struct domain *d, uint64_t entry)
 {
     struct p2m_entry e;
 
-    return p2m_lookup(d, gpa_gfn(gpa(entry)), &e) && (e.type == P2M_RAM || e.type == P2M_RAM_RO);
+    /* A sealed domain's CPU does not start anew: its MMU would be off (seal.c). */
+    return d->p2m.seal.state == SEAL_OPEN && p2m_lookup(d, gpa_gfn(gpa(entry)), &e) &&
+           (e.type == P2M_RAM || e.type == P2M_RAM_RO);
 }
 
 static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_t context)

@@ -8,6 +8,7 @@
 #ifndef CORE_XEN_INTERNAL_H
 #define CORE_XEN_INTERNAL_H
 
+#include <bulkhead/seal.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
 #include <hyp/guest-va.h>
@@ -281,6 +282,9 @@ void vcpu_op_stop(struct vcpu *v);
 int64_t xen_version(struct vcpu *v, uint64_t *arg);
 int64_t hvm_op(struct vcpu *v, uint64_t *arg);
 int64_t console_io(struct vcpu *v, uint64_t *arg);
+int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
+/* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
+must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);
 must_check int xen_console_create(struct domain *d);
 
 /* Take a reference to the domain's own RAM at `at`, for the hypervisor to write to. -XEN_EINVAL. */

@@ -200,6 +200,12 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
     }
 }
 
+/* Writes to SCTLR, TCR, TTBRn, MAIR and their like are undefined from now on. DDI 0487I.a, HCR_EL2.TVM */
+void arch_vcpu_fix_translation(struct vcpu *v)
+{
+    vcpu_set_hcr(v, v->arch.hcr | HCR_TVM);
+}
+
 #define HCR_GUEST                                                                                \
     (HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | \
      HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR)

@@ -110,6 +110,8 @@ void arch_irq_set_enabled(uint32_t intid, bool enabled);
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3],
                          bool aarch32); /* x0-x2 */
+/* The current vCPU, an AArch64 one, cannot change its translation registers until it is reset. */
+void arch_vcpu_fix_translation(struct vcpu *v);
 /* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */
 void arch_vcpu_destroy(struct vcpu *v);
 /* The machine address behind a virtual address of the current vCPU; false if an access would fault. */
