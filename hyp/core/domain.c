@@ -103,7 +103,6 @@ static void domain_free(struct domain *d)
     if (d->crash) {
         frame_free_hyp(d, d->crash, 0);
     }
-    CHECK(frame_owned_count(d->id) == 0);
     p2m_destroy(d);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
@@ -442,6 +441,8 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
         break;
     case JOB_RELEASE:
         d->job = JOB_NONE;
+        /* Its number is free from here on, while others may still hold the rest of it. */
+        CHECK(frame_owned_count(d->id) == 0);
         log_line("%s is gone.", d->name);
         table_remove(d);
         domain_put(d);
