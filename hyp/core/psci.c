@@ -186,8 +186,8 @@ static int64_t psci_wide(struct vcpu *v, uint32_t fn)
         return cpu_on(v, a, b, c);
     case PSCI_AFFINITY_INFO:
         return affinity_info(v->domain, a, b);
-    case PSCI_CPU_SUSPEND:
-        return cpu_suspend(v);
+    case PSCI_CPU_SUSPEND: /* bits 31:26 and 23:17 of power_state are reserved. DEN 0022F 5.4.2 */
+        return a & 0xfcfe0000u ? PSCI_INVALID_PARAMETERS : cpu_suspend(v);
     case PSCI_SYSTEM_SUSPEND:
         return system_suspend(v, a, b);
     case PSCI_SYSTEM_RESET2:

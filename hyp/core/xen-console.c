@@ -15,7 +15,9 @@
 #include <hyp/arch.h>
 #include <hyp/console.h>
 #include <hyp/evtchn.h>
+#include <hyp/rights.h>
 #include <hyp/xen.h>
+#include <lib/string.h>
 
 #define IN_SIZE sizeof(((struct xencons_interface *)0)->in)
 #define OUT_SIZE sizeof(((struct xencons_interface *)0)->out)
@@ -30,12 +32,11 @@ static bool drain(struct domain *d)
         cons = prod - OUT_SIZE; /* out of step */
     }
     for (bool room = true; cons != prod && room;) {
-        uint8_t text[64];
-        uint32_t count = 0;
-        while (count < sizeof(text) && cons + count != prod) {
-            text[count] = (uint8_t)ring->out[(cons + count) % OUT_SIZE];
-            count++;
-        }
+        uint8_t text[64] NOT_ZEROED;
+        uint32_t at = cons % OUT_SIZE, count = prod - cons;
+        count = count < sizeof(text) ? count : sizeof(text);
+        count = count < OUT_SIZE - at ? count : OUT_SIZE - at;
+        memcpy(text, &ring->out[at], count);
         uint32_t taken = (uint32_t)console_domain_output(d, text, count);
         cons += taken;
         room = taken == count;
@@ -70,7 +71,7 @@ void xen_console_output_ready(struct domain *d)
 /* Who may read keys by console_io, and waits for them: Xen's dom0 driver of Linux does. */
 static bool reads_by_call(const struct domain *d)
 {
-    return d->xen != NULL && xen_has_right(d, "console") &&
+    return d->xen != NULL && rights_allow(d, RIGHT_CONSOLE, NULL) &&
            __atomic_load_n(&d->vcpu[0]->evtchn->virq_port[VIRQ_CONSOLE], __ATOMIC_RELAXED) != 0;
 }
 
@@ -118,7 +119,8 @@ size_t xen_console_input(struct domain *d, const char *text, size_t length)
 
 bool xen_console_used(const struct domain *d)
 {
-    return d->xen != NULL && (__atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED) || reads_by_call(d));
+    return d->xen != NULL &&
+           (__atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED) || reads_by_call(d));
 }
 
 int xen_console_create(struct domain *d)

@@ -22,13 +22,6 @@
 #include <xen/vcpu.h>
 #include <xen/xen.h>
 
-/* Arrays whose count says what is valid: zeroing them would be half the cost of a small call. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define NOT_ZEROED __attribute__((uninitialized))
-#else
-#define NOT_ZEROED
-#endif
-
 /* A guest's index, known to be below `count`, also when speculation thinks otherwise. */
 static inline uint32_t array_index_clamp(uint32_t index, uint32_t count)
 {
@@ -267,11 +260,6 @@ struct xen_domain {
     uint32_t io_prod, io_cons;         /* [console lock] ... and how many came and went */
     mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
 };
-
-/* Was this domain given the right (docs/configuration.md, bulkhead,rights), whatever its targets? */
-bool xen_has_right(const struct domain *d, const char *right);
-/* May `caller` control `target`? The one place that asks for rights. */
-bool xen_may_control(const struct domain *caller, const struct domain *target);
 
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
 void sched_op_init(struct domain *d);

@@ -21,6 +21,7 @@ struct vgic_vif;
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
  * static inline void arch_relax(void);                   inside spin loops: WFE or YIELD
+ * static inline uint16_t arch_wait_change(const uint16_t *at, uint16_t seen);  *at (acquire), after a wait if it is `seen`
  * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
  * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
  * static inline void *arch_ram_va(uint64_t mpa), uint64_t arch_ram_mpa(const void *va);  the direct map of all RAM
