@@ -487,6 +487,24 @@ static void watchdogs_bite(void **state)
                      -XEN_EINVAL);
 }
 
+/* Each reason arrives; what was told before by shutdown_code is what counts. */
+static void every_reason_arrives(void **state)
+{
+    for (uint32_t reason = 0; reason <= SHUTDOWN_MAX; reason++) {
+        struct sched_shutdown s = {reason};
+        sched_op_stop(world[1]);
+        assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &s, sizeof(s), 0),
+                         0);
+        assert_int_equal(fake_calls.reason, reason);
+    }
+    struct sched_shutdown code = {SHUTDOWN_crash}, s = {SHUTDOWN_poweroff};
+    sched_op_stop(world[1]);
+    assert_int_equal(
+        call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown_code, &code, sizeof(code), 0), 0);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &s, sizeof(s), 0), 0);
+    assert_int_equal(fake_calls.reason, SHUTDOWN_crash);
+}
+
 /* --- Console --- */
 
 static void the_ring_is_the_console(void **state)
@@ -690,6 +708,7 @@ int main(void)
         T(parameters_are_told_and_not_taken),
         T(polling_sees_what_is_there_and_sleeps_otherwise),
         T(watchdogs_bite),
+        T(every_reason_arrives),
         T(the_ring_is_the_console),
         T(console_io_writes),
         T(console_io_reads),
