@@ -7,19 +7,18 @@
 #include <hyp/rtc.h>
 
 #include <hyp/arch.h>
-#include <hyp/devtree.h>
-#include <libfdt.h>
+#include <hyp/tree.h>
 #include <xen/errno.h>
 
 #define RTCDR 0x00
 
-int rtc_read(const void *fdt, uint64_t *seconds)
+int rtc_read(const struct tree *t, uint64_t *seconds)
 {
-    int node = fdt_node_offset_by_compatible(fdt, -1, "arm,pl031");
+    tree_node n = tree_compatible(t, tree_root(t), "arm,pl031");
     mpa_t base;
     uint64_t size;
 
-    if (node < 0 || !devtree_enabled(fdt, node) || devtree_reg(fdt, node, 0, &base, &size) != 0) {
+    if (!n.at || !tree_enabled(t, n) || tree_reg(t, n, 0, &base, &size) != 0) {
         return -XEN_ENODEV;
     }
     volatile char *regs = arch_map_mmio(base, size);

@@ -246,7 +246,7 @@ def kills(options):
             front("witness", WITNESS, ("pv-load",))]
     done = 0
     with Board(f"pv-kills-{options.kills}", some, hypervisor=options.hypervisor) as board:
-        board.expect(None, "CPUs run", 30)
+        board.expect(None, "has keyboard", 30)
         destroy(board, "back", "front")
         board.expect("ctl", "run pv-ctl: exit 0", 60)
         born(board, "witness", WITNESS, 90)
