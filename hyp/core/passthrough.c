@@ -112,7 +112,8 @@ static bool walk_regions(struct walk *w, const struct device *device, int depth)
 static bool walk_irqs(struct walk *w, const struct device *device)
 {
     const char *path = tree_string(device->path);
-    int node = path != NULL ? fdt_path_offset(w->host_fdt, path) : -FDT_ERR_BADPATH;
+    /* No alias: libfdt follows one that names itself for ever. */
+    int node = path != NULL && *path == '/' ? fdt_path_offset(w->host_fdt, path) : -FDT_ERR_BADPATH;
 
     if (node < 0) {
         return mistake(w, "%s: xen,path names %.60s, which is not in the board's tree",

@@ -65,7 +65,10 @@ static bool is_pl011(const void *fdt, int node)
                          fdt_node_check_compatible(fdt, node, "arm,sbsa-uart") == 0);
 }
 
-/* stdout-path is a path or an alias, perhaps followed by `:options`. */
+/*
+ * stdout-path is a path or an alias, perhaps followed by `:options`. The alias is looked up here:
+ * libfdt follows aliases of aliases by recursion, for ever if one names itself.
+ */
 static int stdout_node(const void *fdt)
 {
     int length, chosen = fdt_path_offset(fdt, "/chosen");
@@ -76,7 +79,11 @@ static int stdout_node(const void *fdt)
     }
     const char *colon = memchr(path, ':', (size_t)length);
     size_t n = colon ? (size_t)(colon - path) : strnlen(path, (size_t)length);
-    return fdt_path_offset_namelen(fdt, path, (int)n);
+    if (*path != '/') {
+        path = fdt_getprop_namelen(fdt, fdt_path_offset(fdt, "/aliases"), path, (int)n, &length);
+        n = path != NULL ? strnlen(path, (size_t)length) : 0;
+    }
+    return n != 0 && *path == '/' ? fdt_path_offset_namelen(fdt, path, (int)n) : -1;
 }
 
 static int find_node(const void *fdt)
