@@ -13,8 +13,8 @@
 
 #include <hyp/config.h>
 
-#define CONFIG_DOMAINS 128 /* domains one tree may have */
-#define CONFIG_CLAIMS 1024 /* modules, static memory and devices of all of them */
+#define CONFIG_DOMAINS 1536 /* domains one tree may have */
+#define CONFIG_CLAIMS 4096  /* modules, static memory and devices of all of them */
 #define CONFIG_RAM_RANGES 32
 
 /* Properties of a domain's node: enum property, and property_names[] in config.c. */
