@@ -16,7 +16,7 @@ LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
-    -Ilibos -Ilibos/include -include libos/include/libos/prelude.h -MMD -MP
+    -Ilibos -Ilibos/include -Iabi -include libos/include/libos/prelude.h -MMD -MP
 LIBOS_GCC_INCLUDE = -isystem $$($(CROSS)gcc -print-file-name=include)
 
 # Debian's musl for arm64, unpacked once in the cache.
@@ -97,6 +97,9 @@ TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
 TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
 TEST_SUITES += $(PYTHON) tests/libos/pure.py;
 TEST_SUITES += $(PYTHON) tests/libos/tap.py;
+# The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.
+TEST_DEPS   += $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
+TEST_SUITES += $(PYTHON) tests/libos/demo_web.py;
 
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c

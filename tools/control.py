@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The control domain's root file system: Debian's xen-utils, unmodified, in an initramfs.
 
-  control.py [--program PKG:NAME]... [--file FROM=TO]... [-o FILE]
+  control.py [--program PKG:NAME]... [--file FROM=TO]...
+             [--guest-program PKG:NAME]... [--guest-file FROM=TO]... [-o FILE]
 
 Packages: xen-utils-4.17, xen-utils-common and xenstore-utils whole (but for
 Python and the manuals), with what Debian's init script and hotplug scripts
@@ -28,6 +29,8 @@ PROGRAMS = ["dpkg:start-stop-daemon", "util-linux:choom", "util-linux:flock", "m
             "bsdutils:script"]
 MODULES = ["virtio_mmio", "virtio_net", "virtio_blk", "bridge", "loop", "ext4", "xenfs",
            "xen-evtchn", "xen-gntdev", "xen-privcmd", "xen-netback", "xen-blkback"]
+# `virsh -c xen:///` on top of that.
+LIBVIRT = ["libvirt0", "libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-clients"]
 # A guest of xl: its front ends, and a disk's file system.
 GUEST_MODULES = ["xen-netfront", "xen-blkfront", "ext4"]
 
@@ -49,11 +52,11 @@ def guest_ramdisk(programs=(), files=()):
     return make(words)
 
 
-def ramdisk(programs=(), files=(), guest=None):
+def ramdisk(programs=(), files=(), guest=None, packages=()):
     """Root file system of the control domain; `guest` is its guests' (guest_ramdisk())."""
     base, = debian.fetch(["sysvinit-utils"])
     words = ["--kernel", "arm64"]
-    for package in WHOLE:
+    for package in WHOLE + list(packages):
         words += ["--whole", package]
     for program in PROGRAMS + list(programs):
         words += ["--program", program]
@@ -73,10 +76,13 @@ def main():
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--program", action="append", default=[], metavar="PKG:NAME")
     words.add_argument("--file", action="append", default=[], metavar="FROM=TO")
+    words.add_argument("--guest-program", action="append", default=[], metavar="PKG:NAME")
+    words.add_argument("--guest-file", action="append", default=[], metavar="FROM=TO")
     words.add_argument("-o", "--output", metavar="FILE")
     given = words.parse_args()
     try:
-        path = ramdisk(given.program, given.file)
+        path = ramdisk(given.program, given.file,
+                       guest_ramdisk(given.guest_program, given.guest_file))
     except debian.Failure as failure:
         print(f"control: error: {failure}", file=sys.stderr)
         return 1

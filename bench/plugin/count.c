@@ -2,7 +2,8 @@
  * A QEMU TCG plugin that counts what the emulator's clock does not price.
  *
  * Arguments: el2=START-END (machine addresses of the hypervisor's image; code
- * there is EL2), out=FILE, profile=ROW (dump the blocks of that region).
+ * there is EL2), out=FILE, profile=ROW (dump the blocks of that region; of all since the first
+ * guest's start if no region was marked).
  *
  * Which level an instruction runs at follows from where it lies: guests never
  * own the frames of the hypervisor's image. RAM begins at 0x40000000 on the
@@ -132,6 +133,7 @@ static void first_guest(unsigned int cpu, void *user)
     if (!guest_started && el2_entered) {
         guest_started = true;
         memcpy(boot, now, sizeof(now));
+        reset_blocks();
     }
 }
 
@@ -200,6 +202,9 @@ static void print_counters(FILE *out, const uint64_t *counters)
 
 static void finish(qemu_plugin_id_t id, void *user)
 {
+    if (profile >= 0 && region_count == 0) {
+        dump_blocks();
+    }
     FILE *out = fopen(out_path, "a");
     if (!out) {
         return;

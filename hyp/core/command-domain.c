@@ -6,6 +6,7 @@
 #include <hyp/cpu.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <hyp/timer.h>
 #include <lib/string.h>
 #include <lib/text.h>
@@ -180,16 +181,19 @@ static void show_registers(const struct crash_record *c)
     }
 }
 
+/* One record a step, of domains that exist and of others; r->position: one was shown. */
 void cmd_crash(struct run *r)
 {
-    const struct domain *d = r->domain;
+    struct crash_record c;
 
-    if (d && d->crash) {
-        uint64_t ms = milliseconds(d->crash->at_ticks);
-        say("%s, %lu.%03lu s after power-on: %s\n", d->name, ms / 1000, ms % 1000, d->crash->why);
-        show_registers(d->crash);
-    } else if (d) {
-        say("%s has not crashed since it was made.\n", d->name);
+    r->done = !domain_last_crash(r->n, &c);
+    if (!r->done && (!*r->argument || strcmp(c.name, r->argument) == 0)) {
+        uint64_t ms = milliseconds(c.at_ticks);
+        say("%s %s, %lu.%03lu s after power-on\n", c.name, c.why, ms / 1000, ms % 1000);
+        show_registers(&c);
+        r->position = 1;
+    } else if (r->done && !r->position) {
+        say(*r->argument ? "%s has not crashed.\n" : "%sNo domain has crashed.\n", r->argument);
     }
 }
 
@@ -209,14 +213,14 @@ void cmd_dump(struct run *r)
 
 void cmd_rights(struct run *r)
 {
-    const struct domain_config *c = r->domain->config;
+    char words[96];
+    unsigned n = 0;
 
-    say("  %-16s%s", r->domain->name,
-        c && c->rights ? "" : " none: its own memory, CPUs and devices only");
-    for (size_t at = 0; c && at < c->rights_len; at += strlen(c->rights + at) + 1) {
-        say(" %s;", c->rights + at);
+    say("  %-16s", r->domain->name);
+    for (; rights_describe(r->domain, n, words, sizeof(words)); n++) {
+        say(" %s;", words);
     }
-    say("\n");
+    say(n ? "\n" : " none: its own memory, CPUs and devices only\n");
 }
 
 /* top */

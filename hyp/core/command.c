@@ -35,7 +35,7 @@ static const struct command commands[] = {
      .step = cmd_break},
     {"weight", "NAME N [CAP]", "its share of the CPUs (256 is usual), and a cap in percent", ONCE,
      MUST_NAME, .step = cmd_weight},
-    {"crash", "[NAME]", "the last crash: why, and the registers", DOMAINS, MAY_NAME,
+    {"crash", "[NAME]", "the last crash of each: why, when, the registers", STEPS,
      .step = cmd_crash},
     {"dump", "NAME", "the registers of its vCPUs that do not run", VCPUS, MUST_NAME,
      .step = cmd_dump},
@@ -135,8 +135,7 @@ void command_begin(const char *line)
     }
     run.argument = next_word(&at);
     run.rest = at;
-    run.named = c->naming == MUST_NAME || (c->naming == MAY_NAME && *run.argument);
-    if (run.named && !(run.domain = find_domain(run.argument))) {
+    if (c->naming == MUST_NAME && !(run.domain = find_domain(run.argument))) {
         say(*run.argument ? "There is no domain \"%s\"; list shows them.\n" : "%sUsage: %s %s\n",
             run.argument, c->name, c->arguments);
         return;
@@ -177,9 +176,6 @@ static bool next(struct run *r)
         r->domain = domain_next(r->domain);
         return r->domain || next_absent(r);
     case DOMAINS:
-        if (r->named) {
-            return r->n == 0;
-        }
         r->domain = domain_next(r->domain);
         return r->domain || r->n == 0;
     case VCPUS:

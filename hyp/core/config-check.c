@@ -1,6 +1,5 @@
 /* What can be judged only when all domains and the board's memory are known; config-internal.h. */
 #include "config-internal.h"
-#include "guest-tree-internal.h"
 #include "image-internal.h"
 #include "passthrough-internal.h"
 
@@ -13,6 +12,8 @@
 #include <lib/string.h>
 #include <libfdt.h>
 #include <xen/guest-layout.h>
+
+#define TREE_ROOM 0x10000ul /* guest_tree_room() asks for no more, its partial tree aside */
 
 #define MIB (1024ul * 1024)
 
@@ -120,13 +121,14 @@ static bool check_kernel(struct reader *r, struct domain_config *d)
     uint64_t bank = d->static_range_count != 0 && d->direct_map ? d->static_range[0].size_bytes
                                                                 : d->memory_bytes;
     bank = bank < GUEST_RAM0_SIZE ? bank : GUEST_RAM0_SIZE;
-    if (!d->direct_map && !image_place(&d->image, GUEST_RAM0_BASE, bank, guest_tree_room(d),
-                                       d->ramdisk.size_bytes, &layout)) {
+    if (!d->direct_map &&
+        !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 2 * d->tree.size_bytes,
+                     d->ramdisk.size_bytes, &layout)) {
         return config_mistake(r, d, "memory",
-                              "of %lu KiB is too little: the kernel needs %lu KiB, the "
-                              "ramdisk %lu KiB, the tree 64 KiB",
-                              d->memory_bytes >> 10, (d->image.total_bytes >> 10) + 1,
-                              d->ramdisk.size_bytes >> 10);
+                              "of %lu MiB is too little: the kernel needs %lu MiB, the "
+                              "ramdisk %lu MiB",
+                              d->memory_bytes / MIB, d->image.total_bytes / MIB + 1,
+                              d->ramdisk.size_bytes / MIB);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 #include "config-internal.h"
 
 #include <hyp/gic.h>
+#include <hyp/rights.h>
 #include <lib/string.h>
 
 #define KIB 1024ul
@@ -221,27 +222,21 @@ static bool read_policy(struct reader *r, const struct domain_config *d, enum pr
 /* The words of bulkhead,rights; that its targets exist is judged after the walk. */
 static bool read_rights(struct reader *r, struct domain_config *d)
 {
-    static const char *const rights[] = {"control", "inspect",  "build",        "store",
-                                         "console", "schedule", "shutdown-host"};
     struct tree_value v = r->value[P_RIGHTS];
     uint32_t at = 0;
 
     while (v.data != NULL && at < v.size) {
         const char *s = (const char *)v.data + at;
         size_t n = strnlen(s, v.size - at), word = 0;
-        unsigned i = 0;
         while (word < n && s[word] != ' ') {
             word++;
         }
-        while (i < ARRAY_LEN(rights) &&
-               !(strlen(rights[i]) == word && memcmp(s, rights[i], word) == 0)) {
-            i++;
-        }
-        if (n == v.size - at || i == ARRAY_LEN(rights)) {
-            return config_mistake(r, d, "bulkhead,rights",
-                                  "entry \"%.*s\" is not a right; there are control, "
-                                  "inspect, build, store, console, schedule, shutdown-host",
-                                  n > 32 ? 32 : (int)n, s);
+        if (n == v.size - at || rights_named(s, word) == RIGHT_COUNT) {
+            return config_mistake(
+                r, d, "bulkhead,rights",
+                "entry \"%.*s\" is not a right; there are control, inspect, build, "
+                "store, console, device, irq, schedule, shutdown-host",
+                n > 32 ? 32 : (int)n, s);
         }
         at += (uint32_t)n + 1;
     }
@@ -293,7 +288,9 @@ static bool read_reg(struct reader *r, struct domain_config *d, const struct chi
         return false;
     }
     if (child->reg.data == NULL || child->reg.size != (n.address + n.size) * 4) {
-        return config_mistake(r, d, child->node, "needs a reg of %u address and %u size cells",
+        return config_mistake(r, d, child->node,
+                              "needs a reg of %u address and %u size cells; files that "
+                              "xen,uefi-binary names are not loaded",
                               n.address, n.size);
     }
     struct module m = {mpa(tree_cells(child->reg.data, n.address)),

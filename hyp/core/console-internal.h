@@ -89,8 +89,10 @@ void screen_print(const char *text);
 void screen_drain(void);  /* give the line what it takes now */
 void screen_prompt(void); /* the hypervisor's prompt, with what is typed so far */
 void screen_focus(struct console *c);
-/* One character of a domain. False: no room, it is to come again. */
-must_check bool screen_take(struct console *c, char byte);
+/* Characters of a domain; how many there was room for: the others are to come again. */
+must_check size_t screen_take(struct console *c, const char *bytes, size_t count);
+/* One that goes to the line at once. False: it is not that simple now; screen_take() it. */
+must_check bool screen_pass(struct console *c, char byte);
 /* Show the unfinished line of a console in the background if it is due, else leave sweep_due. */
 void screen_sweep(struct console *c, uint64_t now_ticks);
 
@@ -121,7 +123,7 @@ bool command_complete(const char *line, unsigned at, char word[DOMAIN_NAME_LEN],
 /* What a command walks over: its step is called once for each. */
 enum walk {
     ONCE,       /* one step */
-    DOMAINS,    /* each domain; the one that is named, if one is */
+    DOMAINS,    /* each domain */
     CONFIGURED, /* each domain, then (run.domain NULL) each that is configured and does not exist */
     VCPUS,      /* of the domain that is named */
     CPUS,
@@ -132,12 +134,8 @@ struct run;
 struct command {
     const char *name, *arguments, *help;
     enum walk walk;
-    enum {
-        NO_DOMAIN,
-        MAY_NAME,
-        MUST_NAME
-    } naming;           /* its first argument: a domain's name or number */
-    const char *header; /* printed first */
+    enum { NO_DOMAIN, MUST_NAME } naming; /* its first argument: a domain's name or number */
+    const char *header;                   /* printed first */
     void (*step)(struct run *r);
     int (*order)(struct domain *d); /* instead of `step`: a function, and what to say it did */
     const char *done;
@@ -145,9 +143,8 @@ struct command {
 
 /* The command that runs. Its step prints some lines at most. */
 struct run {
-    const struct command *command; /* NULL: none */
-    struct domain *domain;         /* counted: the one that is named, or where the walk is */
-    bool named;
+    const struct command *command;      /* NULL: none */
+    struct domain *domain;              /* counted: the one that is named, or where the walk is */
     const char *argument;               /* "" if none */
     const char *rest;                   /* what follows the first argument */
     unsigned n;                         /* step number, 0 first; the vCPU or CPU it is at */

@@ -47,9 +47,12 @@ void screen_drain(void)
 
 void screen_put(const char *bytes, size_t count)
 {
-    for (size_t i = 0; i < count && screen_room(); i++) {
-        screen.queue[screen.head++ % SCREEN_QUEUE] = bytes[i];
+    uint32_t room = screen_room(), head = screen.head;
+
+    for (size_t i = 0; i < count && i < room; i++) {
+        screen.queue[head++ % SCREEN_QUEUE] = bytes[i];
     }
+    screen.head = head;
 }
 
 void screen_print(const char *text)
@@ -227,25 +230,29 @@ static bool show_background(struct console *c)
     return true;
 }
 
-bool screen_take(struct console *c, char byte)
+static void remember(struct console *c, char byte)
 {
-    bool focused = c == screen.focus, ends = byte == '\n';
-
-    if (focused ? screen_room() <= SCREEN_RESERVE
-                : (ends || c->head - c->shown >= LINE_MAX) && !show_background(c)) {
-        return false;
-    }
     c->ring[c->head++ % CONSOLE_RING] = byte;
+    if ((uint8_t)byte >= ' ' && !c->escape) {
+        return;
+    }
+    if (byte == '\n') {
+        c->line_start = c->head;
+    }
     if (byte == 27 || c->escape) {
         watch_escapes(c, byte);
     }
+}
+
+static bool take_background(struct console *c, char byte)
+{
+    bool ends = byte == '\n';
+
+    if ((ends || c->head - c->shown >= LINE_MAX) && !show_background(c)) {
+        return false;
+    }
+    remember(c, byte);
     if (ends) {
-        c->line_start = c->head;
-    }
-    if (focused) {
-        screen_put(&byte, 1);
-    }
-    if (focused || ends) {
         c->shown = c->head;
         return true;
     }
@@ -253,6 +260,36 @@ bool screen_take(struct console *c, char byte)
     if (screen.sweep_due == TICKS_NEVER) {
         screen.sweep_due = c->last_ticks + ns_to_ticks(SCREEN_PARTIAL_NS);
     }
+    return true;
+}
+
+size_t screen_take(struct console *c, const char *bytes, size_t count)
+{
+    uint32_t room = screen_room() > SCREEN_RESERVE ? screen_room() - SCREEN_RESERVE : 0;
+    size_t taken = 0;
+
+    if (c != screen.focus) {
+        while (taken < count && take_background(c, bytes[taken])) {
+            taken++;
+        }
+        return taken;
+    }
+    count = count < room ? count : room;
+    screen_put(bytes, count);
+    while (taken < count) {
+        remember(c, bytes[taken++]);
+    }
+    c->shown = c->head;
+    return taken;
+}
+
+bool screen_pass(struct console *c, char byte)
+{
+    if (c != screen.focus || screen.tail != screen.head || !uart_try(byte)) {
+        return false;
+    }
+    remember(c, byte);
+    c->shown = c->head;
     return true;
 }
 

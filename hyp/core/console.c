@@ -54,13 +54,9 @@ static uint64_t retry_ticks(void)
 
 size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t count)
 {
-    size_t taken = 0;
-
     lock(&screen.lock);
     struct console *c = d->console;
-    while (c && taken < count && screen_take(c, (char)bytes[taken])) {
-        taken++;
-    }
+    size_t taken = c ? screen_take(c, (const char *)bytes, count) : 0;
     bool refused = c && taken < count;
     if (refused) {
         c->blocked = screen.any_blocked = true;
@@ -75,9 +71,13 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
     return c ? taken : count;
 }
 
+/* By character, so the usual case is kept short: the focused domain prints, and the line keeps up. */
 bool vuart_output(struct domain *d, uint8_t byte)
 {
-    return console_domain_output(d, &byte, 1) == 1;
+    lock(&screen.lock);
+    bool passed = d->console && screen_pass(d->console, (char)byte);
+    unlock(&screen.lock);
+    return passed || console_domain_output(d, &byte, 1) == 1;
 }
 
 /* Switching. */
@@ -294,6 +294,9 @@ static void work_once(void)
     int key;
 
     while (keys++ < KEYS_PER_EVENT && (key = next_key()) >= 0) {
+        if (key == KEY_NEXT) {
+            deliver_input(); /* what was typed before it is for whom it was typed */
+        }
         key_pressed((char)key);
     }
     bool rest = deliver_input();

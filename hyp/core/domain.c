@@ -22,6 +22,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 #include <hyp/xen.h>
 #include <lib/string.h>
 
@@ -29,6 +30,7 @@
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
 static struct domain *domains[MAX_DOMAINS]; /* [domains_lock] by number */
+static uint32_t domains_end;                /* [domains_lock] no number from here on is taken */
 
 struct domain *domain_get(domid_t id)
 {
@@ -48,7 +50,7 @@ struct domain *domain_get_by_name(const char *name)
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < MAX_DOMAINS && !d; i++) {
+    for (unsigned i = 0; i < domains_end && !d; i++) {
         if (domains[i] && strcmp(domains[i]->name, name) == 0) {
             d = domains[i];
             __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
@@ -58,22 +60,41 @@ struct domain *domain_get_by_name(const char *name)
     return d;
 }
 
-struct domain *domain_next(struct domain *previous)
+struct domain *domain_from(uint32_t first)
 {
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    for (unsigned i = previous ? previous->id + 1u : 0; i < MAX_DOMAINS && !d; i++) {
+    for (uint32_t i = first; i < domains_end && !d; i++) {
         d = domains[i];
     }
     if (d) {
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
     unlock(&domains_lock);
+    return d;
+}
+
+struct domain *domain_next(struct domain *previous)
+{
+    struct domain *d = domain_from(previous ? previous->id + 1u : 0);
+
     if (previous) {
         domain_put(previous);
     }
     return d;
+}
+
+uint32_t domain_count(void)
+{
+    uint32_t count = 0;
+
+    lock(&domains_lock);
+    for (uint32_t i = 0; i < domains_end; i++) {
+        count += domains[i] != NULL;
+    }
+    unlock(&domains_lock);
+    return count;
 }
 
 static void vcpus_free(struct domain *d)
@@ -100,10 +121,7 @@ static void domain_free(struct domain *d)
     vgic_domain_destroy(d);
     console_domain_destroy(d);
     vcpus_free(d);
-    if (d->crash) {
-        frame_free_hyp(d, d->crash, 0);
-    }
-    CHECK(frame_owned_count(d->id) == 0);
+    rights_destroy(d);
     p2m_destroy(d);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
@@ -127,13 +145,14 @@ static int table_insert(struct domain *d)
     if (d->id >= MAX_DOMAINS || domains[d->id]) {
         error = -XEN_EEXIST;
     }
-    for (unsigned i = 0; i < MAX_DOMAINS && !error; i++) {
+    for (unsigned i = 0; i < domains_end && !error; i++) {
         if (domains[i] && strcmp(domains[i]->name, d->name) == 0) {
             error = -XEN_EEXIST;
         }
     }
     if (!error) {
         domains[d->id] = d;
+        domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
     }
     unlock(&domains_lock);
     return error;
@@ -143,6 +162,9 @@ static void table_remove(struct domain *d)
 {
     lock(&domains_lock);
     domains[d->id] = NULL;
+    while (domains_end > 0 && !domains[domains_end - 1]) {
+        domains_end--;
+    }
     unlock(&domains_lock);
 }
 
@@ -200,6 +222,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->id = config->id;
     d->refs = 1;
     d->state = DOMAIN_CREATED;
+    d->builder = DOMID_INVALID;
     d->config = config;
     d->on_crash = config->on_crash;
     d->on_reboot = config->on_reboot;
@@ -243,6 +266,7 @@ static void let_go(struct domain *d)
 {
     lock(&d->lock);
     d->state = DOMAIN_RUNNING;
+    d->ordered = false;
     unlock(&d->lock);
     sched_set_online(d->vcpu[0], true);
 }
@@ -291,37 +315,16 @@ static void stop_vcpus(struct domain *d) REQUIRES(&d->lock)
 
 void domain_shutdown(struct domain *d, enum shutdown_reason reason)
 {
+    struct vcpu *v = this_cpu()->current;
+
     lock(&d->lock);
     if (d->state == DOMAIN_RUNNING) {
         d->state = DOMAIN_DOWN;
         d->reason = reason;
+        d->shutdown_vcpu = v && v->domain == d ? v->id : 0;
         stop_vcpus(d);
     }
     unlock(&d->lock);
-}
-
-void domain_crash(struct domain *d, const char *format, ...)
-{
-    struct vcpu *v = this_cpu()->current;
-    va_list args;
-
-    if (!d->crash) {
-        d->crash = frame_alloc_hyp(d, 0);
-    }
-    if (d->crash) {
-        va_start(args, format);
-        vfmt(d->crash->why, sizeof(d->crash->why), format, args);
-        va_end(args);
-        d->crash->at_ticks = arch_counter_ticks();
-        if (v && v->domain == d) {
-            d->crash->vcpu = v->id;
-            arch_vcpu_snapshot(v, d->crash);
-        }
-        log_warn("%s crashed: %s", d->name, d->crash->why);
-    } else {
-        log_warn("%s crashed.", d->name);
-    }
-    domain_shutdown(d, SHUTDOWN_crash);
 }
 
 /* True once no CPU holds any of its vCPUs; asks those that do to let go. */
@@ -337,6 +340,9 @@ static bool all_unloaded(struct domain *d)
 
 static enum domain_policy policy_of(const struct domain *d)
 {
+    if (d->ordered) {
+        return POLICY_RESTART;
+    }
     switch (d->reason) {
     case SHUTDOWN_poweroff:
         return d->on_poweroff;
@@ -352,11 +358,53 @@ static const char *const reason_name[] = {"powered off",         "asked to reboo
                                           "suspended",           "crashed",
                                           "missed its watchdog", "asked for a soft reset"};
 
+/* They outlive their domains. A free one has no name. */
+static struct crash_record crashes[8]; /* [domains_lock] */
+
+/* Its vCPUs are off, so all registers are in memory. The oldest record gives way, if no other does. */
+static void remember_crash(struct domain *d)
+{
+    struct crash_record *to = &crashes[0];
+
+    lock(&domains_lock);
+    for (unsigned i = 0; i < ARRAY_LEN(crashes); i++) {
+        if (strcmp(crashes[i].name, d->name) == 0) {
+            to = &crashes[i];
+            break;
+        }
+        to = crashes[i].at_ticks < to->at_ticks ? &crashes[i] : to;
+    }
+    memcpy(to->name, d->name, sizeof(to->name));
+    to->why = reason_name[d->reason];
+    to->at_ticks = arch_counter_ticks();
+    to->vcpu = d->shutdown_vcpu;
+    arch_vcpu_snapshot(d->vcpu[to->vcpu], to);
+    unlock(&domains_lock);
+}
+
+bool domain_last_crash(unsigned n, struct crash_record *out)
+{
+    bool found = false;
+
+    lock(&domains_lock);
+    for (unsigned i = 0; i < ARRAY_LEN(crashes) && !found; i++) {
+        if (*crashes[i].name && n-- == 0) {
+            *out = crashes[i];
+            found = true;
+        }
+    }
+    unlock(&domains_lock);
+    return found;
+}
+
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)
 {
     enum domain_job job = JOB_EMPTY;
 
+    if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
+        remember_crash(d);
+    }
     lock(&d->lock);
     if (d->state == DOMAIN_DOWN && policy_of(d) == POLICY_PRESERVE) {
         log_line("%s %s; it is kept as it is.", d->name, reason_name[d->reason]);
@@ -443,6 +491,8 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_RELEASE:
         d->job = JOB_NONE;
         log_line("%s is gone.", d->name);
+        CHECK(frame_owned_count(d->id) == 0); /* the number may be somebody else's from here on */
+        rights_forget(d);
         table_remove(d);
         domain_put(d);
         xen_tell_domain_exception();
@@ -509,6 +559,7 @@ static int order(struct domain *d, enum domain_state state, enum shutdown_reason
         }
         d->state = state;
         d->reason = reason;
+        d->ordered = state == DOMAIN_DOWN;
         if (stopped) {
             d->job = JOB_STOP; /* preserved: its vCPUs are paused already */
             worker_set(d, 0);

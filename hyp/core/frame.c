@@ -529,6 +529,7 @@ void frame_stats(struct frame_stats *out)
     out->total = pool.total;
     out->free = pool.free;
     out->dirty = pool.dirty;
+    out->last = index_mfn((pool.chunk_count << CHUNK_ORDER) - 1);
     out->table_bytes = pool.table_bytes;
     unlock(&pool.lock);
     out->hyp = __atomic_load_n(&pool.hyp, __ATOMIC_RELAXED);

@@ -172,6 +172,16 @@ static void write_timer(struct tree_writer *w, const struct domain *d)
     end(w);
 }
 
+/* Without an interrupt: a guest counts, and samples by its own timers. */
+static void write_pmu(struct tree_writer *w, const struct domain *d)
+{
+    if (!d->config->aarch32) {
+        begin(w, "pmu");
+        put_string(w, "compatible", "arm,armv8-pmuv3");
+        end(w);
+    }
+}
+
 static void write_gic(struct tree_writer *w, const struct domain *d)
 {
     const struct vgic *g = &d->vgic;
@@ -277,6 +287,7 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
     write_cpus(w, d);
     write_psci(w);
     write_timer(w, d);
+    write_pmu(w, d);
     write_gic(w, d);
     if (d->vuart.present) {
         write_uart(w, d);

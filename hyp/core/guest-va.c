@@ -12,17 +12,23 @@
 /* Arguments are a few aligned words nearly always: a loop of words beats a call of memcpy(). */
 static inline void copy_words(void *to, const void *from, size_t size)
 {
-    uintptr_t bits = (uintptr_t)to | (uintptr_t)from | size;
-    if (bits % sizeof(uint32_t) != 0 || size > 256) {
+    uint64_t *t = to;
+    const uint64_t *f = from;
+    if (((uintptr_t)to | (uintptr_t)from) % sizeof(*t) != 0 || size > 512) {
         memcpy(to, from, size);
         return;
     }
-    size_t at = 0;
-    for (; bits % sizeof(uint64_t) == 0 && at < size; at += sizeof(uint64_t)) {
-        *(uint64_t *)((char *)to + at) = *(const uint64_t *)((const char *)from + at);
+    for (; size >= 2 * sizeof(*t); size -= 2 * sizeof(*t), t += 2, f += 2) {
+        uint64_t first = f[0], second = f[1];
+        t[0] = first;
+        t[1] = second;
     }
-    for (; at < size; at += sizeof(uint32_t)) {
-        *(uint32_t *)((char *)to + at) = *(const uint32_t *)((const char *)from + at);
+    if (size >= sizeof(*t)) {
+        *t++ = *f++;
+        size -= sizeof(*t);
+    }
+    for (size_t i = 0; i < size; i++) {
+        ((uint8_t *)t)[i] = ((const uint8_t *)f)[i];
     }
 }
 

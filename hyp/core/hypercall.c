@@ -8,7 +8,6 @@
 
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>
-#include <xen/control.h>
 
 #define HYPERCALL(name, handler) int64_t handler(struct vcpu *v, uint64_t *arg);
 #include "hypercall-list.h"
@@ -36,7 +35,7 @@ const char *hypercall_name(uint64_t number)
 int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
 {
     if (number >= HYPERCALL_COUNT) {
-        return -XEN_ENOSYS;
+        return number == BULKHEAD_HYPERCALL ? bulkhead_op(v, arg) : -XEN_ENOSYS;
     }
     number = array_index_clamp((uint32_t)number, HYPERCALL_COUNT);
     return handlers[number] != NULL ? handlers[number](v, arg) : -XEN_ENOSYS;
@@ -108,31 +107,4 @@ int64_t vm_assist(struct vcpu *v, uint64_t *arg)
 int64_t physdev_op(struct vcpu *v, uint64_t *arg)
 {
     return -XEN_ENOSYS;
-}
-
-/* The control families look at the interface version before anything else. */
-static int64_t control_refused(struct vcpu *v, uint64_t at, uint32_t interface_version)
-{
-    struct {
-        uint32_t cmd, interface_version;
-    } head;
-    if (guest_va_read(v, &head, at, sizeof(head)) != 0) {
-        return -XEN_EFAULT;
-    }
-    return head.interface_version != interface_version ? -XEN_EACCES : -XEN_EPERM;
-}
-
-__attribute__((weak)) int64_t platform_op(struct vcpu *v, uint64_t *arg)
-{
-    return control_refused(v, arg[0], XENPF_INTERFACE_VERSION);
-}
-
-__attribute__((weak)) int64_t sysctl(struct vcpu *v, uint64_t *arg)
-{
-    return control_refused(v, arg[0], XEN_SYSCTL_INTERFACE_VERSION);
-}
-
-__attribute__((weak)) int64_t hypfs_op(struct vcpu *v, uint64_t *arg)
-{
-    return -XEN_EPERM;
 }

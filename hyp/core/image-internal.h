@@ -21,7 +21,7 @@ struct image_layout {
 /*
  * Place them in the first bank [start, start + size_bytes) of a guest's RAM, as Xen 4.17 does: the
  * kernel where its header wants it, tree and ramdisk 128 MiB above the start, or at the end of a
- * smaller bank, in steps of 2 MiB if that is possible, else of 64 KiB. False: the bank is too small.
+ * smaller bank. False: the bank is too small.
  */
 must_check bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
                             uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out);

@@ -10,10 +10,9 @@
 #include <lib/string.h>
 
 #define MIB (1024ul * 1024)
-/* Of a kernel, by its boot protocol; of tree and ramdisk, for big mappings. */
-#define ALIGN (2 * MIB)
-#define ALIGN_SMALL (64 * 1024ul) /* of tree and ramdisk where there is no room for that */
-#define MODULES_AT (128 * MIB)    /* out of the way of a 32-bit kernel's decompressor */
+#define ALIGN \
+    (2 * MIB) /* of a kernel, by its boot protocol; of tree and ramdisk, for big mappings */
+#define MODULES_AT (128 * MIB) /* out of the way of a 32-bit kernel's decompressor */
 
 /* Offsets in an arm64 Image. */
 #define ARM64_TEXT_OFFSET 8
@@ -126,19 +125,25 @@ bool image_probe(const void *header, uint64_t size_bytes, struct image *out, boo
     return false;
 }
 
-static uint64_t round_up(uint64_t v, uint64_t align)
+static uint64_t round_up(uint64_t v)
 {
-    return (v + align - 1) & ~(align - 1);
+    return (v + ALIGN - 1) & ~(ALIGN - 1);
+}
+
+static uint64_t pages_up(uint64_t v)
+{
+    return (v + FRAME_MASK) & ~(uint64_t)FRAME_MASK;
 }
 
 /* All arguments are below 2^48, so that no sum here overflows. */
-static bool place(const struct image *image, uint64_t start, uint64_t size_bytes,
-                  uint64_t tree_bytes, uint64_t ramdisk_bytes, uint64_t align,
-                  struct image_layout *out)
+bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
+                 uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out)
 {
     uint64_t end = start + size_bytes, low = start + MODULES_AT;
-    uint64_t modules = round_up(tree_bytes, align) + round_up(ramdisk_bytes, align);
-    uint64_t kernel = round_up(start, ALIGN) + image->load_offset;
+    uint64_t modules = round_up(tree_bytes) + round_up(ramdisk_bytes);
+    uint64_t packed = pages_up(tree_bytes) + pages_up(ramdisk_bytes);
+    bool loose = true;
+    uint64_t kernel = round_up(start) + image->load_offset;
 
     if (image->format == IMAGE_ZIMAGE && image->load_offset != 0) {
         kernel = image->load_offset;
@@ -153,20 +158,18 @@ static bool place(const struct image *image, uint64_t start, uint64_t size_bytes
     uint64_t at;
     if (low + modules <= end && kernel_end <= low) {
         at = low;
-    } else if (modules <= end - start && ((end - modules) & ~(align - 1)) >= kernel_end) {
-        at = (end - modules) & ~(align - 1);
+    } else if (modules <= end - start && ((end - modules) & ~(ALIGN - 1)) >= kernel_end) {
+        at = (end - modules) & ~(ALIGN - 1);
     } else if (modules <= kernel - start) {
-        at = (kernel - modules) & ~(align - 1);
+        at = (kernel - modules) & ~(ALIGN - 1);
+    } else if (packed <= end - kernel_end &&
+               ((end - packed) & ~(uint64_t)FRAME_MASK) >= kernel_end) {
+        at = (end - packed) & ~(uint64_t)FRAME_MASK; /* a unikernel of 1 MiB: to the page */
+        loose = false;
     } else {
         return false;
     }
-    *out = (struct image_layout){kernel, at, at + round_up(tree_bytes, align)};
+    *out = (struct image_layout){kernel, at,
+                                 at + (loose ? round_up(tree_bytes) : pages_up(tree_bytes))};
     return at >= start;
-}
-
-bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
-                 uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out)
-{
-    return place(image, start, size_bytes, tree_bytes, ramdisk_bytes, ALIGN, out) ||
-           place(image, start, size_bytes, tree_bytes, ramdisk_bytes, ALIGN_SMALL, out);
 }

@@ -2,11 +2,10 @@
  * Ticket locks; hyp/lock.h and docs/locking.md.
  *
  * One word: the next ticket to draw in the upper half, the one served in the
- * lower. Drawing and releasing are single atomic additions, so the release
- * learns from the same instruction whether anybody waits and only then pays
- * for the event that ends their WFE. The event cannot be missed: a waiter that
- * drew its ticket before the release is seen by it, and one that drew it
- * after has the new `served` in the word it got.
+ * lower. Drawing is one atomic addition; releasing is a plain store with
+ * release semantics to the lower half, which nobody but the holder writes.
+ * Waiters watch that half (arch_wait_change()), so the store itself wakes them
+ * and the release need not know whether there are any.
  */
 #include <hyp/lock.h>
 
@@ -15,7 +14,6 @@
 #include <hyp/cpu.h>
 
 #define TICKET (1u << 16)
-#define SERVED 0xffffu
 
 #ifdef CONFIG_DEBUG
 static void rank_push(const lock_t *l, bool same_allowed)
@@ -62,11 +60,10 @@ static inline void rank_pop(const lock_t *l)
 static inline void take(lock_t *l)
 {
     uint32_t word = __atomic_fetch_add(&l->tickets, TICKET, __ATOMIC_ACQUIRE);
-    uint32_t mine = word >> 16;
+    uint16_t mine = (uint16_t)(word >> 16);
 
-    while (unlikely((word & SERVED) != mine)) {
-        arch_relax();
-        word = __atomic_load_n(&l->tickets, __ATOMIC_ACQUIRE);
+    for (uint16_t now = (uint16_t)word; unlikely(now != mine);) {
+        now = arch_wait_change(&l->served, now);
     }
 }
 
@@ -78,15 +75,8 @@ void lock(lock_t *l) NO_LOCK_ANALYSIS("this is the lock")
 
 void unlock(lock_t *l) NO_LOCK_ANALYSIS("this is the lock")
 {
-    /* `served` changes only in the holder's hands; its carry must not reach the upper half. */
-    uint32_t served = l->tickets & SERVED;
-    uint32_t step = served == SERVED ? 1u - TICKET : 1u;
-
     rank_pop(l);
-    uint32_t word = __atomic_add_fetch(&l->tickets, step, __ATOMIC_RELEASE);
-    if (unlikely(word >> 16 != (word & SERVED))) {
-        arch_wake_spinners();
-    }
+    __atomic_store_n(&l->served, (uint16_t)(l->served + 1), __ATOMIC_RELEASE);
 }
 
 void lock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS("this is the lock")
@@ -112,5 +102,5 @@ void unlock_both(lock_t *a, lock_t *b) NO_LOCK_ANALYSIS("this is the lock")
 bool lock_is_held(const lock_t *l)
 {
     uint32_t word = __atomic_load_n(&l->tickets, __ATOMIC_RELAXED);
-    return word >> 16 != (word & SERVED);
+    return word >> 16 != (uint16_t)word;
 }

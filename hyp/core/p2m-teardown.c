@@ -137,6 +137,7 @@ int p2m_teardown(struct domain *d)
         free_spares(d);
         p->root_slot = 0;
         p->max_gfn = gfn(0);
+        p->seal = (struct p2m_seal){.state = SEAL_OPEN};
         CHECK(p->table_frames == 1ull << arch_s2_root_order());
     }
     unlock(&d->p2m.lock);

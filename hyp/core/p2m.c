@@ -365,6 +365,9 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
     if (!range_ok(p, at, count) || t == P2M_INVALID || t >= P2M_TYPE_COUNT) {
         return -XEN_EINVAL;
     }
+    if (unlikely(p->seal.state != SEAL_OPEN) && (P2M_TYPES_GRANT >> t & 1) == 0) {
+        return -XEN_EPERM;
+    }
     uint64_t end = at.v + count;
     lock(&d->p2m.lock);
     /* A single one is looked at when it is mapped. */
@@ -389,6 +392,9 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     struct p2m *p = &d->p2m;
     if (!range_ok(p, at, count)) {
         return -XEN_EINVAL;
+    }
+    if (p->seal.state != SEAL_OPEN) {
+        return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
     int error = split_edges(d, at.v, at.v + count);
@@ -422,6 +428,9 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
     struct p2m_path path;
     if (g.v >= p->gfn_limit) {
         return -XEN_ENOENT;
+    }
+    if (unlikely(p->seal.state != SEAL_OPEN) && (types & ~P2M_TYPES_GRANT) != 0) {
+        return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
     p2m_descend(p, g, &path);
@@ -557,6 +566,9 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
     struct p2m *p = &d->p2m;
     if (!range_ok(p, at, count) || !p2m_is_ram(t)) {
         return -XEN_EINVAL;
+    }
+    if (p->seal.state == SEALED) {
+        return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
     int error = only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;

@@ -58,7 +58,9 @@ static bool entry_is_ram(struct domain *d, uint64_t entry)
 {
     struct p2m_entry e;
 
-    return p2m_lookup(d, gpa_gfn(gpa(entry)), &e) && (e.type == P2M_RAM || e.type == P2M_RAM_RO);
+    /* A sealed domain's CPU does not start anew: its MMU would be off (seal.c). */
+    return d->p2m.seal.state == SEAL_OPEN && p2m_lookup(d, gpa_gfn(gpa(entry)), &e) &&
+           (e.type == P2M_RAM || e.type == P2M_RAM_RO);
 }
 
 static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_t context)
@@ -184,8 +186,8 @@ static int64_t psci_wide(struct vcpu *v, uint32_t fn)
         return cpu_on(v, a, b, c);
     case PSCI_AFFINITY_INFO:
         return affinity_info(v->domain, a, b);
-    case PSCI_CPU_SUSPEND:
-        return cpu_suspend(v);
+    case PSCI_CPU_SUSPEND: /* bits 31:26 and 23:17 of power_state are reserved. DEN 0022F 5.4.2 */
+        return a & 0xfcfe0000u ? PSCI_INVALID_PARAMETERS : cpu_suspend(v);
     case PSCI_SYSTEM_SUSPEND:
         return system_suspend(v, a, b);
     case PSCI_SYSTEM_RESET2:

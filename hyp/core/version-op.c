@@ -7,6 +7,7 @@
 #include "xen-internal.h"
 
 #include <hyp/config.h>
+#include <hyp/rights.h>
 #include <lib/string.h>
 #include <xen/version.h>
 
@@ -45,11 +46,11 @@ static int64_t get_features(struct vcpu *v, uint64_t at)
     }
     const struct domain_config *c = v->domain->config;
     bool direct = c != NULL && c->direct_map;
-    info.submap =
-        1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
-        1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_ARM_SMCCC_supported |
-        1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped) |
-        (xen_has_right(v->domain, "store") ? 1u << XENFEAT_dom0 : 0); /* "you run the store" */
+    info.submap = 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
+                  1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_ARM_SMCCC_supported |
+                  1u << (direct ? XENFEAT_direct_mapped : XENFEAT_not_direct_mapped) |
+                  (rights_allow(v->domain, RIGHT_STORE, NULL) ? 1u << XENFEAT_dom0
+                                                              : 0); /* "you run the store" */
     return guest_va_write(v, at, &info, sizeof(info)) != 0 ? -XEN_EFAULT : 0;
 }
 

@@ -16,6 +16,7 @@
 #include <hyp/console.h>
 #include <hyp/evtchn.h>
 #include <hyp/xen.h>
+#include <lib/string.h>
 
 #define IN_SIZE sizeof(((struct xencons_interface *)0)->in)
 #define OUT_SIZE sizeof(((struct xencons_interface *)0)->out)
@@ -30,12 +31,11 @@ static bool drain(struct domain *d)
         cons = prod - OUT_SIZE; /* out of step */
     }
     for (bool room = true; cons != prod && room;) {
-        uint8_t text[64];
-        uint32_t count = 0;
-        while (count < sizeof(text) && cons + count != prod) {
-            text[count] = (uint8_t)ring->out[(cons + count) % OUT_SIZE];
-            count++;
-        }
+        uint8_t text[64] NOT_ZEROED;
+        uint32_t at = cons % OUT_SIZE, count = prod - cons;
+        count = count < sizeof(text) ? count : sizeof(text);
+        count = count < OUT_SIZE - at ? count : OUT_SIZE - at;
+        memcpy(text, &ring->out[at], count);
         uint32_t taken = (uint32_t)console_domain_output(d, text, count);
         cons += taken;
         room = taken == count;

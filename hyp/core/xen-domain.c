@@ -17,6 +17,7 @@
 #include <hyp/config.h>
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>
+#include <hyp/rights.h>
 #include <lib/string.h>
 #include <xen/guest-layout.h>
 
@@ -36,30 +37,15 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
     if (d == NULL) {
         return -XEN_ESRCH;
     }
-    if (d->xen == NULL || !xen_may_control(v->domain, d)) {
+    int error = d->xen == NULL
+                    ? -XEN_ESRCH
+                    : rights_require(v->domain, RIGHT_BIT(RIGHT_CONTROL), d, "a call on behalf");
+    if (error != 0) {
         domain_put(d);
-        return -XEN_EPERM;
+        return error;
     }
     *out = d;
     return 0;
-}
-
-bool xen_has_right(const struct domain *d, const char *right)
-{
-    const struct domain_config *c = d->config;
-    size_t length = strlen(right);
-    for (size_t at = 0; c != NULL && at < c->rights_len; at += strlen(c->rights + at) + 1) {
-        const char *word = c->rights + at;
-        if (strncmp(word, right, length) == 0 && (word[length] == 0 || word[length] == ' ')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-__attribute__((weak)) bool xen_may_control(const struct domain *caller, const struct domain *target)
-{
-    return false;
 }
 
 void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes)
@@ -223,11 +209,14 @@ int xen_domain_start(struct domain *d)
     const struct domain_config *c = d->config;
     fresh(d);
     tell_wall_clock(d);
-    int error = grant_domain_create(d);
+    int error = rights_grant(d);
+    if (error == 0) {
+        error = grant_domain_create(d);
+    }
     if (error == 0 && c != NULL && c->enhanced) {
         error = announce_console(d);
         /* The store itself is told of no store: Linux then offers a page of its own. */
-        if (error == 0 && !c->enhanced_no_xenstore && !xen_has_right(d, "store")) {
+        if (error == 0 && !c->enhanced_no_xenstore && !rights_allow(d, RIGHT_STORE, NULL)) {
             error = announce_store(d);
         }
     }
@@ -291,7 +280,7 @@ void xen_domain_destroy(struct domain *d)
 void xen_tell_domain_exception(void)
 {
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
-        if (xen_has_right(d, "store") || xen_has_right(d, "control")) {
+        if (rights_allow(d, RIGHT_STORE, NULL) || rights_allow(d, RIGHT_CONTROL, NULL)) {
             evtchn_virq_domain(d, VIRQ_DOM_EXC);
         }
     }

@@ -8,6 +8,7 @@
 #ifndef CORE_XEN_INTERNAL_H
 #define CORE_XEN_INTERNAL_H
 
+#include <bulkhead/seal.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
 #include <hyp/guest-va.h>
@@ -20,13 +21,6 @@
 #include <xen/ring.h>
 #include <xen/vcpu.h>
 #include <xen/xen.h>
-
-/* Arrays whose count says what is valid: zeroing them would be half the cost of a small call. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define NOT_ZEROED __attribute__((uninitialized))
-#else
-#define NOT_ZEROED
-#endif
 
 /* A guest's index, known to be below `count`, also when speculation thinks otherwise. */
 static inline uint32_t array_index_clamp(uint32_t index, uint32_t count)
@@ -265,11 +259,6 @@ struct xen_domain {
     mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
 };
 
-/* Was this domain given the right (docs/configuration.md, bulkhead,rights), whatever its targets? */
-bool xen_has_right(const struct domain *d, const char *right);
-/* May `caller` control `target`? The one place that asks for rights. */
-bool xen_may_control(const struct domain *caller, const struct domain *target);
-
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
 void sched_op_init(struct domain *d);
 void sched_op_stop(struct domain *d);
@@ -279,6 +268,9 @@ void vcpu_op_stop(struct vcpu *v);
 int64_t xen_version(struct vcpu *v, uint64_t *arg);
 int64_t hvm_op(struct vcpu *v, uint64_t *arg);
 int64_t console_io(struct vcpu *v, uint64_t *arg);
+int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
+/* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
+must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);
 must_check int xen_console_create(struct domain *d);
 
 /* Take a reference to the domain's own RAM at `at`, for the hypervisor to write to. -XEN_EINVAL. */

@@ -171,6 +171,15 @@ size_t uart_write(const char *bytes, size_t count)
     return taken;
 }
 
+bool uart_try(char c)
+{
+    if (!uart.regs || (reg_read(FR) & FR_TXFF)) {
+        return !uart.regs;
+    }
+    reg_write(DR, (unsigned char)c);
+    return true;
+}
+
 int uart_read(void)
 {
     if (!uart.regs || (reg_read(FR) & FR_RXFE)) {

@@ -7,6 +7,9 @@
 
 static enum domain_policy policy_of(const struct domain *d)
 {
+    if (d->ordered) {
+        return POLICY_RESTART;
+    }
     if (d->reason == SHUTDOWN_poweroff) {
         return d->on_poweroff;
     }

@@ -8,6 +8,7 @@
  *     at all; in every other state it does not run.
  * L3  what a policy says happens: DESTROY ends in gone, RESTART in RUNNING with
  *     one more restart (or in gone, if it cannot be built), PRESERVE stays.
+ *     To an order from outside to reboot, no policy is asked: it is RESTART.
  * L4  an order that is refused changes nothing.
  */
 #ifndef HYP_SPEC_LIFE_H

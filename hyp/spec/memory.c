@@ -198,8 +198,19 @@ static bool any_mapped(const struct spec_call *c)
     return false;
 }
 
+/* After the seal only grants come and go. */
+static bool is_sealed(const struct spec_call *c, enum p2m_type t)
+{
+    return expected.sealed[c->domain] && (P2M_TYPES_GRANT >> t & 1) == 0;
+}
+
 static const char *rule_map(const struct spec_window *w, const struct spec_call *c)
 {
+    if (is_sealed(c, c->type) || c->result == -XEN_EPERM) {
+        return is_sealed(c, c->type) == (c->result == -XEN_EPERM)
+                   ? NULL
+                   : "the seal was broken, or imagined";
+    }
     bool occupied = any_mapped(c);
     if (c->result == -XEN_EEXIST) {
         return occupied ? NULL : "refused a free range";
@@ -219,6 +230,9 @@ static const char *rule_map(const struct spec_window *w, const struct spec_call 
 
 static const char *rule_unmap(const struct spec_window *w, const struct spec_call *c)
 {
+    if (expected.sealed[c->domain]) {
+        return c->result == -XEN_EPERM ? NULL : "unmapped what is sealed";
+    }
     for (unsigned g = c->gfn; c->result == 0 && g < c->gfn + c->count; g++) {
         expected.map[c->domain][g] = (struct spec_entry){P2M_INVALID, 0};
     }
@@ -228,6 +242,9 @@ static const char *rule_unmap(const struct spec_window *w, const struct spec_cal
 static const char *rule_take(const struct spec_window *w, const struct spec_call *c)
 {
     struct spec_entry *e = &expected.map[c->domain][c->gfn];
+    if (expected.sealed[c->domain]) { /* asked for RAM */
+        return c->result == -XEN_EPERM ? NULL : "took what is sealed";
+    }
     if (c->result == -XEN_ENOMEM) {
         return NULL;
     }
@@ -249,6 +266,9 @@ static const char *rule_set_type(const struct spec_window *w, const struct spec_
 {
     struct spec_entry *map = expected.map[c->domain];
     bool only_ram = true;
+    if (expected.sealed[c->domain]) {
+        return c->result == -XEN_EPERM ? NULL : "changed the rights of what is sealed";
+    }
     for (unsigned g = c->gfn; g < c->gfn + c->count; g++) {
         only_ram =
             only_ram && (map[g].type == P2M_INVALID || p2m_is_ram((enum p2m_type)map[g].type));
@@ -268,7 +288,8 @@ static const char *rule_set_type(const struct spec_window *w, const struct spec_
 static const char *rule_get_frame(const struct spec_window *w, const struct spec_call *c)
 {
     const struct spec_entry *e = &expected.map[c->domain][c->gfn];
-    bool may = p2m_is_ram((enum p2m_type)e->type) && (!c->writable || e->type != P2M_RAM_RO) &&
+    bool may = p2m_is_ram((enum p2m_type)e->type) &&
+               (!c->writable || (p2m_rights((enum p2m_type)e->type) & P2M_W) != 0) &&
                expected.frame[e->frame].state == FRAME_OWNED &&
                expected.frame[e->frame].owner == w->domain[c->domain]->id;
     if (!may) {
@@ -278,6 +299,42 @@ static const char *rule_get_frame(const struct spec_window *w, const struct spec
         return "refused a frame, or gave another";
     }
     expected.frame[e->frame].refs++;
+    return NULL;
+}
+
+/* All of a range is plain memory that nobody else holds. */
+static bool can_seal(const struct spec_window *w, unsigned domain, unsigned gfn, unsigned count)
+{
+    for (unsigned g = gfn; g < gfn + count; g++) {
+        const struct spec_entry *e = &expected.map[domain][g];
+        if (e->type != P2M_RAM || (!w->tables_only && expected.frame[e->frame].refs != 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *rule_seal(const struct spec_window *w, const struct spec_call *c)
+{
+    bool disjoint = c->gfn + c->count <= c->gfn2 || c->gfn2 + c->count2 <= c->gfn || c->count2 == 0;
+    bool may = !expected.sealed[c->domain] && c->count > 0 && disjoint &&
+               can_seal(w, c->domain, c->gfn, c->count) &&
+               can_seal(w, c->domain, c->gfn2, c->count2);
+    if (c->result == -XEN_ENOMEM) {
+        return NULL;
+    }
+    if (may != (c->result == 0)) {
+        return may ? "refused to seal without a reason" : "sealed what cannot be sealed";
+    }
+    for (unsigned g = 0; may && g < w->gfn_count; g++) {
+        struct spec_entry *e = &expected.map[c->domain][g];
+        if (e->type == P2M_RAM) {
+            e->type = g - c->gfn < c->count     ? P2M_RAM_RO
+                      : g - c->gfn2 < c->count2 ? P2M_RAM_R
+                                                : P2M_RAM_XN;
+        }
+    }
+    expected.sealed[c->domain] |= may;
     return NULL;
 }
 
@@ -292,6 +349,7 @@ static const char *rule_teardown(const struct spec_window *w, const struct spec_
         }
         *e = (struct spec_entry){P2M_INVALID, 0};
     }
+    expected.sealed[c->domain] = false;
     return NULL;
 }
 
@@ -313,6 +371,7 @@ static const char *(*const rules[SPEC_OP_COUNT])(const struct spec_window *,
     [SPEC_SET_TYPE] = rule_set_type,
     [SPEC_GET_FRAME] = rule_get_frame,
     [SPEC_TEARDOWN] = rule_teardown,
+    [SPEC_SEAL] = rule_seal,
 };
 
 /* Looking and comparing. */
@@ -360,6 +419,7 @@ void spec_memory_look(const struct spec_window *w, struct spec_memory *out)
     for (unsigned d = 0; d < SPEC_DOMAINS; d++) {
         struct look l = {w, out->map[d]};
         memset(out->map[d], 0, w->gfn_count * sizeof(out->map[d][0]));
+        out->sealed[d] = w->domain[d] != NULL && w->domain[d]->p2m.seal.state == SEALED;
         if (w->domain[d] != NULL) {
             p2m_walk(w->domain[d], w->first_gfn, look_at_block, &l);
         }
@@ -384,6 +444,9 @@ static const char *compare(const struct spec_window *w, const struct spec_memory
         }
     }
     for (unsigned d = 0; d < SPEC_DOMAINS; d++) {
+        if (expected.sealed[d] != post->sealed[d]) {
+            return "a domain is sealed that must not be, or the other way round";
+        }
         for (unsigned g = 0; g < w->gfn_count; g++) {
             const struct spec_entry *a = &expected.map[d][g], *b = &post->map[d][g];
             if (a->type != b->type || (a->type != P2M_INVALID && a->frame != b->frame)) {
@@ -398,6 +461,7 @@ const char *spec_memory_step(const struct spec_window *w, const struct spec_memo
                              const struct spec_call *call, const struct spec_memory *post)
 {
     memcpy(expected.frame, pre->frame, w->frame_count * sizeof(pre->frame[0]));
+    memcpy(expected.sealed, pre->sealed, sizeof(pre->sealed));
     for (unsigned d = 0; d < SPEC_DOMAINS; d++) {
         memcpy(expected.map[d], pre->map[d], w->gfn_count * sizeof(pre->map[d][0]));
     }

@@ -48,6 +48,7 @@ struct spec_window {
 struct spec_memory {
     struct spec_frame frame[SPEC_FRAMES];
     struct spec_entry map[SPEC_DOMAINS][SPEC_GFNS];
+    bool sealed[SPEC_DOMAINS];
 };
 
 enum spec_op {
@@ -67,6 +68,7 @@ enum spec_op {
     SPEC_SET_TYPE,  /* p2m_set_type(domain, gfn, count, type): result */
     SPEC_GET_FRAME, /* p2m_get_frame(domain, gfn, writable): result, frame */
     SPEC_TEARDOWN,  /* p2m_teardown(domain) until it is done */
+    SPEC_SEAL,      /* bulkhead_op(seal): text is gfn, count; rodata gfn2, count2: result */
     SPEC_OP_COUNT
 };
 
@@ -77,6 +79,7 @@ struct spec_call {
     unsigned frame, order, gfn, count;
     enum p2m_type type;
     bool writable;
+    unsigned gfn2, count2; /* SEAL */
     int result;
 };
 

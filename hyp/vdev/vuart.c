@@ -14,7 +14,7 @@
 
 /* clang-format off */
 enum { /* register offsets */
-    DR = 0x00, RSR = 0x04, FR = 0x18, ILPR = 0x20, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2c, CR = 0x30,
+    DR = VUART_DR, RSR = 0x04, FR = VUART_FR, ILPR = 0x20, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2c, CR = 0x30,
     IFLS = 0x34, IMSC = 0x38, RIS = 0x3c, MIS = 0x40, ICR = 0x44, DMACR = 0x48, ID = 0xfe0,
 };
 enum {
@@ -59,12 +59,14 @@ static bool tx_on(const struct vuart *u)
     return (u->cr & (CR_UARTEN | CR_TXE)) == (CR_UARTEN | CR_TXE);
 }
 
-/* V2: tell the vGIC if the interrupt's level has changed. */
+/* V2: tell the vGIC if the interrupt's level has changed. V4. */
 static void update_line(struct domain *d)
 {
     struct vuart *u = &d->vuart;
     bool line = (u->ris & u->imsc) != 0;
+    bool straight = tx_on(u) && (u->cr & CR_LBE) == 0 && u->tx_count == 0 && (u->ris & INT_TX) != 0;
 
+    __atomic_store_n(&u->straight, straight, __ATOMIC_RELAXED);
     if (line != u->line) {
         u->line = line;
         vgic_set_level(d->vcpu[0], u->spi, line);
@@ -222,10 +224,10 @@ static void write_lcr_h(struct domain *d, uint16_t value)
 static const struct {
     uint16_t field, bits;
 } plain[] = {
-    PLAIN(RSR, rsr, 0),      PLAIN(ILPR, ilpr, 0xff),       PLAIN(IBRD, ibrd, 0xffff),
-    PLAIN(FBRD, fbrd, 0x3f), PLAIN(LCR_H, lcr_h, LCR_MASK), PLAIN(CR, cr, CR_MASK),
-    PLAIN(IFLS, ifls, 0x3f), PLAIN(IMSC, imsc, INT_MASK),   PLAIN(RIS, ris, 0),
-    PLAIN(DMACR, dmacr, 7),
+    PLAIN(RSR, rsr, 0),        PLAIN(FR, flags, 0),     PLAIN(ILPR, ilpr, 0xff),
+    PLAIN(IBRD, ibrd, 0xffff), PLAIN(FBRD, fbrd, 0x3f), PLAIN(LCR_H, lcr_h, LCR_MASK),
+    PLAIN(CR, cr, CR_MASK),    PLAIN(IFLS, ifls, 0x3f), PLAIN(IMSC, imsc, INT_MASK),
+    PLAIN(RIS, ris, 0),        PLAIN(DMACR, dmacr, 7),
 };
 
 static uint16_t *field_of(struct vuart *u, uint32_t at)
@@ -276,10 +278,6 @@ void vuart_access(struct domain *d, struct mmio_access *a)
     struct vuart *u = &d->vuart;
     uint32_t offset = (uint32_t)(a->at.v - u->base.v), at = offset & ~3u, lane = offset & 3;
 
-    if (!a->write && at == FR) {
-        a->value = (uint64_t)__atomic_load_n(&u->flags, __ATOMIC_RELAXED) >> 8 * lane;
-        return;
-    }
     lock(&u->lock);
     if (!a->write) {
         a->value = (uint64_t)read_register(u, at) >> 8 * lane;

@@ -13,7 +13,7 @@
 
 #define RING_SIZE 1024
 #define PAYLOAD_MAX 4096
-#define STORE_TIMEOUT_NS (60 * NS_PER_SECOND) /* a store under restart is waited for */
+#define STORE_TIMEOUT_NS (180 * NS_PER_SECOND) /* a store that boots or restarts is waited for */
 #define WATCHES_MAX 8
 #define TOKEN_SIZE 16
 
@@ -22,6 +22,8 @@ struct store_page { /* struct xenstore_domain_interface */
     char rsp[RING_SIZE];
     uint32_t req_cons, req_prod;
     uint32_t rsp_cons, rsp_prod;
+    uint32_t server_features;
+    uint32_t connection; /* XENSTORE_CONNECTED is 0 */
 };
 
 struct message { /* struct xsd_sockmsg */
@@ -74,6 +76,17 @@ static bool wait_store(uint64_t deadline)
         return false;
     }
     platform_sleep(deadline);
+    return true;
+}
+
+/* Before the store knows us it clears the page: what we wrote there would be lost. */
+static bool wait_connected(uint64_t deadline)
+{
+    while (page->connection != 0) {
+        if (!wait_store(deadline)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -160,7 +173,7 @@ static char *ask(uint32_t type, uint32_t transaction, const char *first, const c
     size_t first_size = strlen(first) + 1;
     struct message header = {type, ++last_request, transaction,
                              (uint32_t)(first_size + second_size)};
-    if (!send_bytes(&header, sizeof(header), deadline) ||
+    if (!wait_connected(deadline) || !send_bytes(&header, sizeof(header), deadline) ||
         !send_bytes(first, first_size, deadline) || !send_bytes(second, second_size, deadline)) {
         libos_log("store: no answer from it for %lu s",
                   (unsigned long)(STORE_TIMEOUT_NS / NS_PER_SECOND));

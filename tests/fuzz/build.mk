@@ -4,7 +4,7 @@
 
 FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config*.c hyp/arch/fake/*.c) \
                   $(addprefix hyp/core/,tree.c image.c passthrough.c devtree.c guest-tree.c guest-tree-copy.c random.c \
-                  frame.c frame-pool.c frame-boot.c) lib/chacha20.c
+                  frame.c frame-pool.c frame-boot.c rights.c) lib/chacha20.c
 FUZZ_SECONDS ?= 120
 FUZZ_TREE := $(B)/prop/fuzz-tree
 

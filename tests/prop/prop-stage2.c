@@ -7,6 +7,7 @@
  * tables are what the specification says and the TLB holds nothing stale; at
  * the end everything is torn down, and all is free.
  */
+#include "../../hyp/core/xen-internal.h"
 #include "memory.h"
 #include "prop.h"
 
@@ -75,6 +76,18 @@ static void take(unsigned g)
     finish(&c);
 }
 
+/* Text at g, read-only data at g2; made again until it is done. */
+static void seal(unsigned g, unsigned count, unsigned g2, unsigned count2)
+{
+    struct spec_call c = {.op = SPEC_SEAL, .gfn = g, .count = count, .gfn2 = g2, .count2 = count2};
+    struct bulkhead_seal r = {BULKHEAD_SEAL_VERSION, 0, g_at(g).v, count, g_at(g2).v, count2};
+    do {
+        c.result = (int)seal_step(d, &r);
+    } while (c.result == -XEN_ERESTART);
+    PROVE(c.result != -XEN_EPERM || pre.sealed[0]);
+    finish(&c);
+}
+
 static void boot(void)
 {
     mfn_t m;
@@ -123,7 +136,7 @@ static void any_range(unsigned *g, unsigned *count)
 static void step(void)
 {
     unsigned g, count;
-    uint64_t what = ANY(0, 6);
+    uint64_t what = ANY(0, 8);
     any_range(&g, &count);
     switch (what) {
     case 0: /* where a block's part belongs */
@@ -148,6 +161,12 @@ static void step(void)
         ASSUME(count == 1);
         take(g);
         break;
+    case 7:
+        seal(g, count, g + count < GFNS - 2 ? g + count : 0, 2);
+        break;
+    case 8:
+        seal(g, count, BEFORE + M2 - 1, 1);
+        break;
     }
 }
 
@@ -156,6 +175,7 @@ static void step(void)
 static void end(void)
 {
     struct frame_stats s;
+    d->p2m.seal.state = SEAL_OPEN; /* or nothing could be unmapped */
     PROVE(p2m_unmap(d, window.first_gfn, GFNS) == 0);
     fake_tlb_check(d);
     PROVE(d->p2m.table_frames == 1u << arch_s2_root_order()); /* P5 */
@@ -217,11 +237,11 @@ static void bad_wrong_entry(void)
 }
 
 const struct prop props[] = {
-    {"good_stage2_one_step", good_one_step, "4 beginnings, 7 operations, 20 ranges", NULL},
+    {"good_stage2_one_step", good_one_step, "4 beginnings, 9 operations, 20 ranges", NULL},
     {"good_stage2_without_table_pages", good_without_table_pages,
      "the same with 0 to 3 more table pages to be had", NULL},
     {"good_stage2_two_steps", good_two_steps,
-     "4 beginnings, every 2 of 7 operations, 15 ranges each", NULL},
+     "4 beginnings, every 2 of 9 operations, 15 ranges each", NULL},
     {"bad_forgotten_invalidation", bad_forgotten_invalidation, "invalidation does nothing",
      "check failed"},
     {"bad_wrong_entry", bad_wrong_entry, "one entry too many",

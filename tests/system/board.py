@@ -49,7 +49,7 @@ class Guest:
     """One domain of a test, as its domain file will say."""
 
     def __init__(self, name, kernel="arm64", vcpus=1, memory=192, run=(), then="", extra="",
-                 programs=(), modules=(), uart=True, **keys):
+                 programs=(), modules=(), files=(), uart=True, **keys):
         self.name = name
         self.kernel = kernel
         self.vcpus = vcpus
@@ -59,6 +59,7 @@ class Guest:
         self.extra = extra
         self.programs = tuple(programs)
         self.modules = tuple(modules)
+        self.files = tuple(files)  # FROM=TO
         self.uart = uart
         self.keys = keys
 
@@ -68,6 +69,8 @@ class Guest:
                  "--file", os.path.join(HERE, "guest") + "=/tests"]
         for program in self.programs:
             words += ["--program", program]
+        for file in self.files:
+            words += ["--file", file]
         if self.modules:
             words += ["--kernel", self.kernel]
         for module in self.modules:
@@ -208,13 +211,18 @@ class Board:
         return self
 
     def _disk(self):
-        """A disk of QEMU's on the board's first virtio-mmio bus."""
+        """A disk of QEMU's on the board's first virtio-mmio bus, a network card on its ninth.
+
+        Eight share a page, which is what a guest can be given.
+        """
         path = os.path.join(self.folder, "disk.img")
         with open(path, "wb") as file:
             file.truncate(self.disk_mib << 20)
         return ["-drive", f"file={path},if=none,id=disk,format=raw", "-global",
                 "virtio-mmio.force-legacy=off", "-device",
-                "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
+                "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0", "-netdev",
+                "user,id=net,restrict=on", "-device",
+                "virtio-net-device,netdev=net,bus=virtio-mmio-bus.8"]
 
     def _command(self, files, extra):
         """What to start: the host tool's `run`, or firmware with what its `build` wrote."""
@@ -308,7 +316,7 @@ class Board:
         if not self.is_xen:
             self._move_to(domain)
         data = self.marks.keys_to(domain) + text.encode().replace(b"\x01", b"\x01\x01")
-        step = 8 if self.is_xen else len(data)
+        step = 8 if self.is_xen else max(len(data), 1)
         for begin in range(0, len(data), step):
             self.process.stdin.write(data[begin:begin + step])
             self.process.stdin.flush()

@@ -5,10 +5,24 @@
 SYSTEM ?=
 
 TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
+TEST_SUITES += $(PYTHON) tests/system/dom0less.py;
 TEST_SUITES += $(PYTHON) tests/system/linux.py --set short;
 TEST_SUITES += $(PYTHON) tests/system/schedule.py;
 NIGHTLY_SUITES += $(PYTHON) tests/system/linux.py --set full;
+TEST_SUITES += $(PYTHON) tests/system/console.py;
+TEST_SUITES += $(PYTHON) tests/system/hostile.py;
+NIGHTLY_SUITES += $(PYTHON) tests/system/console.py --gic 2;
+NIGHTLY_SUITES += $(PYTHON) tests/system/hostile.py --each --seconds 20;
+NIGHTLY_SUITES += $(PYTHON) tests/system/hostile.py --gic 2;
 TEST_DEPS += $(B)/host/bulkhead $(B)/arm64/bulkhead
+
+# Small programs that run inside Debian guests.
+SYSTEM_PROGRAMS := $(patsubst tests/system/programs/%.c,$(B)/arm64/tests/system/%,$(wildcard tests/system/programs/*.c))
+TEST_DEPS += $(SYSTEM_PROGRAMS)
+$(B)/arm64/tests/system/%: tests/system/programs/%.c
+	$(call say,GUESTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -static -O2 $(WARN) -o $@ $<
 
 .PHONY: test-linux
 test-linux: setup

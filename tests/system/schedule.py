@@ -4,7 +4,8 @@
   schedule.py [--hypervisor FILE]
 
 Each guest runs a busy loop; the hypervisor's own accounting (`vcpus NAME` on its
-console) tells after some seconds who got how much. Prints TAP.
+console) tells after some seconds who got how much. Then a real-time guest beside one that
+runs hackbench, and one that has a CPU for itself. Prints TAP.
 """
 import argparse
 import os
@@ -20,15 +21,22 @@ TOLERANCE = 0.03
 
 def ask(board, command, pattern, timeout=20):
     """What the hypervisor's console answers."""
+    board.send(None, "")
+    board.expect(None, r"bulkhead> (\x1b\[K)?$", timeout)  # the answer before is complete
     board.read_to[None] = len(board.lines)
     board.send(None, command + "\r")
-    board.expect(None, re.escape(command), timeout)  # its echo: what comes later is the answer
     return board.expect(None, pattern, timeout)
+
+
+def times_ms(board, name):
+    """Milliseconds that vCPU 0 of a domain has run, and waited for a CPU that others had."""
+    match = ask(board, f"vcpus {name}", r"^ +0 +\w+ +\d+ +(\d+) +(\d+) ")
+    return int(match[1]), int(match[2])
 
 
 def ran_ms(board, name):
     """Milliseconds that vCPU 0 of a domain has run."""
-    return int(ask(board, f"vcpus {name}", r"^ +0 +\w+ +\d+ +(\d+) .* share")[1])
+    return times_ms(board, name)[0]
 
 
 def busy(board, name):
@@ -84,17 +92,89 @@ def shares(tap, hypervisor):
         tap.result("schedule: a paused guest does not run, and goes on afterwards")
 
 
+def deadlines(tap, board):
+    """The real-time guest wakes every 10 ms while its neighbour runs hackbench: it is let in at once."""
+    board.send("work", "while :; do hackbench -g 1 -l 20; done >/dev/null & echo busy $((6 * 7))\n")
+    board.expect("work", "busy 42", 30)
+    before = times_ms(board, "home")
+    board.send("home", "cyclictest -q -p 80 -i 10000 -l 400 -t 1; echo did $((6 * 7))\n")
+    found = board.expect("home", r"Avg: *(\d+) Max: *(\d+)", 60)
+    after = times_ms(board, "home")
+    ran, waited = after[0] - before[0], after[1] - before[1]
+    note = f"latency {found[1]} us on average, {found[2]} at most; ran {ran} ms, waited {waited} ms"
+    # 400 wake-ups; what is left to wait for is the neighbour's way out of EL2.
+    wrong = note if waited > 40 + ran * 0.05 or int(found[1]) > 5000 else None
+    tap.result("schedule: a real-time guest beside hackbench is never made to wait", wrong, note=note)
+
+
+def budget(tap, board):
+    """It computes without end: it gets its 5 ms of 10, no more, and the neighbour the rest."""
+    busy(board, "home")
+    before = {name: times_ms(board, name) for name in ("home", "work")}
+    board.drain(SECONDS)
+    home, work = (times_ms(board, name)[0] - before[name][0] for name in ("home", "work"))
+    note = f"{home} ms for the real-time guest, {work} ms for its neighbour"
+    share = home / (home + work)
+    wrong = None if abs(share - 0.5) <= 0.5 * TOLERANCE else note
+    tap.result("schedule: a real-time budget is kept, by both sides", wrong, note=note)
+
+
+def cpu_row(board, number):
+    """Context switches and interrupts of a CPU so far."""
+    row = ask(board, "cpus", rf"^ +{number}  \S+ +(.*?) +\d+ +\d+ +\d+ +(\d+) +(\d+)(.*)$")
+    return row[1], int(row[2]), int(row[3]), row[4]
+
+
+def timer_interrupts(board, name):
+    """What a guest has counted itself."""
+    board.read_to[name] = len(board.lines)
+    board.send(name, "echo timer $(awk '/arch_timer/ { print $2 }' /proc/interrupts)\n")
+    return int(board.expect(name, r"^timer (\d+)", 30)[1])
+
+
+def dedicated(tap, board):
+    """A guest with a CPU for itself: no scheduler, no waiting, no interrupts but its own."""
+    busy(board, "car")
+    own, start = timer_interrupts(board, "car"), times_ms(board, "car")
+    who, switches, interrupts, mark = cpu_row(board, 1)
+    board.drain(SECONDS)
+    _, switches_now, interrupts_now, _ = cpu_row(board, 1)
+    own_now, end = timer_interrupts(board, "car"), times_ms(board, "car")
+    foreign = interrupts_now - interrupts - (own_now - own)
+    note = f"{switches_now - switches} switches, {foreign} interrupts beside its own {own_now - own}"
+    wrong = None
+    if who != "car.0" or "dedicated" not in mark or switches_now != switches or foreign > 50 \
+            or end[1] != start[1]:
+        wrong = f"{note}; CPU 1 runs {who}{mark}; waited {end[1] - start[1]} ms"
+    tap.result("schedule: a dedicated CPU sees no scheduler and no other's interrupts", wrong,
+               note=note)
+
+
+def reservations(tap, hypervisor):
+    """Real time on one CPU beside a hog, and a guest that has the other CPU."""
+    guests = [Guest("home", sched="rt", budget=5000, period=10000,
+                    programs=("rt-tests:cyclictest",)),
+              Guest("work", programs=("rt-tests:hackbench",)), Guest("car", sched="dedicated")]
+    with Board("realtime", guests, cpus=2, hypervisor=hypervisor) as board:
+        for guest in guests:
+            board.expect(guest.name, f"{guest.name}: Debian's Linux", 60)
+        deadlines(tap, board)
+        budget(tap, board)
+        dedicated(tap, board)
+
+
 def main():
     """Run it all."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hypervisor", default=OURS)
     options = parser.parse_args()
-    tap = Tap(5)
-    try:
-        shares(tap, options.hypervisor)
-    except Failed as why:
-        tap.result("schedule: the rest", wrong=str(why))
+    tap = Tap(8)
+    for part in (shares, reservations):
+        try:
+            part(tap, options.hypervisor)
+        except Failed as why:
+            tap.result(f"schedule: the rest of {part.__name__}", wrong=str(why))
     return 1 if tap.failures else 0
 
 

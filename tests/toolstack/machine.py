@@ -52,7 +52,7 @@ class Machine:
     # pylint: disable=too-many-arguments,too-many-instance-attributes
     def __init__(self, name, hypervisor, run, memory=2048, control_memory=768, cpus=2, extra="",
                  forwards=(), disks=(), files=(), programs=(), guest=None, options=(),
-                 rights=None, domains=()):
+                 rights=None, domains=(), packages=()):
         self.name = name
         self.is_xen = hypervisor == "xen"
         self.hypervisor = debian.xen() if self.is_xen else hypervisor
@@ -62,7 +62,8 @@ class Machine:
         self.cpus = cpus
         self.extra = extra
         self.ramdisk = control.ramdisk(
-            programs, [os.path.join(HERE, "inside") + "=/tests"] + list(files), guest)
+            programs, [os.path.join(HERE, "inside") + "=/tests"] + list(files), guest,
+            packages)
         self.options = self._devices(forwards, disks) + list(options)
         self.devices = (1 if forwards is not None else 0) + len(disks)
         self.rights = rights or ["control *", "build", "store", "console", "schedule", "inspect *",

@@ -36,6 +36,8 @@ NORMAL = [
     (r"xentop", r"(?m)^( *\S+) [-a-z]{6}.*", r"\1 ..."),
     (r"", r"\[pid \d+\]", "[pid N]"),
 ]
+# Packages that a script needs besides xen-utils.
+PACKAGES = {"virsh": control.LIBVIRT}
 # (command, line that differs, why): not a fault of ours. Matched against lines only one side has.
 EXPLAINED = [
     (r"xl info", r"^platform_params", "where hypercall pages would be, on a machine without any"),
@@ -84,7 +86,8 @@ def differences(command, theirs, ours):
 def play(name, hypervisor, script, seconds, verbose):
     """Run the script in a control domain; its console's text."""
     guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
-    with Machine(f"{script}-{name}", hypervisor, run=f"start,{script}", guest=guest) as machine:
+    with Machine(f"{script}-{name}", hypervisor, run=f"start,{script}", guest=guest,
+                 packages=PACKAGES.get(script, ())) as machine:
         try:
             machine.wait(rf"(?m)^run {script}: exit \d+", seconds)
         except Failed as failure:

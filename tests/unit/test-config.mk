@@ -1,5 +1,5 @@
 UNIT_TESTS += config
 UNIT_SRCS_config := $(wildcard hyp/core/config*.c) hyp/core/tree.c hyp/core/image.c hyp/core/passthrough.c \
-                    hyp/core/devtree.c hyp/core/frame.c hyp/core/frame-pool.c hyp/core/frame-boot.c \
-                    hyp/core/guest-tree.c hyp/core/guest-tree-copy.c hyp/core/random.c lib/chacha20.c tests/unit/host-tree.c
+                    hyp/core/devtree.c hyp/core/frame.c hyp/core/frame-pool.c hyp/core/frame-boot.c hyp/core/rights.c \
+                    tests/unit/host-tree.c
 UNIT_LIBS_config := -lfdt

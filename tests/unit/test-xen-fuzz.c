@@ -19,7 +19,7 @@
 #include "xen-world.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xen/control.h>
+#include <xen/sysctl.h>
 #include <xen/sched.h>
 #include <xen/version.h>
 

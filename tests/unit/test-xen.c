@@ -8,7 +8,7 @@
 
 #include "xen-world.h"
 #include <string.h>
-#include <xen/control.h>
+#include <xen/sysctl.h>
 #include <xen/sched.h>
 #include <xen/version.h>
 

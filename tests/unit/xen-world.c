@@ -9,6 +9,7 @@
 #include "xen-world.h"
 #include <hyp/config.h>
 #include <hyp/console.h>
+#include <hyp/rights.h>
 #include <string.h>
 
 struct domain *world[WORLD_DOMAINS + 1];
@@ -45,6 +46,12 @@ void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out)
 {
     *out = (struct sched_times){
         .state = SCHED_RUNNING, .since_ticks = now_ticks, .ticks = {1, 2, 3, 4}};
+}
+
+int config_all(const struct domain_config **out)
+{
+    *out = &config;
+    return 1;
 }
 
 static void begin_domain(unsigned id)
@@ -109,6 +116,7 @@ void world_end(void)
         domain_put(d);
         assert_int_equal(d->refs, 1);
         xen_domain_destroy(d);
+        rights_destroy(d);
         p2m_destroy(d);
         assert_int_equal(d->hyp_frames, 0);
         assert_int_equal(frame_owned_count(d->id), 0);

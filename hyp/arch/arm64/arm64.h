@@ -65,9 +65,16 @@ void debug_load(struct vcpu *v);
 /* trap.c */
 struct vcpu *exit_work(struct vcpu *v);
 void trap_hvc(struct vcpu *v, uint64_t esr);
+void trap_data_abort(struct vcpu *v, uint64_t esr);
+void trap_sysreg(struct vcpu *v, uint64_t esr);
 void trap_sync(struct vcpu *v, uint64_t esr);
 void trap_serror(struct vcpu *v, uint64_t esr);
 noreturn_fn void el2_exception(const uint64_t *regs);
+
+/* spsr32.c: the current AArch32 mode's SPSR, where the machine hides it */
+void spsr32_init(void);
+void spsr32_expose(uint64_t mode);
+void spsr32_enter(uint64_t mode);
 
 /* sysreg.c: true if done, false if the guest gets an undefined instruction */
 bool sysreg_trap(struct vcpu *v, uint64_t esr);

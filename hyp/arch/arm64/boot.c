@@ -185,6 +185,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         stop("no interrupt controller that it drives: GICv2 or GICv3 is needed.");
     }
     sysreg_init();
+    spsr32_init();
     gic_init();
     if (gic_init_cpu(c) != 0) {
         stop("CPU 0 has no interrupt controller interface.");

@@ -6,6 +6,8 @@
  *
  *   every class   x0-x18, x30 are stored in the vcpu; SP becomes the CPU's stack
  *   HVC, IRQ      x19-x29 stay where they are: C preserves them
+ *   MSR, MRS and  likewise, unless the instruction names one of x19-x29:
+ *   data aborts   then they are stored, and loaded again if it was a read
  *   all others    x19-x29 are stored too, since a handler may need any register
  *
  * On the way out v->work is tested once; if set, x19-x29 are stored and
@@ -54,6 +56,14 @@
     mov     sp, x3
     .endm
 
+    /* The register that the syndrome in w1 names at bit `lsb` is one of x19-x29: go to `to`. */
+    .macro if_callee lsb, to
+    ubfx    w2, w1, #\lsb, #5
+    sub     w2, w2, #19
+    cmp     w2, #10
+    b.ls    \to
+    .endm
+
     /* Each at its architectural place; .org fails if the one before is too long. */
     .macro slot name, offset
     .org    vectors + \offset
@@ -89,8 +99,12 @@ slot guest64_sync, 0x400
     b.eq    hvc0_fast
     lsr     w0, w1, #ESR_EC_SHIFT
     cmp     w0, #EC_HVC64
-    b.ne    guest_sync
-    b       guest_hvc
+    b.eq    guest_hvc
+    cmp     w0, #EC_DABT_LOW
+    b.eq    guest_data_abort
+    cmp     w0, #EC_SYS64
+    b.eq    guest_sysreg
+    b       guest_sync
 slot guest64_irq, 0x480
     stp     x0, x1, [sp]
     b       guest_irq
@@ -102,6 +116,8 @@ slot guest64_serror, 0x580
     b       guest_serror
 slot guest32_sync, 0x600
     stp     x0, x1, [sp]
+    mrs     x1, hcr_el2
+    tbz     x1, #0, spsr32_back         /* stage 2 is off: our own visit, no guest */
     mrs     x1, esr_el2
     b       guest_sync
 slot guest32_irq, 0x680
@@ -162,8 +178,32 @@ guest_serror:
     bl      trap_serror                 /* (vcpu, esr) */
     b       trap_return
 
+/* A value that only goes in needs them in the vcpu; one that comes out needs them loaded again. */
+guest_data_abort:
+    save_volatile
+    if_callee 16, 2f
+1:  mov     x0, sp
+    to_stack
+    bl      trap_data_abort             /* (vcpu, esr) */
+    b       trap_return
+2:  tbz     w1, #6, sync_any            /* WnR: a load */
+    save_callee sp
+    b       1b
+
+guest_sysreg:
+    save_volatile
+    if_callee 5, 2f
+1:  mov     x0, sp
+    to_stack
+    bl      trap_sysreg                 /* (vcpu, esr) */
+    b       trap_return
+2:  tbnz    w1, #0, sync_any            /* MRS */
+    save_callee sp
+    b       1b
+
 guest_sync:
     save_volatile
+sync_any:
     save_callee sp
     mov     x0, sp
     to_stack
@@ -220,6 +260,40 @@ call_on_stack:
     mov     x29, xzr
     mov     x30, xzr
     br      x0
+
+/*
+ * One visit to AArch32 at EL1 for spsr32.c. No guest: stage 1 and 2 are off, interrupts masked.
+ *
+ * In: w0 new SPSR of the mode in SPSR_EL2; ELR_EL2 = spsr32_code. Out: w0 the old one. Stack: 112 bytes.
+ */
+    .globl spsr32_visit
+spsr32_visit:
+    stp     x19, x20, [sp, #-112]!      /* AArch32 halves every register */
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    sub     sp, sp, #16                 /* the vector guest32_sync stores x0, x1 here */
+    eret
+
+/* From guest32_sync, whose own test finds stage 2 off. */
+spsr32_back:
+    ldr     w0, [sp, #8]
+    add     sp, sp, #16
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    ldp     x19, x20, [sp], #112
+    ret
+
+    .globl spsr32_code
+spsr32_code:                            /* A32 */
+    .inst   0xe14f1000                  /* mrs r1, spsr */
+    .inst   0xe16ff000                  /* msr spsr_fsxc, r0 */
+    .inst   0xe1400070                  /* hvc #0 */
 
 /*
  * An exception at EL2 is a bug of ours. The stack may be what broke (guard

@@ -43,6 +43,7 @@ static void enter_aarch32(struct vcpu *v, uint64_t mode, uint32_t vector, uint32
     pstate |= mode == MODE32_ABT ? SPSR_A : 0;
     pstate |= sctlr & (1u << 30) ? SPSR_T32 : 0;                           /* TE */
     pstate = (pstate & ~(1ul << 9)) | (sctlr & (1u << 25) ? 1ul << 9 : 0); /* EE */
+    spsr32_expose(spsr);
     /* Banked registers as AArch64 sees them: DDI 0487I.a D1.6.4. */
     if (mode == MODE32_ABT) {
         v->arch.x[20] = (uint32_t)(sysreg_read(elr_el2) + link_offset); /* LR_abt */
@@ -51,6 +52,7 @@ static void enter_aarch32(struct vcpu *v, uint64_t mode, uint32_t vector, uint32
         v->arch.x[22] = (uint32_t)(sysreg_read(elr_el2) + link_offset); /* LR_und */
         sysreg_write(spsr_und, spsr);
     }
+    spsr32_enter(mode);
     sysreg_write(elr_el2, base + vector);
     sysreg_write(spsr_el2, pstate);
 }

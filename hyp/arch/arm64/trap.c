@@ -26,26 +26,29 @@ enum outcome {
     TRAP_ABORT,     /* inject an external abort at FAR_EL2 */
 };
 
-/* FAR_EL2 and HPFAR_EL2 give the guest physical address of a stage-2 fault. */
-static bool fault_address(uint64_t esr, gpa_t *out)
+/* HPFAR_EL2 is not valid after a permission fault (D17.2.63): ask the guest's own stage 1. */
+static cold bool fault_address_by_walk(gpa_t *out)
 {
-    uint64_t far = sysreg_read(far_el2);
+    uint64_t par = sysreg_read(par_el1), far = sysreg_read(far_el2), result;
+
+    __asm__ volatile("at s1e1r, %0\n\tisb" : : "r"(far) : "memory");
+    result = sysreg_read(par_el1);
+    sysreg_write(par_el1, par);
+    *out = gpa((result & 0x0000fffffffff000ul) | (far & FRAME_MASK));
+    return !(result & 1);
+}
+
+/* FAR_EL2 and HPFAR_EL2 give the guest physical address of a stage-2 fault. */
+static inline bool fault_address(uint64_t esr, gpa_t *out)
+{
     bool permission = (esr & 0x3c) == 0x0c;
     bool walk = esr & (1u << 7); /* S1PTW */
 
-    if (permission && !walk) {
-        /* HPFAR_EL2 is not valid then (D17.2.63): ask the guest's own stage 1. */
-        uint64_t par = sysreg_read(par_el1), result;
-        __asm__ volatile("at s1e1r, %0\n\tisb" : : "r"(far) : "memory");
-        result = sysreg_read(par_el1);
-        sysreg_write(par_el1, par);
-        if (result & 1) {
-            return false;
-        }
-        *out = gpa((result & 0x0000fffffffff000ul) | (far & FRAME_MASK));
-        return true;
+    if (unlikely(permission && !walk)) {
+        return fault_address_by_walk(out);
     }
-    *out = gpa(((sysreg_read(hpfar_el2) & 0x00000ffffffffff0ul) << 8) | (far & FRAME_MASK));
+    *out = gpa((sysreg_read(hpfar_el2) & 0x00000ffffffffff0ul) << 8 |
+               (sysreg_read(far_el2) & FRAME_MASK));
     return true;
 }
 
@@ -71,28 +74,23 @@ static bool passing_fault(struct vcpu *v, uint64_t esr)
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
-/* Source: DDI 0487I.a D17.2.37, ISS encoding for an exception from a data abort. */
-static enum outcome data_abort(struct vcpu *v, uint64_t esr)
+/*
+ * Source: DDI 0487I.a D17.2.37, ISS encoding for an exception from a data abort. What has no decoded
+ * access (ISV), is a table walk of the guest's own (S1PTW) or no fault of translation or rights
+ * (DFSC: external aborts, alignment) goes to the guest.
+ */
+static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
 {
-    struct mmio_access a;
-    unsigned reg = (esr >> 16) & 31;
+    struct mmio_access a NOT_ZEROED;
+    unsigned reg = (esr >> 16) & 31, shift = (esr >> 22) & 3;
 
-    if ((esr & 0x30) == 0x10 && !(esr & 0xf)) {
-        /* An external abort of the guest's own making: it belongs to the guest. */
+    if ((esr & (1u << 24 | 1u << 7 | 0x30)) != 1u << 24 || !fault_address(esr, &a.at) ||
+        (a.at.v & ((1u << shift) - 1)) != 0) {
         return TRAP_ABORT;
     }
-    if (!(esr & (1u << 24)) || (esr & (1u << 7)) || !fault_address(esr, &a.at)) {
-        return TRAP_ABORT; /* no decoded access, or its own table walk hit nothing */
-    }
-    a.size = (uint8_t)(1u << ((esr >> 22) & 3));
+    a.size = (uint8_t)(1u << shift);
     a.write = esr & (1u << 6);
-    if (a.at.v & (a.size - 1u)) {
-        return TRAP_ABORT;
-    }
-    a.value = a.write && reg != 31 ? v->arch.x[reg] : 0;
-    if (a.size < 8) {
-        a.value &= (1ull << (8 * a.size)) - 1;
-    }
+    a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
     if (outcome != MMIO_DONE) {
         return outcome == MMIO_RETRY ? TRAP_DONE : TRAP_ABORT;
@@ -102,6 +100,21 @@ static enum outcome data_abort(struct vcpu *v, uint64_t esr)
         v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
     }
     return TRAP_SKIP;
+}
+
+/* A guest that prints makes two plain accesses for each character; data_abort() does them as well. */
+static inline bool prints(struct vcpu *v, uint64_t esr)
+{
+    struct vuart *u = &v->domain->vuart;
+    unsigned reg = (esr >> 16) & 31;
+    gpa_t at = gpa((sysreg_read(hpfar_el2) & 0x00000ffffffffff0ul) << 8);
+
+    /* A translation fault of a halfword or word that is neither sign-extended nor of XZR. */
+    return likely(at.v == u->base.v && u->present && reg != 31) &&
+           likely((esr & (1u << 24 | 1u << 21 | 1u << 7 | 0x3c)) == (1u << 24 | 0x04)) &&
+           likely(((esr >> 22) ^ (esr >> 23)) & 1) &&
+           vuart_quick(v->domain, u, sysreg_read(far_el2) & FRAME_MASK, esr & (1u << 6),
+                       &v->arch.x[reg]);
 }
 
 static enum outcome wait_for(struct vcpu *v, uint64_t esr)
@@ -130,9 +143,11 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
 {
     switch (esr >> ESR_EC_SHIFT) {
     case EC_SYS64:
-        return sysreg_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
+        trap_sysreg(v, esr);
+        return TRAP_DONE;
     case EC_DABT_LOW:
-        return data_abort(v, esr);
+        trap_data_abort(v, esr);
+        return TRAP_DONE;
     case EC_WFX:
         return wait_for(v, esr);
     case EC_FP:
@@ -168,28 +183,59 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
     }
 }
 
+static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
+{
+    if (outcome == TRAP_UNDEFINED) {
+        inject_undefined(v);
+    } else if (!passing_fault(v, esr)) {
+        inject_abort(v, esr >> ESR_EC_SHIFT == EC_IABT_LOW, sysreg_read(far_el2));
+    }
+}
+
+static inline void skip(uint64_t esr)
+{
+    if (unlikely(sysreg_read(spsr_el2) & (SPSR_SS | SPSR_AARCH32))) {
+        skip_instruction(esr);
+    } else {
+        sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
+    }
+}
+
+static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
+{
+    if (likely(outcome == TRAP_SKIP)) {
+        skip(esr);
+    } else if (outcome != TRAP_DONE) {
+        inject(v, esr, outcome);
+    }
+}
+
+/* Apart, so that printing does not save the registers that this needs. */
+static __attribute__((noinline)) void any_data_abort(struct vcpu *v, uint64_t esr)
+{
+    finish(v, esr, data_abort(v, esr));
+}
+
+/* The two classes that must be quick, and have no condition. x19-x29 may be in the machine: then they are
+ * not what the instruction reads or writes. */
+void trap_data_abort(struct vcpu *v, uint64_t esr)
+{
+    if (likely(prints(v, esr))) {
+        skip(esr);
+    } else {
+        any_data_abort(v, esr);
+    }
+}
+
+void trap_sysreg(struct vcpu *v, uint64_t esr)
+{
+    finish(v, esr, sysreg_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED);
+}
+
+/* All registers are in v->arch.x. */
 void trap_sync(struct vcpu *v, uint64_t esr)
 {
-    if (!condition_holds(esr)) {
-        skip_instruction(esr);
-        return;
-    }
-    switch (decode(v, esr)) {
-    case TRAP_DONE:
-        return;
-    case TRAP_SKIP:
-        skip_instruction(esr);
-        return;
-    case TRAP_UNDEFINED:
-        inject_undefined(v);
-        return;
-    case TRAP_ABORT:
-        if (passing_fault(v, esr)) {
-            return;
-        }
-        inject_abort(v, esr >> ESR_EC_SHIFT == EC_IABT_LOW, sysreg_read(far_el2));
-        return;
-    }
+    finish(v, esr, condition_holds(esr) ? decode(v, esr) : TRAP_SKIP);
 }
 
 /* x0-x18 are in v->arch.x; x19-x29 are in the machine. */

@@ -93,6 +93,9 @@ static void el1_save(struct arch_vcpu *a)
     a->sp_el0 = sysreg_read(sp_el0);
     a->sp_el1 = sysreg_read(sp_el1);
     a->elr_el1 = sysreg_read(elr_el1);
+    if (a->aarch32) {
+        spsr32_expose(a->spsr);
+    }
     a->spsr_el1 = sysreg_read(spsr_el1);
     a->sctlr = sysreg_read(sctlr_el1);
     a->cpacr = sysreg_read(cpacr_el1);
@@ -159,6 +162,7 @@ static void el1_restore(const struct arch_vcpu *a)
         sysreg_write(spsr_fiq, a->spsr_fiq);
         sysreg_write(dacr32_el2, a->dacr32);
         sysreg_write(ifsr32_el2, a->ifsr32);
+        spsr32_enter(a->spsr);
     }
 }
 
@@ -198,6 +202,12 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
         v->arch.hcr = hcr;
         sysreg_write(hcr_el2, hcr);
     }
+}
+
+/* Writes to SCTLR, TCR, TTBRn, MAIR and their like are undefined from now on. DDI 0487I.a, HCR_EL2.TVM */
+void arch_vcpu_fix_translation(struct vcpu *v)
+{
+    vcpu_set_hcr(v, v->arch.hcr | HCR_TVM);
 }
 
 #define HCR_GUEST                                                                                \

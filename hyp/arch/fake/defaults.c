@@ -6,6 +6,7 @@
 #include <xen/errno.h>
 #include <fake.h>
 #include <hyp/assert.h>
+#include <hyp/config.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <hyp/p2m.h>
@@ -151,16 +152,17 @@ WEAK int fmt(char *buf, size_t size, const char *format, ...)
 /* Domains. */
 
 static struct domain *domains[64];
-static unsigned domain_count;
+static unsigned made_count;
 
 struct domain *fake_domain(domid_t id, const char *name, unsigned vcpu_count)
 {
-    CHECK(domain_count < ARRAY_LEN(domains));
+    CHECK(made_count < ARRAY_LEN(domains));
     struct domain *d = calloc(1, sizeof(*d));
     CHECK(d != NULL);
     d->id = id;
     d->vcpu_count = (uint16_t)vcpu_count;
     d->refs = 1;
+    d->builder = DOMID_INVALID;
     snprintf(d->name, sizeof(d->name), "%s", name);
     lock_init(&d->lock, RANK_DOMAIN);
     d->max_frames = d->hyp_frames_max = ~0ull;
@@ -174,15 +176,15 @@ struct domain *fake_domain(domid_t id, const char *name, unsigned vcpu_count)
         list_init(&d->vcpu[i]->sched.link);
         d->vcpu[i]->sched.home = cpu_count != 0 ? cpus[i % cpu_count] : NULL;
     }
-    domains[domain_count++] = d;
+    domains[made_count++] = d;
     return d;
 }
 
 void fake_domain_free(struct domain *d)
 {
-    for (unsigned i = 0; i < domain_count; i++) {
+    for (unsigned i = 0; i < made_count; i++) {
         if (domains[i] == d) {
-            domains[i] = domains[--domain_count];
+            domains[i] = domains[--made_count];
             break;
         }
     }
@@ -196,14 +198,14 @@ void fake_domain_free(struct domain *d)
 
 void fake_domain_free_all(void)
 {
-    while (domain_count > 0) {
-        fake_domain_free(domains[domain_count - 1]);
+    while (made_count > 0) {
+        fake_domain_free(domains[made_count - 1]);
     }
 }
 
 WEAK struct domain *domain_get(domid_t id)
 {
-    for (unsigned i = 0; i < domain_count; i++) {
+    for (unsigned i = 0; i < made_count; i++) {
         if (domains[i]->id == id) {
             domains[i]->refs++;
             return domains[i];
@@ -214,7 +216,7 @@ WEAK struct domain *domain_get(domid_t id)
 
 WEAK struct domain *domain_get_by_name(const char *name)
 {
-    for (unsigned i = 0; i < domain_count; i++) {
+    for (unsigned i = 0; i < made_count; i++) {
         if (strcmp(domains[i]->name, name) == 0) {
             domains[i]->refs++;
             return domains[i];
@@ -229,17 +231,36 @@ WEAK void domain_put(struct domain *d)
     d->refs--;
 }
 
+WEAK struct domain *domain_from(uint32_t first)
+{
+    struct domain *found = NULL;
+    for (unsigned i = 0; i < made_count; i++) {
+        if (domains[i]->id >= first && (found == NULL || domains[i]->id < found->id)) {
+            found = domains[i];
+        }
+    }
+    if (found != NULL) {
+        found->refs++;
+    }
+    return found;
+}
+
+WEAK uint32_t domain_count(void)
+{
+    return made_count;
+}
+
 WEAK struct domain *domain_next(struct domain *previous)
 {
     unsigned i = 0;
     if (previous != NULL) {
-        while (i < domain_count && domains[i] != previous) {
+        while (i < made_count && domains[i] != previous) {
             i++;
         }
         i++;
         domain_put(previous);
     }
-    if (i >= domain_count) {
+    if (i >= made_count) {
         return NULL;
     }
     domains[i]->refs++;
@@ -252,14 +273,6 @@ WEAK void domain_shutdown(struct domain *d, enum shutdown_reason reason)
     fake_calls.reason = reason;
     d->state = DOMAIN_DOWN;
     d->reason = reason;
-}
-
-WEAK void domain_crash(struct domain *d, const char *format, ...)
-{
-    fake_calls.domain_crash++;
-    d->state = DOMAIN_DOWN;
-    d->reason = SHUTDOWN_crash;
-    RECORD("crash: ");
 }
 
 WEAK void vcpu_notify(struct vcpu *v, uint32_t work_bits)
@@ -332,6 +345,11 @@ WEAK int sched_set(struct domain *d, const struct sched_params *p)
     return 0;
 }
 
+WEAK uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
+WEAK int sched_follow_pool(struct vcpu *v)
+{
+    return 0;
+}
 WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 {
     return 0;
@@ -464,5 +482,21 @@ WEAK int guest_zero(struct domain *d, gpa_t at, size_t size_bytes)
         return -XEN_EFAULT;
     }
     memset(va, 0, size_bytes);
+    return 0;
+}
+
+WEAK bool log_read(uint64_t *at, char *buf, size_t size)
+{
+    return false;
+}
+
+WEAK void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_info *out)
+{
+    *out = (struct sched_cpu_info){.domain = DOMID_INVALID};
+}
+
+WEAK int config_all(const struct domain_config **out)
+{
+    *out = NULL;
     return 0;
 }

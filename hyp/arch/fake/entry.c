@@ -21,6 +21,11 @@ bool arch_random(uint64_t *out)
     return false;
 }
 
+void arch_vcpu_fix_translation(struct vcpu *v)
+{
+    v->arch.translation_fixed = true;
+}
+
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32)
 {
     v->arch = (struct arch_vcpu){.pc = pc.v, .x = {args[0], args[1], args[2]}};

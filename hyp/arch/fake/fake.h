@@ -67,11 +67,11 @@ extern uint64_t fake_cleaned_bytes, fake_synced_bytes;
 struct fake_calls {
     unsigned vcpu_notify, sched_wake, sched_block, sched_yield, sched_pause, sched_unpause,
         cpu_kick;
-    unsigned domain_crash, domain_shutdown, timer_set, timer_cancel;
+    unsigned domain_shutdown, timer_set, timer_cancel;
     uint32_t notify_bits;        /* or of all vcpu_notify() arguments */
     struct vcpu *notified;       /* the last one */
     enum shutdown_reason reason; /* the last one */
-    char log[4096];              /* text of log_line, log_warn, dlog, domain_crash: newest last */
+    char log[4096];              /* text of log_line, log_warn, dlog: newest last */
 };
 extern struct fake_calls fake_calls;
 

@@ -108,7 +108,7 @@ static void link_table(struct shadow *parent, unsigned slot)
 
 static bool is_ram(unsigned type)
 {
-    return type == P2M_RAM || type == P2M_RAM_RO || type == P2M_RAM_XN;
+    return p2m_is_ram((enum p2m_type)type);
 }
 
 /* DDI 0487I.a D8.14.1 asks no break when only the rights change. */
@@ -331,7 +331,7 @@ bool fake_guest_translate(struct domain *d, gpa_t at, bool write, mpa_t *out)
             continue;
         }
         *out = mpa(mfn_mpa(arch_s2_mfn(e)).v + at.v % block);
-        return !write || (arch_s2_type(e) != P2M_RAM_RO && arch_s2_type(e) != P2M_GRANT_RO);
+        return !write || (p2m_rights((enum p2m_type)arch_s2_type(e)) & P2M_W) != 0;
     }
     return false;
 }

@@ -21,6 +21,7 @@ struct vgic_vif;
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
  * static inline void arch_relax(void);                   inside spin loops: WFE or YIELD
+ * static inline uint16_t arch_wait_change(const uint16_t *at, uint16_t seen);  *at (acquire), after a wait if it is `seen`
  * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
  * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
  * static inline void *arch_ram_va(uint64_t mpa), uint64_t arch_ram_mpa(const void *va);  the direct map of all RAM
@@ -110,6 +111,8 @@ void arch_irq_set_enabled(uint32_t intid, bool enabled);
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3],
                          bool aarch32); /* x0-x2 */
+/* The current vCPU, an AArch64 one, cannot change its translation registers until it is reset. */
+void arch_vcpu_fix_translation(struct vcpu *v);
 /* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */
 void arch_vcpu_destroy(struct vcpu *v);
 /* The machine address behind a virtual address of the current vCPU; false if an access would fault. */

@@ -41,11 +41,12 @@ enum domain_job {
     JOB_RELEASE, /* free the domain itself */
 };
 
-/* What is kept of a crash for the console. */
+/* What is kept of a domain's last crash, also when the domain itself is gone. */
 struct crash_record {
-    char why[120];
+    char name[DOMAIN_NAME_LEN];
+    const char *why;
     uint64_t at_ticks;
-    uint32_t vcpu;
+    uint32_t vcpu; /* that said so, or 0 */
     uint64_t pc, pstate, x[31], esr, far;
 };
 
@@ -95,15 +96,17 @@ struct domain {
     uint64_t hyp_frames;     /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max; /* [const] */
     const struct domain_config *config; /* [const] what it was built from, and is rebuilt from */
-    struct rights *rights;              /* hyp/rights.h */
-    uint64_t vtimer_offset_ticks;       /* [const] CNTVOFF */
-    struct timer worker;                /* carries out what a trap cannot: see domain.c */
-    enum domain_job job;                /* [lock] what the worker is at */
-    struct build *build;                /* how far domain_build() is, NULL when it is not at work */
-    bool paused_by_console;             /* [lock] */
-    struct crash_record *crash;         /* [lock] the last crash, or NULL */
-    uint64_t log_window_ticks;          /* [atomic] dlog() */
-    uint32_t log_lines;                 /* [atomic] dlog() */
+    struct rights *rights;              /* hyp/rights.h; NULL: none */
+    domid_t builder; /* [atomic] who made it at run time; DOMID_INVALID: nobody, or he is gone */
+    uint64_t vtimer_offset_ticks; /* [const] CNTVOFF */
+    struct timer worker;          /* carries out what a trap cannot: see domain.c */
+    enum domain_job job;          /* [lock] what the worker is at */
+    struct build *build;          /* how far domain_build() is, NULL when it is not at work */
+    bool paused_by_console;       /* [lock] */
+    bool ordered;                 /* [lock] to restart, from outside: no policy is asked */
+    uint32_t shutdown_vcpu;       /* [lock] that said so, or 0 */
+    uint64_t log_window_ticks;    /* [atomic] dlog() */
+    uint32_t log_lines;           /* [atomic] dlog() */
     struct arch_domain arch;
     struct evtchn_domain *evtchn; /* Xen interface, owned by core/evtchn.c */
     struct grant_domain *grant;   /* owned by core/grant.c */
@@ -126,11 +129,14 @@ struct domain *domain_get_by_name(const char *name);
 void domain_put(struct domain *d);
 /* Iterate: pass NULL first; drops the reference to `previous`, returns the next one counted. */
 struct domain *domain_next(struct domain *previous);
+/* The first one whose number is `first` or higher, counted; NULL: none. And how many there are. */
+struct domain *domain_from(uint32_t first);
+uint32_t domain_count(void);
 
 /* Stop all its vCPUs and record why; then the policy for that reason is carried out by the domain worker. */
 void domain_shutdown(struct domain *d, enum shutdown_reason reason);
-/* Stop with a reason in words, registers kept for the console; reason SHUTDOWN_crash. */
-void domain_crash(struct domain *d, const char *format, ...) printf_like(2, 3);
+/* The n-th record of a crash: one for each name, of the last eight. False if there are fewer. */
+bool domain_last_crash(unsigned n, struct crash_record *out);
 must_check int domain_pause(struct domain *d);
 must_check int domain_unpause(struct domain *d);
 must_check int domain_destroy(struct domain *d);

@@ -130,6 +130,7 @@ static inline mfn_t va_to_mfn(const void *va)
 struct frame_stats {
     uint64_t total, free, hyp, owned; /* frames; free includes FIXED */
     uint64_t dirty;                   /* of the free ones */
+    mfn_t last;                       /* no frame is above */
     uint64_t table_bytes;             /* frame records themselves */
 };
 void frame_stats(struct frame_stats *out);

@@ -13,7 +13,8 @@
 #include <hyp/types.h>
 
 enum lock_rank {
-    RANK_DOMLIST = 1, /* the table of domains */
+    RANK_CPUPOOL = 1, /* which CPU pools there are */
+    RANK_DOMLIST,     /* the table of domains */
     RANK_DOMAIN,      /* one domain's life cycle */
     RANK_XEN_CONSOLE, /* the hypervisor's end of one PV console; below it the console takes its own */
     RANK_EVTCHN,      /* one domain's event channel table */
@@ -48,9 +49,13 @@ enum lock_rank {
 #define NO_LOCK_ANALYSIS(why) TSA(no_thread_safety_analysis)
 
 typedef struct LOCKABLE lock {
-    uint32_t tickets; /* [atomic] next in the upper half, now served in the lower */
-    uint32_t rank;    /* [const] enum lock_rank */
+    union {
+        uint32_t tickets; /* [atomic] next in the upper half, now served in the lower */
+        uint16_t served;  /* [atomic] the lower half: only the holder writes it */
+    };
+    uint32_t rank; /* [const] enum lock_rank */
 } lock_t;
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lock_t.served is the lower half");
 
 #define LOCK_INIT(r)              \
     {                             \

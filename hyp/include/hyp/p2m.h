@@ -32,7 +32,7 @@ struct domain;
 enum p2m_type {
     P2M_INVALID, /* nothing there */
     P2M_RAM,     /* the domain's own memory, rwx */
-    P2M_RAM_RO,  /* r-x */
+    P2M_RAM_RO,  /* r-x: sealed text */
     P2M_RAM_XN,  /* rw-: sealed data */
     P2M_MMIO,    /* a device handed to the guest, nGnRE, xn */
     P2M_MMIO_C,  /* device memory the guest may map cacheable (framebuffers), xn */
@@ -40,6 +40,7 @@ enum p2m_type {
     P2M_GRANT_RO,
     P2M_FOREIGN, /* another domain's frame, mapped by right */
     P2M_SHARED,  /* a hypervisor page the guest may use, xn */
+    P2M_RAM_R,   /* r--: sealed read-only data */
     P2M_TYPE_COUNT
 };
 
@@ -54,6 +55,7 @@ static inline unsigned p2m_rights(enum p2m_type t)
     case P2M_RAM_RO:
         return P2M_R | P2M_X;
     case P2M_GRANT_RO:
+    case P2M_RAM_R:
         return P2M_R;
     case P2M_RAM_XN:
     case P2M_MMIO:
@@ -71,13 +73,31 @@ static inline unsigned p2m_rights(enum p2m_type t)
 
 static inline bool p2m_is_ram(enum p2m_type t)
 {
-    return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN;
+    return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN || t == P2M_RAM_R;
 }
 
 static inline bool p2m_is_mmio(enum p2m_type t)
 {
     return t == P2M_MMIO || t == P2M_MMIO_C;
 }
+
+/* How far the seal is (core/seal.c). From the first step on only grants come and go. */
+enum seal_state {
+    SEAL_OPEN,
+    SEAL_TEXT,
+    SEAL_RODATA,
+    SEAL_REST,
+    SEALED,
+    SEAL_BACK_TEXT,
+    SEAL_BACK_RODATA
+};
+
+struct p2m_seal {
+    uint64_t text, text_count, rodata, rodata_count; /* gfns */
+    uint64_t at, end;                                /* what the state has yet to do */
+    int error;
+    uint8_t state; /* enum seal_state; written by the domain's only vCPU */
+};
 
 struct p2m {
     lock_t lock;
@@ -95,6 +115,7 @@ struct p2m {
     uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
     uint32_t dying_slot; /* [lock] how far */
     uint32_t root_slot;  /* [lock] root entries below are empty */
+    struct p2m_seal seal;
 };
 
 must_check int p2m_init(struct domain *d);
@@ -110,11 +131,12 @@ void p2m_destroy(struct domain *d);
 /*
  * Map [at, at+count) to [to, to+count). Every gfn must be unmapped (-XEN_EEXIST) and inside the
  * address space (-XEN_EINVAL). -XEN_ENOMEM: out of table pages; then nothing is mapped.
+ * -XEN_EPERM: the domain is sealed and this is no grant.
  * The work is one step for each block used; callers bound it.
  */
 must_check int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t);
 /* Unmap; holes are skipped. One TLB invalidation. References are the caller's. -XEN_ENOMEM: a
- * block could not be split; then nothing is unmapped. */
+ * block could not be split; then nothing is unmapped. -XEN_EPERM: the domain is sealed. */
 must_check int p2m_unmap(struct domain *d, gfn_t at, uint64_t count);
 
 struct p2m_entry {
@@ -128,10 +150,11 @@ struct p2m_entry {
  * batch needs one. The frame's reference must not be dropped before that. `types` has a bit for
  * each enum p2m_type that the caller may take: -XEN_EACCES if another one is there. -XEN_ENOENT:
  * nothing there; -XEN_EBUSY: its own memory, and others hold the frame (a domain cannot give up
- * what it lends, or it could own more than its limit); -XEN_ENOMEM as above.
+ * what it lends, or it could own more than its limit); -XEN_ENOMEM as above; -XEN_EPERM: the
+ * domain is sealed and `types` are not only grants.
  */
 must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
-#define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN)
+#define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN | 1u << P2M_RAM_R)
 #define P2M_TYPES_GRANT (1u << P2M_GRANT_RW | 1u << P2M_GRANT_RO)
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);
@@ -146,7 +169,7 @@ bool p2m_allows(struct domain *d, gpa_t at, bool write, bool fetch);
 must_check int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out);
 /* Change the rights of RAM that is mapped there (seal, log-dirty): `t` is one of the P2M_RAM
  * types. Holes are skipped; -XEN_EINVAL if anything but RAM is there, -XEN_ENOMEM: a block
- * could not be split. Then nothing has changed. */
+ * could not be split; -XEN_EPERM: sealed. Then nothing has changed. */
 must_check int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t);
 /* Walk the mapped entries in order, from the one that holds `from`: g is the first gfn of a
  * block; fn returns false to stop. Under the p2m lock: for dump and checker. */

@@ -26,6 +26,8 @@ must_check int uart_start(void (*event)(void));
 
 /* Give it up to `count` bytes; returns how many it took. Never waits. */
 size_t uart_write(const char *bytes, size_t count);
+/* Give it one byte, if uart_write() took all that it was given. False: no room now; uart_write() it. */
+must_check bool uart_try(char c);
 /* The next byte received, or -1. */
 int uart_read(void);
 

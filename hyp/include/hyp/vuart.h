@@ -11,6 +11,8 @@
  * V2  `line` is what the vGIC was told last, and equals (ris & imsc) != 0
  *     whenever the lock is free.
  * V3  `flags` follows from the other fields whenever the lock is free.
+ * V4  `straight`, whenever the lock is free: a character written to DR goes to
+ *     vuart_output() and changes nothing here, so the lock is not needed for it.
  */
 #ifndef HYP_VUART_H
 #define HYP_VUART_H
@@ -23,11 +25,14 @@ struct domain;
 
 #define VUART_FIFO 32
 #define VUART_SIZE 0x1000ul
+#define VUART_DR 0x00u
+#define VUART_FR 0x18u
 
 struct vuart {
     lock_t lock;              /* RANK_VDEV */
     bool present;             /* [const] the domain has one */
     bool line;                /* [lock] level of the interrupt */
+    bool straight;            /* [atomic] written with the lock, read without; V4 */
     gpa_t base;               /* [const] where its registers are */
     uint32_t spi;             /* [const] interrupt number as the vGIC counts, 32.. */
     uint16_t ris, imsc;       /* [lock] interrupts pending, enabled */
@@ -61,11 +66,26 @@ void vuart_receive_break(struct domain *d);
 
 /*
  * Supplied by the console: take one character the guest sent. False: no room
- * now, and vuart_output_ready() will be called when there is. Called with the
- * vuart's lock held (RANK_VDEV); must not call back into the vuart.
+ * now, and vuart_output_ready() will be called when there is. Called with or
+ * without the vuart's lock (RANK_VDEV); must not call back into the vuart.
  */
 must_check bool vuart_output(struct domain *d, uint8_t byte);
 /* The console has room again: send what waits. Called with no lock held above RANK_VDEV's rank. */
 void vuart_output_ready(struct domain *d);
+
+/*
+ * The way without the lock for what printing a character takes: reading FR and writing DR, in
+ * halfwords or words. False: it is another access, or not that simple now; vuart_access() it.
+ */
+static inline bool vuart_quick(struct domain *d, struct vuart *u, uint64_t offset, bool write,
+                               uint64_t *reg)
+{
+    if (!write && offset == VUART_FR) {
+        *reg = __atomic_load_n(&u->flags, __ATOMIC_RELAXED);
+        return true;
+    }
+    return write && offset == VUART_DR && __atomic_load_n(&u->straight, __ATOMIC_RELAXED) &&
+           vuart_output(d, (uint8_t)*reg);
+}
 
 #endif

@@ -18,8 +18,6 @@ enum {
     HYPERCALL_sched_op = 29,
     HYPERCALL_event_channel_op = 32,
     HYPERCALL_hvm_op = 34,
-    /* Bulkhead's own; a number far above Xen's table, which stock Xen answers with -ENOSYS. */
-    HYPERCALL_bulkhead = 0x4248,
 };
 
 long hypercall(unsigned long number, unsigned long a, unsigned long b, unsigned long c);

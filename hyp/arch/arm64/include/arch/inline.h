@@ -27,6 +27,22 @@ static inline void arch_relax(void)
 {
     __asm__ volatile("wfe" : : : "memory");
 }
+/* The load that sets this CPU's exclusive monitor makes the store to *at the event that ends the
+ * WFE: no SEV is needed. DDI 0487I.a D1.6.1, "WFE wake-up events". */
+static inline uint16_t arch_wait_change(const uint16_t *at, uint16_t seen)
+{
+    uint32_t now;
+
+    __asm__ volatile("ldaxrh %w0, [%1]\n\t"
+                     "cmp %w0, %w2\n\t"
+                     "b.ne 1f\n\t"
+                     "wfe\n"
+                     "1:"
+                     : "=&r"(now)
+                     : "r"(at), "r"(seen)
+                     : "memory", "cc");
+    return (uint16_t)now;
+}
 static inline void arch_wake_spinners(void)
 {
     __asm__ volatile("dsb ishst\n\tsev" : : : "memory");

@@ -46,6 +46,7 @@ static inline s2_pte_t s2_attributes(unsigned type)
     case P2M_SHARED:
         return S2_NORMAL | S2_WRITE | S2_XN;
     case P2M_GRANT_RO:
+    case P2M_RAM_R:
         return S2_NORMAL | S2_XN;
     case P2M_MMIO_C:
         return S2_NORMAL | S2_WRITE | S2_XN;

@@ -19,6 +19,10 @@ static inline uint64_t arch_counter_ticks(void)
 static inline void arch_relax(void)
 {
 }
+static inline uint16_t arch_wait_change(const uint16_t *at, uint16_t seen)
+{
+    return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
 static inline void arch_wake_spinners(void)
 {
 }

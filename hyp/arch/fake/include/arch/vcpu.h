@@ -2,11 +2,13 @@
 #ifndef ARCH_VCPU_H
 #define ARCH_VCPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct arch_vcpu {
     uint64_t x[31];
     uint64_t pc;
+    bool translation_fixed;
 };
 static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
 {

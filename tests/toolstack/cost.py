@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Instructions at EL2 of one `xl create`, one `xl destroy`, a disk's request and a packet, beside stock Xen.
+
+  cost.py [--on HYPERVISOR] [-v]      only one of them
+
+One CPU, -icount, the counting plugin of bench/: exact for the hypervisor,
+and the same control domain and guest on both. Prints a table.
+"""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+# pylint: disable=wrong-import-position
+from machine import HERE, OURS, TOP, Machine
+import control
+sys.path.insert(0, os.path.join(TOP, "bench"))
+import run as bench
+
+TEXT = {"create": "xl create, Debian's kernel, 128 MiB, 1 vCPU", "destroy": "xl destroy of it",
+        "disk": "blkfront request of 4 KiB", "net": "netfront packet received"}
+
+
+def mark_program():
+    """The program that brackets what is measured."""
+    path = os.path.join(TOP, "build/toolstack/mark")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-o", path,
+                    os.path.join(HERE, "mark.S")], check=True)
+    return path
+
+
+def measure(name, hypervisor, verbose):
+    """{key: instructions at EL2 for one} on one hypervisor."""
+    mark = mark_program() + "=/tests/mark"
+    counted = bench.Counted("xen" if hypervisor == "xen" else hypervisor)
+    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests", mark])
+    options = ["-icount", "shift=0,sleep=off", "-plugin", counted.plugin]
+    with Machine(f"cost-{name}", hypervisor, run="start,cost", cpus=1, guest=guest, files=[mark],
+                 options=options) as machine:
+        machine.wait(r"run cost: exit", 900)
+        found = re.findall(r": region (\w+) (\d+)", machine.text)
+        if verbose:
+            print(machine.text)
+    regions = counted.regions()
+    return {key: regions[index]["el2"] // max(int(count), 1)
+            for index, (key, count) in enumerate(found) if index < len(regions)}
+
+
+def main():
+    """The table."""
+    words = argparse.ArgumentParser(description=__doc__,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--on", metavar="FILE|xen")
+    words.add_argument("-v", "--verbose", action="store_true")
+    given = words.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    both = {"bulkhead": OURS, "xen": "xen"} if not given.on else {
+        "xen" if given.on == "xen" else "bulkhead": given.on}
+    figures = {name: measure(name, where, given.verbose) for name, where in both.items()}
+    print(f"{'EL2 instructions':46}" + "".join(f"{name:>14}" for name in figures))
+    for key, text in TEXT.items():
+        print(f"{text:46}" + "".join(f"{rows.get(key, 'absent'):>14}"
+                                     for rows in figures.values()))
+    return 0 if all(set(rows) == set(TEXT) for rows in figures.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
