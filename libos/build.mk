@@ -4,7 +4,7 @@
 LIBOS_B     = $(B)/arm64/libos
 LIBOS_MUSL := $(LIBOS_B)/musl
 LIBOS_SRCS := $(sort $(wildcard libos/core/*.c libos/arch/arm64/*.c libos/arch/arm64/*.S \
-                libos/xen/*.c libos/xen/*.S libos/ring/*.c libos/files/*.c libos/net/*.c))
+                libos/xen/*.c libos/xen/*.S libos/ring/*.c libos/files/*.c))
 LIBOS_OBJS := $(patsubst libos/%,$(LIBOS_B)/%.o,$(LIBOS_SRCS))
 
 # Boot code runs with the MMU off, on device memory: its accesses must be aligned.
@@ -40,13 +40,13 @@ $(LIBOS_B)/libos.a: $(LIBOS_OBJS)
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $(LIBOS_OBJS)
 
-# lwIP from Debian's source package, unmodified, into the same archive.
+# Our sockets and lwIP from Debian's source package, unmodified: net.a has both IP versions, net4.a
+# only the old one; a manifest's `ipv6` chooses.
 LIBOS_LWIP := $(LIBOS_B)/lwip-src
 LWIP_FILES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out \
                 timeouts udp ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
                 ipv6/ethip6 ipv6/icmp6 ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/mld6 \
                 ipv6/nd6) netif/ethernet
-LWIP_OBJS  := $(patsubst %,$(LIBOS_B)/lwip/%.o,$(LWIP_FILES))
 LWIP_CFLAGS := -Ilibos/net/lwip -isystem $(LIBOS_LWIP)/src/include
 
 $(LIBOS_LWIP):
@@ -54,21 +54,28 @@ $(LIBOS_LWIP):
 	@mkdir -p $(@D)
 	$(Q)d=$$($(PYTHON) tools/debian.py source lwip) && ln -sfn "$$d" $@
 
-$(LWIP_OBJS): $(LIBOS_B)/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
-	$(call say,TCC,lwip/$*)
-	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) \
-	    -ffile-prefix-map=$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$*.c -o $@
+# $1: net or net4, $2: LIBOS_IPV6
+define LIBOS_NET
+$(LIBOS_B)/$1/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
+	$$(call say,TCC,lwip/$$* ($1))
+	@mkdir -p $$(@D)
+	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 \
+	    -ffile-prefix-map=$$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$$*.c -o $$@
 
-$(LIBOS_B)/lwip.a: $(LWIP_OBJS)
-	$(call say,AR,$@)
-	@rm -f $@
-	$(Q)$(CROSS)ar rcsD $@ $(LWIP_OBJS)
+$(LIBOS_B)/$1/%.c.o: libos/net/%.c libos/build.mk | $(LIBOS_MUSL) $(LIBOS_LWIP)
+	$$(call say,TCC,$$< ($1))
+	@mkdir -p $$(@D)
+	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 -c $$< -o $$@
 
-LIBOS_NET_OBJS := $(filter $(LIBOS_B)/net/%,$(LIBOS_OBJS))
-$(LIBOS_NET_OBJS): LIBOS_CFLAGS += $(LWIP_CFLAGS)
-$(LIBOS_NET_OBJS): | $(LIBOS_LWIP)
-ALL += $(LIBOS_B)/lwip.a
+$(LIBOS_B)/$1.a: $(patsubst libos/net/%,$(LIBOS_B)/$1/%.o,$(sort $(wildcard libos/net/*.c))) \
+        $(patsubst %,$(LIBOS_B)/$1/lwip/%.o,$(LWIP_FILES))
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	$$(Q)$(CROSS)ar rcsD $$@ $$^
+ALL += $(LIBOS_B)/$1.a
+endef
+$(eval $(call LIBOS_NET,net,1))
+$(eval $(call LIBOS_NET,net4,0))
 
 .PHONY: libos
 libos: $(LIBOS_B)/libos.a

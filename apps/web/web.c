@@ -12,10 +12,10 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,7 +24,7 @@
 #include "transport.h"
 
 #define CONNECTIONS_MAX 900
-#define REQUEST_MAX 4096
+#define REQUEST_MAX 3600 /* a connection is one page */
 #define PATH_ROOM 256
 #define IDLE_SECONDS 60
 
@@ -49,6 +49,8 @@ struct connection {
     char request[REQUEST_MAX];
     char head[320];
 };
+
+_Static_assert(sizeof(struct connection) <= 4096, "a page each, without an allocator");
 
 static struct pollfd polls[CONNECTIONS_MAX + 1];
 static struct connection *connections[CONNECTIONS_MAX + 1]; /* beside polls; [0] is the listener */
@@ -78,6 +80,18 @@ static const char *type_of(const char *path)
         }
     }
     return "application/octet-stream";
+}
+
+/* The next `what` in [at, end), or NULL: two bytes or four; no library's search fits in less. */
+static char *find(char *at, const char *end, const char *what)
+{
+    size_t size = strlen(what);
+    for (; at != NULL && (size_t)(end - at) >= size; at++) {
+        if (*at == *what && memcmp(at, what, size) == 0) {
+            return at;
+        }
+    }
+    return NULL;
 }
 
 /* Append text; the buffer is large enough for all heads we make. */
@@ -155,7 +169,7 @@ static int decode_path(const char *from, size_t size, char *to)
         used += 10;
     }
     to[used] = '\0';
-    return from[0] == '/' && strstr(to, "/../") == NULL &&
+    return from[0] == '/' && find(to, to + used, "/../") == NULL &&
            (used < 3 || strcmp(to + used - 3, "/..") != 0);
 }
 
@@ -181,14 +195,17 @@ static void open_file(struct connection *c, const char *path, int with_body)
 }
 
 /* Case-insensitive search for a header's line in the request's head. */
-static const char *header(const char *head, const char *name)
+static const char *header(char *head, const char *end, const char *name)
 {
     size_t length = strlen(name);
-    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+    for (char *line = head; (line = find(line, end, "\r\n")) != NULL;) {
         line += 2;
         if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
             line += length + 1;
-            return line + strspn(line, " \t");
+            while (*line == ' ' || *line == '\t') {
+                line++;
+            }
+            return line;
         }
     }
     return NULL;
@@ -202,10 +219,15 @@ static void answer(struct connection *c, size_t size)
     int is_get = strncmp(c->request, "GET ", 4) == 0;
     int is_head = strncmp(c->request, "HEAD ", 5) == 0;
     char *target = c->request + (is_get ? 4 : 5);
-    size_t target_size = strcspn(target, " \r\n");
+    char *end = c->request + size - 2;
+    size_t target_size = 0;
+    while (target[target_size] != ' ' && target[target_size] != '\r' &&
+           target[target_size] != '\0') {
+        target_size++;
+    }
     int is_11 = strncmp(target + target_size, " HTTP/1.1\r", 10) == 0;
     int is_10 = strncmp(target + target_size, " HTTP/1.0\r", 10) == 0;
-    const char *wish = header(c->request, "Connection");
+    const char *wish = header(c->request, end, "Connection");
     c->keep = is_11 ? wish == NULL || strncasecmp(wish, "close", 5) != 0
                     : wish != NULL && strncasecmp(wish, "keep-alive", 10) == 0;
     if (!is_get && !is_head) {
@@ -214,7 +236,7 @@ static void answer(struct connection *c, size_t size)
     } else if (!is_11 && !is_10) {
         c->keep = 0;
         refuse(c, "505 HTTP Version Not Supported", 1);
-    } else if (is_11 && header(c->request, "Host") == NULL) {
+    } else if (is_11 && header(c->request, end, "Host") == NULL) {
         refuse(c, "400 Bad Request", is_get);
     } else if (!decode_path(target, target_size, path)) {
         refuse(c, "400 Bad Request", is_get);
@@ -256,7 +278,7 @@ static int send_some(struct connection *c)
 
 static char *end_of_head(struct connection *c)
 {
-    return memmem(c->request, c->used, "\r\n\r\n", 4);
+    return find(c->request, c->request + c->used, "\r\n\r\n");
 }
 
 /* Read, answer, send, as far as it goes without waiting. 0 to close. */
@@ -310,7 +332,7 @@ static void drop(nfds_t i)
     }
     transport_close(connections[i]->transport);
     close(connections[i]->fd);
-    free(connections[i]);
+    munmap(connections[i], sizeof(struct connection));
     count--;
     polls[i] = polls[count];
     connections[i] = connections[count];
@@ -321,10 +343,13 @@ static void accept_all(time_t now)
     int fd;
     while (count <= CONNECTIONS_MAX &&
            (fd = accept4(polls[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-        struct connection *c = malloc(sizeof(*c));
-        struct transport *transport = c == NULL ? NULL : transport_open(fd);
+        struct connection *c =
+            mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct transport *transport = c == MAP_FAILED ? NULL : transport_open(fd);
         if (transport == NULL) {
-            free(c);
+            if (c != MAP_FAILED) {
+                munmap(c, sizeof(*c));
+            }
             close(fd); /* out of memory: this one is refused, the others live */
             return;
         }
@@ -346,25 +371,56 @@ static void accept_all(time_t now)
     }
 }
 
+/* The program's end; stdio and strerror() would be a tenth of the image. */
+static void fail(const char *what)
+{
+    char line[64] = "web: cannot ", *end = line + sizeof(line);
+    char *at = stpcpy(stpcpy(line, "web: cannot "), what);
+    at = stpcpy(at, ", errno ");
+    for (int divisor = 100; at + 2 < end && divisor > 0; divisor /= 10) {
+        *at++ = (char)('0' + errno / divisor % 10);
+    }
+    *at++ = '\n';
+    (void)!write(STDERR_FILENO, line, (size_t)(at - line));
+    _exit(1);
+}
+
+/* Both families where there are two. */
 static int listen_on(unsigned int port)
 {
-    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    struct sockaddr_in6 address6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    struct sockaddr_in address4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    const void *address = &address6;
+    socklen_t size = sizeof(address6);
     int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        perror("web: socket");
-        exit(1);
+        address = &address4;
+        size = sizeof(address4);
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    }
+    if (fd < 0) {
+        fail("make a socket");
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 128) != 0) {
-        perror("web: cannot listen");
-        exit(1);
+    if (bind(fd, address, size) != 0 || listen(fd, 128) != 0) {
+        fail("listen");
     }
     return fd;
 }
 
+/* 0 if it is no port. */
+static unsigned int port_of(const char *text)
+{
+    unsigned int port = 0;
+    for (; *text >= '0' && *text <= '9' && port < 65536; text++) {
+        port = port * 10 + (unsigned int)(*text - '0');
+    }
+    return *text == '\0' && port < 65536 ? port : 0;
+}
+
 int main(int argc, char **argv)
 {
-    unsigned int port = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 10) : 80;
+    unsigned int port = argc > 1 ? port_of(argv[1]) : 80;
     const char *given = argc > 2 ? argv[2] : getenv("WEB_ROOT");
     root = given != NULL && strcmp(given, "/") != 0 ? given : "";
     if (transport_init(argc > 3 ? argv[3] : NULL) != 0) {
@@ -374,8 +430,7 @@ int main(int argc, char **argv)
     polls[0] = (struct pollfd){listen_on(port), POLLIN, 0};
     for (;;) {
         if (poll(polls, count, count > 1 ? IDLE_SECONDS * 1000 : -1) < 0 && errno != EINTR) {
-            perror("web: poll");
-            return 1;
+            fail("wait");
         }
         time_t now = time(NULL);
         for (nfds_t i = count - 1; i > 0; i--) {

@@ -65,22 +65,12 @@ struct socket *socket_get(int fd, long *error)
     return (struct socket *)file;
 }
 
-int address_parse(const struct socket *socket, const void *address, socklen_t size, ip_addr_t *ip,
-                  uint16_t *port)
+#if LWIP_IPV6
+static int address_parse6(const struct socket *socket, const void *address, socklen_t size,
+                          ip_addr_t *ip, uint16_t *port)
 {
-    const struct sockaddr *generic = address;
-    if (size < sizeof(generic->sa_family)) {
+    if (size < sizeof(struct sockaddr_in6)) {
         return -EINVAL;
-    }
-    if (generic->sa_family == AF_INET && size >= sizeof(struct sockaddr_in)) {
-        const struct sockaddr_in *in = address;
-        ip_addr_set_ip4_u32(ip, in->sin_addr.s_addr);
-        *port = __builtin_bswap16(in->sin_port);
-        return socket->domain == AF_INET ? 0 : -EAFNOSUPPORT;
-    }
-    if (generic->sa_family != AF_INET6 || socket->domain != AF_INET6 ||
-        size < sizeof(struct sockaddr_in6)) {
-        return generic->sa_family == socket->domain ? -EINVAL : -EAFNOSUPPORT;
     }
     const struct sockaddr_in6 *in6 = address;
     ip6_addr_t ip6;
@@ -98,6 +88,44 @@ int address_parse(const struct socket *socket, const void *address, socklen_t si
     return 0;
 }
 
+static void address_store6(const ip_addr_t *ip, struct sockaddr_in6 *in6)
+{
+    if (IP_IS_V4_VAL(*ip)) {
+        uint32_t mapped[4] = {0, 0, __builtin_bswap32(0xffff), ip_2_ip4(ip)->addr};
+        memcpy(&in6->sin6_addr, mapped, 16);
+    } else if (!IP_IS_ANY_TYPE_VAL(*ip)) {
+        memcpy(&in6->sin6_addr, ip_2_ip6(ip)->addr, 16);
+    }
+}
+#else /* sys_socket() makes no AF_INET6 socket */
+static int address_parse6(const struct socket *socket, const void *address, socklen_t size,
+                          ip_addr_t *ip, uint16_t *port)
+{
+    return -EAFNOSUPPORT;
+}
+static void address_store6(const ip_addr_t *ip, struct sockaddr_in6 *in6)
+{
+}
+#endif
+
+int address_parse(const struct socket *socket, const void *address, socklen_t size, ip_addr_t *ip,
+                  uint16_t *port)
+{
+    const struct sockaddr *generic = address;
+    if (size < sizeof(generic->sa_family)) {
+        return -EINVAL;
+    }
+    if (generic->sa_family == AF_INET && size >= sizeof(struct sockaddr_in)) {
+        const struct sockaddr_in *in = address;
+        ip_addr_set_ip4_u32(ip, in->sin_addr.s_addr);
+        *port = __builtin_bswap16(in->sin_port);
+        return socket->domain == AF_INET ? 0 : -EAFNOSUPPORT;
+    }
+    return generic->sa_family == AF_INET6 && socket->domain == AF_INET6
+               ? address_parse6(socket, address, size, ip, port)
+               : (generic->sa_family == socket->domain ? -EINVAL : -EAFNOSUPPORT);
+}
+
 void address_store(const struct socket *socket, const ip_addr_t *ip, uint16_t port, void *address,
                    socklen_t *size)
 {
@@ -112,12 +140,7 @@ void address_store(const struct socket *socket, const ip_addr_t *ip, uint16_t po
         in6.sin6_port = __builtin_bswap16(port);
         from = &in6;
         length = sizeof(in6);
-        if (IP_IS_V4_VAL(*ip)) {
-            uint32_t mapped[4] = {0, 0, __builtin_bswap32(0xffff), ip_2_ip4(ip)->addr};
-            memcpy(&in6.sin6_addr, mapped, 16);
-        } else if (!IP_IS_ANY_TYPE_VAL(*ip)) {
-            memcpy(&in6.sin6_addr, ip_2_ip6(ip)->addr, 16);
-        }
+        address_store6(ip, &in6);
     }
     memcpy(address, from, MIN(*size, length));
     *size = length;
@@ -151,7 +174,7 @@ SYSCALL(socket)
 {
     int domain = ARG_INT(0);
     int type = ARG_INT(1) & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (domain != AF_INET && domain != AF_INET6) {
+    if (domain != AF_INET && !(LWIP_IPV6 && domain == AF_INET6)) {
         return -EAFNOSUPPORT;
     }
     if (type != SOCK_STREAM && type != SOCK_DGRAM) {
@@ -388,6 +411,21 @@ SYSCALL(shutdown)
     return socket->type == SOCK_STREAM ? tcp_socket_shutdown(socket, ARG_INT(1)) : 0;
 }
 
+/* Before it is bound only: lwIP keeps the family in the addresses. */
+static void set_v6_only(struct socket *socket)
+{
+#if LWIP_IPV6
+    if (socket->state == SOCKET_NEW) {
+        uint8_t type = socket->v6_only ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
+        bool stream = socket->type == SOCK_STREAM;
+        ip_addr_t *local = stream ? &socket->tcp->local_ip : &socket->udp->local_ip;
+        ip_addr_t *remote = stream ? &socket->tcp->remote_ip : &socket->udp->remote_ip;
+        IP_SET_TYPE(local, type);
+        IP_SET_TYPE(remote, type);
+    }
+#endif
+}
+
 SYSCALL(setsockopt)
 {
     SOCKET_OR_RETURN(0)
@@ -407,15 +445,7 @@ SYSCALL(setsockopt)
         socket->no_delay = number != 0;
     } else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
         socket->v6_only = number != 0;
-        if (socket->state == SOCKET_NEW) {
-            uint8_t type = number ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
-            ip_addr_t *local =
-                socket->type == SOCK_STREAM ? &socket->tcp->local_ip : &socket->udp->local_ip;
-            ip_addr_t *remote =
-                socket->type == SOCK_STREAM ? &socket->tcp->remote_ip : &socket->udp->remote_ip;
-            IP_SET_TYPE(local, type);
-            IP_SET_TYPE(remote, type);
-        }
+        set_v6_only(socket);
     } else if (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_IP &&
                level != IPPROTO_IPV6) {
         return -ENOPROTOOPT;

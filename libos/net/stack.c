@@ -215,7 +215,9 @@ static err_t setup_netif(struct netif *n)
     n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP |
                NETIF_FLAG_MLD6;
     n->output = etharp_output;
+#if LWIP_IPV6
     n->output_ip6 = ethip6_output;
+#endif
     n->linkoutput = send_frame;
     n->hostname = config_name;
     if (device->checksum_offload) {
@@ -293,8 +295,10 @@ void net_start(void)
         libos_panic("network: no memory");
     }
     netif_set_status_callback(&netif, say_address);
+#if LWIP_IPV6
     netif_create_ip6_linklocal_address(&netif, 1);
     netif.ip6_autoconfig_enabled = 1;
+#endif
     netif_set_default(&netif);
     netif_set_link_up(&netif);
     netif_set_up(&netif);

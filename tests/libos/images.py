@@ -22,8 +22,8 @@ TOOL = [sys.executable, os.path.join(ROOT, "tools/app/app.py")]
 # What an image may weigh, in bytes, without the files sealed into it: (budget, goal). The budget
 # is what holds now and is only ever lowered; the goal is what the project set out to reach.
 BUDGETS = {
-    "hello": (30500, 32768),
-    "web": (141000, 110 * 1024),
+    "hello": (29400, 32768),
+    "web": (102500, 110 * 1024),
     "web-tls": (291100, 350 * 1024),
     "lighttpd": (480000, 420 * 1024),
     "sqlite": (1180000, 1185648),

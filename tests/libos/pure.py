@@ -3,7 +3,7 @@
 
 musl's inline system calls tell the compiler that only x0 changes. Our own code is compiled with
 -mgeneral-regs-only; this looks at the machine code of every function of libc.a that
-libos.a and lwip.a refer to, and of what those call in turn.
+libos.a and net.a refer to, and of what those call in turn.
 """
 import os
 import re
@@ -50,7 +50,7 @@ def main():
     """One result."""
     code = library_code()
     wanted = (undefined(os.path.join(LIBOS, "libos.a"))
-              | undefined(os.path.join(LIBOS, "lwip.a"))) & set(code) - ALLOWED
+              | undefined(os.path.join(LIBOS, "net.a"))) & set(code) - ALLOWED
     guilty, seen, work = [], set(), sorted(wanted)
     while work:
         name = work.pop()

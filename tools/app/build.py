@@ -133,7 +133,7 @@ def link_linux_static(objects, libs, output):
                      "-Wl,--end-group", toolchain.musl_library("crtn.o"), "-o", output])
 
 
-def link_image(objects, libs, output, map_path):
+def link_image(objects, libs, network, output, map_path):
     """Second link: the same program on top of the library OS, for any address."""
     toolchain.run([CROSS + "gcc", "-nostdlib", "-static-pie", "-Wl,--no-dynamic-linker",
                    "-Wl,--gc-sections", "-Wl,-z,norelro", "-Wl,-z,noexecstack",
@@ -142,7 +142,7 @@ def link_image(objects, libs, output, map_path):
                    f"-Wl,-T,{ROOT}/libos/arch/arm64/image.lds",
                    os.path.join(LIBOS, "arch/arm64/start.S.o")] + objects
                   + ["-Wl,--start-group"] + libs
-                  + [os.path.join(LIBOS, "libos.a"), os.path.join(LIBOS, "lwip.a"), toolchain.musl_library("libc.a"),
+                  + [os.path.join(LIBOS, "libos.a"), network, toolchain.musl_library("libc.a"),
                      toolchain.gcc_file("libgcc.a"), "-Wl,--end-group", "-o", output])
 
 
@@ -150,8 +150,8 @@ def build_xen(manifest):
     """Build the unikernel; returns the report's data."""
     where = directory_of(manifest, "xen")
     os.makedirs(where, exist_ok=True)
-    toolchain.make("build/arm64/libos/libos.a", "build/arm64/libos/lwip.a",
-                   "build/arm64/libos/compat.a")
+    network = os.path.join(LIBOS, "net.a" if manifest.ipv6 else "net4.a")
+    toolchain.make(*(f"build/arm64/libos/{a}.a" for a in ("libos", "net", "net4", "compat")))
     if manifest.project:
         objects, libs = libraries.build_project(manifest, where)
     else:
@@ -167,7 +167,7 @@ def build_xen(manifest):
     calls = scan.scan(first, names)
     generated = generate(manifest, where, calls, known, roots)
     elf = os.path.join(where, manifest.name + ".elf")
-    link_image(objects + generated, libs, elf, os.path.join(where, "link.map"))
+    link_image(objects + generated, libs, network, elf, os.path.join(where, "link.map"))
     missed = set(scan.scan(elf, names)) - set(calls)
     if missed:
         raise Mistake(f"the final link makes system calls {sorted(missed)} that the first did "

@@ -20,6 +20,7 @@ KEYS = {
     "libraries": ("list", [], "mbedtls, sqlite3, z, m: Debian's, built or taken unchanged"),
     "cflags": ("list", [], "further compiler flags"),
     "net": ("word", "none", "none, dhcp, or ADDRESS/BITS[,gateway=A][,dns=A]"),
+    "ipv6": ("flag", True, "IPv6 beside IPv4"),
     "disk": ("word", "none", "none, or the mount point of the writable file system, such as /data"),
     "files": ("list", [], "directories whose content is sealed into the image"),
     "memory": ("size", 8 << 20, "memory of the domain; K, M, G"),

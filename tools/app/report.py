@@ -77,8 +77,8 @@ def group(name):
         return "library OS"
     if name.startswith("libgcc.a"):
         return "compiler support"
-    if name.startswith("lwip.a"):
-        return "lwIP (TCP/IP)"
+    if name.startswith(("net.a(", "net4.a(")):
+        return "library OS" if name.endswith(".c.o)") else "lwIP (TCP/IP)"
     if ".a(" in name:
         return name.split("(")[0]
     return "archive of files" if name == "archive.o" else "application"

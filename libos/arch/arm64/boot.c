@@ -11,8 +11,8 @@
 #include "arch/arm64/tables.h"
 #include "core/fdt.h"
 
-/* In .data, not .bss: filled in before bss is cleared. */
-struct boot_info boot __attribute__((section(".data")));
+/* `boot` is filled in before bss is cleared: start.S keeps it behind what is cleared. */
+_Static_assert(sizeof(struct boot_info) == BOOT_INFO_SIZE, "start.S");
 
 /* MAIR, TCR, SCTLR for start.S. Attribute 0: normal write-back; 1: Device-nGnRE. */
 uint64_t mmu_registers[3] __attribute__((section(".data"))) = {
@@ -107,7 +107,7 @@ static void relocate(uint64_t image_pa, uint64_t offset)
 
 static void clear_bss(void)
 {
-    for (uint64_t *word = (uint64_t *)bss_start; word < (uint64_t *)image_end; word++) {
+    for (uint64_t *word = (uint64_t *)bss_start; word < (uint64_t *)kept_start; word++) {
         *word = 0;
     }
 }
@@ -170,6 +170,9 @@ static uint64_t *build_tables(void)
 struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count);
 struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count)
 {
+    for (uint64_t *word = (uint64_t *)&boot; word < (uint64_t *)(&boot + 1); word++) {
+        *word = 0;
+    }
     boot.image_pa = image_pa;
     boot.first_count = count;
     fdt_read_boot_info(dtb, &boot);

@@ -7,6 +7,7 @@
 /* After the image: translation tables grow up from here, the boot stack down from its end. */
 #define BOOT_SCRATCH_SIZE 0x10000
 #define BOOT_STACK_SIZE 0x2000
+#define BOOT_INFO_SIZE 688 /* struct boot_info */
 
 #define FRAME_X29 152
 #define FRAME_ELR 168

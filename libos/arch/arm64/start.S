@@ -91,3 +91,9 @@ cache_invalidate_image:
         .space  4096
         .global crash_stack_top
 crash_stack_top:
+
+        .section .kept, "aw", %nobits
+        .balign 16
+        .global boot
+boot:
+        .space  BOOT_INFO_SIZE

@@ -20,15 +20,19 @@
 #define mem_clib_calloc libos_calloc
 #define mem_clib_free heap_free
 
+/* The manifest's choice: each of the two is an archive of its own (libos/build.mk). */
+#ifndef LIBOS_IPV6
+#define LIBOS_IPV6 1
+#endif
 #define LWIP_IPV4 1
-#define LWIP_IPV6 1
+#define LWIP_IPV6 LIBOS_IPV6
 #define LWIP_ARP 1
 #define LWIP_ETHERNET 1
 #define LWIP_ICMP 1
-#define LWIP_ICMP6 1
-#define LWIP_IPV6_AUTOCONFIG 1
+#define LWIP_ICMP6 LIBOS_IPV6
+#define LWIP_IPV6_AUTOCONFIG LIBOS_IPV6
 #define LWIP_IPV6_DHCP6 0
-#define LWIP_IPV6_MLD 1
+#define LWIP_IPV6_MLD LIBOS_IPV6
 #define LWIP_IPV6_SCOPES 0
 #define LWIP_IPV6_NUM_ADDRESSES 3
 #define LWIP_RAW 0
@@ -43,7 +47,7 @@
 #define IP_REASSEMBLY 1
 #define IP_FRAG 1
 #define IP_REASS_MAX_PBUFS 32
-#define LWIP_IPV6_REASS 1
+#define LWIP_IPV6_REASS LIBOS_IPV6
 #define IPV6_FRAG_COPYHEADER 1 /* pointers of 64 bits do not fit a fragment header */
 #define ARP_QUEUEING 1
 #define LWIP_NETIF_HOSTNAME 1
