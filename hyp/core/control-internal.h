@@ -54,11 +54,4 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info);
 must_check int control_put_bitmap(struct vcpu *v, const struct xenctl_bitmap *to, uint64_t mask);
 must_check int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_t *mask);
 
-/* CPUs that there are, bit n for CPU n. */
-uint64_t control_online_mask(void);
-/* The handlers of sysctl-sched.c. */
-int64_t sysctl_cpupool(struct sysctl_call *c);
-int64_t sysctl_scheduler(struct sysctl_call *c);
-int64_t sysctl_debug_keys(struct sysctl_call *c);
-
 #endif

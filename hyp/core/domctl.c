@@ -53,7 +53,6 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
                                           .cpu_time = ticks_to_ns(ticks),
                                           .nr_online_vcpus = online,
                                           .max_vcpu_id = d->vcpu_count - 1u,
-                                          .cpupool = d->sched.cpupool,
                                           .gpaddr_bits = 40};
 }
 

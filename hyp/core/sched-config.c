@@ -246,16 +246,7 @@ static int move_reservation(struct vcpu *v, uint64_t mask)
     return 0;
 }
 
-uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
-
-static uint64_t pool_of(const struct vcpu *v)
-{
-    uint32_t pool = __atomic_load_n(&v->domain->sched.cpupool, __ATOMIC_RELAXED);
-    return mask_read(&sched_pool_cpus[pool]);
-}
-
-/* Restrict `v` to `cpu_mask`, because it was asked to run on `asked`. */
-static int restrict_to(struct vcpu *v, uint64_t cpu_mask, uint64_t asked)
+int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
     NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     uint64_t online = cpu_mask & mask_read(&sched_online_mask);
@@ -273,7 +264,6 @@ static int restrict_to(struct vcpu *v, uint64_t cpu_mask, uint64_t asked)
     if (!err) {
         struct cpu *home = sched_lock_home(v);
         v->sched.affinity = cpu_mask;
-        v->sched.asked = asked;
         bool move = should_move(v, home);
         unlock(&home->sched.lock);
         if (move) {
@@ -282,18 +272,6 @@ static int restrict_to(struct vcpu *v, uint64_t cpu_mask, uint64_t asked)
     }
     unlock(&sched_config_lock);
     return err;
-}
-
-int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
-{
-    return restrict_to(v, cpu_mask & pool_of(v), cpu_mask);
-}
-
-int sched_follow_pool(struct vcpu *v)
-{
-    uint64_t pool = pool_of(v), asked = v->sched.asked;
-    bool none = (pool & asked & mask_read(&sched_online_mask)) == 0;
-    return restrict_to(v, none ? pool : pool & asked, none ? ~0ull : asked);
 }
 
 static struct cpu *least_assigned(uint64_t mask)
@@ -313,14 +291,13 @@ static struct cpu *least_assigned(uint64_t mask)
 void sched_vcpu_init(struct vcpu *v)
 {
     struct sched_vcpu *s = &v->sched;
-    uint64_t can = mask_read(&sched_online_mask) & ~mask_read(&sched_dedicated_mask);
-    struct cpu *home = least_assigned((can & pool_of(v)) != 0 ? can & pool_of(v) : can);
+    struct cpu *home =
+        least_assigned(mask_read(&sched_online_mask) & ~mask_read(&sched_dedicated_mask));
 
     list_init(&s->link);
     s->params = (struct sched_params){.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT};
     s->vtime_rate = 1u << 16;
-    s->affinity = pool_of(v);
-    s->asked = ~0ull;
+    s->affinity = ~0ull;
     s->state = SCHED_OFFLINE;
     s->state_since = arch_counter_ticks();
     lock(&home->sched.lock);

@@ -39,7 +39,7 @@ int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_
     return error;
 }
 
-uint64_t control_online_mask(void)
+static uint64_t online_mask(void)
 {
     return cpu_count < 64 ? (1ull << cpu_count) - 1 : ~0ull;
 }
@@ -131,6 +131,28 @@ static int64_t numainfo(struct sysctl_call *c)
     return 0;
 }
 
+/* --- CPU pools: there is one, of all CPUs --- */
+
+static int64_t cpupool_op(struct sysctl_call *c)
+{
+    struct xen_sysctl_cpupool_op *op = &c->op.u.cpupool_op;
+    bool any = op->cpupool_id == XEN_SYSCTL_CPUPOOL_PAR_ANY;
+    switch (op->op) {
+    case XEN_SYSCTL_CPUPOOL_OP_INFO: /* the pool of that number or the next higher one */
+        if (op->cpupool_id != 0 && !any) {
+            return -XEN_ENOENT;
+        }
+        op->cpupool_id = 0;
+        op->sched_id = XEN_SCHEDULER_CREDIT2;
+        op->n_dom = domain_count();
+        return control_put_bitmap(c->v, &op->cpumap, online_mask());
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+        return control_put_bitmap(c->v, &op->cpumap, 0);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
 /* --- Domains --- */
 
 bool control_sees(struct vcpu *v, const struct domain *d)
@@ -218,9 +240,7 @@ static const struct sysctl_row {
     ROW(availheap, availheap, HOST),
     ROW(cputopoinfo, cputopoinfo, HOST),
     ROW(numainfo, numainfo, HOST),
-    ROW(debug_keys, sysctl_debug_keys, RIGHT_BIT(RIGHT_CONSOLE)),
-    ROW(cpupool_op, sysctl_cpupool, HOST),
-    ROW(scheduler_op, sysctl_scheduler, HOST),
+    ROW(cpupool_op, cpupool_op, HOST),
 };
 
 int64_t sysctl(struct vcpu *v, uint64_t *arg)

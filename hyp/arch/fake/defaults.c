@@ -345,11 +345,6 @@ WEAK int sched_set(struct domain *d, const struct sched_params *p)
     return 0;
 }
 
-WEAK uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
-WEAK int sched_follow_pool(struct vcpu *v)
-{
-    return 0;
-}
 WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 {
     return 0;
