@@ -152,6 +152,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     }
     const struct tree *t = &board_tree;
     console_early_init(t);
+    log_line("Bulkhead " BULKHEAD_VERSION " for arm64.");
     if (state == TREE_DAMAGED) {
         log_warn("The board's tree is cut off, damaged or nested deeper than %d levels near %s; "
                  "what follows there is not used.",
