@@ -8,7 +8,7 @@
 
 LIBFDT_DIR   := $(B)/libfdt
 LIBFDT_STAMP := $(LIBFDT_DIR)/.fetched
-LIBFDT_SRCS  := fdt fdt_addresses fdt_ro fdt_sw
+LIBFDT_SRCS  := fdt fdt_sw
 LIBFDT_OBJS  := $(B)/$(ARCH)/obj/libfdt.o
 LIBFDT_FLAGS := -Ilib/include/libc -I$(LIBFDT_DIR)
 
@@ -20,11 +20,10 @@ $(LIBFDT_STAMP): hyp/libfdt.mk
 	    cp $$from/*.[ch] $(LIBFDT_DIR)/
 	@touch $@
 
-# One translation unit, so that the compiler inlines what each token of a tree passes through:
-# a third of the instructions of a walk. Warnings are the third party's own business; HYP_CFLAGS is
-# read when the rule runs.
+# It writes the trees of guests; reading is hyp/core/tree.c, which trusts no tree. Warnings are the
+# third party's own business; HYP_CFLAGS is read when the rule runs.
 $(LIBFDT_OBJS): $(LIBFDT_STAMP)
 	$(call say,CC,libfdt)
 	@mkdir -p $(@D)
 	$(Q)printf '#include "%s.c"\n' $(LIBFDT_SRCS) > $(LIBFDT_DIR)/all.c
-	$(Q)$(TCC) $(HYP_CFLAGS) -O3 $(LIBFDT_FLAGS) -Ilib/include -w -c $(LIBFDT_DIR)/all.c -o $@
+	$(Q)$(TCC) $(HYP_CFLAGS) $(LIBFDT_FLAGS) -Ilib/include -w -c $(LIBFDT_DIR)/all.c -o $@

@@ -217,16 +217,6 @@ static int copy_module(struct domain *d, struct build *b, uint64_t to, const str
     return b->done < size_bytes ? -XEN_ERESTART : 0;
 }
 
-static unsigned order_of(size_t size_bytes)
-{
-    unsigned order = 0;
-
-    while (FRAME_SIZE << order < size_bytes) {
-        order++;
-    }
-    return order;
-}
-
 /* Where the kernel goes: the first bank, or with direct_map the largest. */
 static const struct guest_bank *kernel_bank(const struct domain *d, const struct guest_memory *m)
 {
@@ -258,7 +248,7 @@ static int write_tree(struct domain *d, struct build *b, void *buffer, size_t ro
 static int give_tree(struct domain *d, struct build *b)
 {
     size_t room = guest_tree_room(d->config);
-    unsigned order = order_of(room);
+    unsigned order = frame_order(room);
     void *buffer = frame_alloc_hyp(NULL, order);
 
     if (buffer == NULL) {
@@ -279,30 +269,26 @@ static void set_entry(struct domain *d, const struct build *b)
                         c->aarch32);
 }
 
-static bool map_region(void *arg, const struct passthrough_region *m)
+/* A device's region or interrupt becomes the guest's. */
+static bool give_part(void *arg, const struct passthrough_part *p)
 {
     struct domain *d = arg;
-    int error =
-        p2m_map(d, gpa_gfn(m->guest), mpa_mfn(m->host), m->size_bytes >> FRAME_SHIFT, P2M_MMIO);
 
-    if (error != 0) {
-        (void)fail(d, error, m->node);
-        return false;
+    if (p->intid != 0) {
+        int error = irq_assign(p->intid, p->edge, d, p->intid);
+        return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
     }
-    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, m->node,
-             m->size_bytes, m->host.v,
+    int error =
+        p2m_map(d, gpa_gfn(p->guest), mpa_mfn(p->host), p->size_bytes >> FRAME_SHIFT, P2M_MMIO);
+    if (error != 0) {
+        return fail(d, error, p->node) == 0;
+    }
+    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, p->node,
+             p->size_bytes, p->host.v,
              d->config->direct_map
                  ? "this guest can read and write all memory through it"
                  : "and without direct-map its DMA goes to other addresses than meant");
     return true;
-}
-
-static bool route_irq(void *arg, const struct passthrough_irq *irq)
-{
-    struct domain *d = arg;
-    int error = irq_assign(irq->intid, irq->edge, d, irq->intid);
-
-    return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
 }
 
 /* A GICv2 guest's CPU interface is the machine's virtual one. */
@@ -318,7 +304,6 @@ static int give_gic_cpu_interface(struct domain *d)
 
 static int give_devices(struct domain *d)
 {
-    struct passthrough_visitor visitor = {.arg = d, .region = map_region, .irq = route_irq};
     char why[PASSTHROUGH_WORDS];
     int error = give_gic_cpu_interface(d);
 
@@ -326,7 +311,7 @@ static int give_devices(struct domain *d)
         return error;
     }
     if (d->config->tree.size_bytes == 0 ||
-        passthrough_walk(config_host_tree(), d->config, &visitor, why)) {
+        passthrough_walk(config_host_tree(), d->config, give_part, d, why)) {
         return 0;
     }
     return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;

@@ -5,12 +5,10 @@
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
-#include <hyp/devtree.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/uart.h>
 #include <lib/string.h>
-#include <libfdt.h>
 #include <xen/guest-layout.h>
 
 #define TREE_ROOM 0x10000ul /* guest_tree_room() asks for no more, its partial tree aside */
@@ -20,8 +18,8 @@
 static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
 {
     for (unsigned i = 0; i < r->ram_count; i++) {
-        uint64_t offset = start - r->ram[i].start;
-        if (offset < r->ram[i].size && size <= r->ram[i].size - offset) {
+        uint64_t offset = start - r->ram[i].start.v;
+        if (offset < r->ram[i].size_bytes && size <= r->ram[i].size_bytes - offset) {
             return true;
         }
     }
@@ -31,7 +29,7 @@ static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
 static bool touches_ram(const struct reader *r, uint64_t start, uint64_t size)
 {
     for (unsigned i = 0; i < r->ram_count; i++) {
-        if (start < r->ram[i].start + r->ram[i].size && r->ram[i].start < start + size) {
+        if (start < r->ram[i].start.v + r->ram[i].size_bytes && r->ram[i].start.v < start + size) {
             return true;
         }
     }
@@ -180,35 +178,28 @@ struct device_check {
     uint32_t highest_spi;
 };
 
-static bool check_region(void *arg, const struct passthrough_region *m)
+static bool check_part(void *arg, const struct passthrough_part *p)
 {
     struct device_check *check = arg;
 
-    if (touches_ram(check->r, m->host.v, m->size_bytes)) {
+    if (p->intid != 0) {
+        check->highest_spi = p->intid > check->highest_spi ? p->intid : check->highest_spi;
+        return true;
+    }
+    if (touches_ram(check->r, p->host.v, p->size_bytes)) {
         return config_mistake(
-            check->r, check->d, m->node,
-            "has a xen,reg at %#lx, which is RAM; only devices can be handed over", m->host.v);
+            check->r, check->d, p->node,
+            "has a xen,reg at %#lx, which is RAM; only devices can be handed over", p->host.v);
     }
-    return claim(check->r, check->d, m->node, m->host.v, m->size_bytes, false);
-}
-
-static bool check_irq(void *arg, const struct passthrough_irq *irq)
-{
-    struct device_check *check = arg;
-
-    if (irq->intid > check->highest_spi) {
-        check->highest_spi = irq->intid;
-    }
-    return true;
+    return claim(check->r, check->d, p->node, p->host.v, p->size_bytes, false);
 }
 
 static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *highest_spi)
 {
     struct device_check check = {r, d, 0};
-    struct passthrough_visitor visitor = {.arg = &check, .region = check_region, .irq = check_irq};
     char why[PASSTHROUGH_WORDS];
 
-    if (d->tree.size_bytes != 0 && !passthrough_walk(r->fdt, d, &visitor, why)) {
+    if (d->tree.size_bytes != 0 && !passthrough_walk(r->tree, d, check_part, &check, why)) {
         return r->bad ? false : config_mistake(r, d, "multiboot,device-tree", "%s", why);
     }
     *highest_spi = check.highest_spi;
@@ -257,11 +248,9 @@ static bool fix_static(struct reader *r, const struct domain_config *d)
 }
 
 /* Xen's places; with direct-map the board's, so that they never meet the guest's RAM. */
-static void choose_places(const struct reader *r, struct domain_config *d)
+static void choose_places(struct domain_config *d)
 {
     struct guest_places *p = &d->places;
-    uint64_t size;
-    bool edge;
 
     *p = (struct guest_places){
         .dist = gpa(d->gic_version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
@@ -275,11 +264,9 @@ static void choose_places(const struct reader *r, struct domain_config *d)
     p->dist = gpa(gic_host.dist.base.v);
     p->redist = gpa(gic_host.redist[0].base.v);
     p->cpu = gpa(gic_host.cpu.base.v);
-    int node = *uart_path() != 0 ? fdt_path_offset(r->fdt, uart_path()) : -1;
     mpa_t base;
     uint32_t intid;
-    if (node >= 0 && devtree_reg(r->fdt, node, 0, &base, &size) == 0 &&
-        devtree_irq(r->fdt, node, 0, &intid, &edge) == 0) {
+    if (uart_place(&base, &intid) && intid != 0) {
         p->uart = gpa(base.v & ~FRAME_MASK);
         p->uart_spi = intid;
     }
@@ -297,7 +284,7 @@ void config_check_all(struct reader *r)
         uint32_t highest_spi = 0;
         unsigned claims_before = r->claim_count;
         r->bad = false;
-        choose_places(r, d);
+        choose_places(d);
         if (!(check_places(r, d) && check_kernel(r, d) && check_devices(r, d, &highest_spi) &&
               check_spis(r, d, highest_spi) && config_check_cpus(r, d) && check_rights(r, d) &&
               check_memory(r, d, &free_bytes) && fix_static(r, d))) {

@@ -2,23 +2,153 @@
 #include "config-internal.h"
 
 #include <hyp/gic.h>
+#include <hyp/log.h>
 #include <hyp/rights.h>
 #include <lib/string.h>
+#include <lib/text.h>
 
 #define KIB 1024ul
 #define MEMORY_KIB_MAX (1ul << 30) /* 1 TiB: more than a guest's address space has */
 
-static bool read_cells(struct reader *r, const struct domain_config *d, enum property p,
-                       uint32_t *out)
+/* What a property's value is, and what it becomes in struct domain_config. */
+enum kind {
+    LATER,  /* read where it is judged */
+    FLAG,   /* nothing -> bool */
+    NUMBER, /* a cell -> uint32_t */
+    MIB,    /* a cell -> uint64_t, bytes */
+    KIBS,   /* two cells, or one -> uint64_t, bytes in whole frames */
+    STRING, /* -> const char *, in the tree */
+    POLICY, /* "destroy", ... -> enum domain_policy */
+};
+
+static const struct property {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    uint32_t least, most; /* NUMBER */
+    const char *must_be;
+} properties[] = {
+#define AT(field) offsetof(struct domain_config, field)
+#define DOMAIN_POLICY(field) POLICY, AT(field), 0, 0, "\"destroy\", \"restart\" or \"preserve\""
+    {"memory", KIBS, AT(memory_bytes), 0, 0, "two cells: a number of KiB"},
+    {"bulkhead,max-memory", KIBS, AT(max_memory_bytes), 0, 0, "two cells: a number of KiB"},
+    {"xen,domain-p2m-mem-mb", MIB, AT(hyp_memory_bytes), 0, 0, "one cell: a number of MiB"},
+    {"cpus", NUMBER, AT(vcpu_count), 0, UINT32_MAX, "one cell: a number of virtual CPUs"},
+    {"vpl011", FLAG, AT(vuart), 0, 0, NULL},
+    {"direct-map", FLAG, AT(direct_map), 0, 0, NULL},
+    {"nr_spis", NUMBER, AT(nr_spis), 0, 960, "one cell, at most 960"},
+    {"bulkhead,gic-version", NUMBER, AT(gic_version), 2, 3, "2 or 3"},
+    {"bulkhead,weight", NUMBER, AT(sched.weight), 1, SCHED_WEIGHT_MAX, "one cell, 1 to 65535"},
+    {"bulkhead,cap", NUMBER, AT(sched.cap_percent), 0, 100 * MAX_VCPUS,
+     "one cell: percent of one CPU, 0 for no cap"},
+    {"bulkhead,on-poweroff", DOMAIN_POLICY(on_poweroff)},
+    {"bulkhead,on-reboot", DOMAIN_POLICY(on_reboot)},
+    {"bulkhead,on-crash", DOMAIN_POLICY(on_crash)},
+    {"bootargs", STRING, AT(bootargs), 0, 0, "one string"},
+    {"bulkhead,name", LATER, 0, 0, 0, NULL},
+    {"bulkhead,rights", LATER, 0, 0, 0, NULL},
+    {"bulkhead,pin", LATER, 0, 0, 0, NULL},
+    {"bulkhead,dedicated", LATER, 0, 0, 0, NULL},
+    {"bulkhead,budget-us", LATER, 0, 0, 0, NULL},
+    {"bulkhead,period-us", LATER, 0, 0, 0, NULL},
+    {"xen,enhanced", LATER, 0, 0, 0, NULL},
+    {"xen,static-mem", LATER, 0, 0, 0, NULL},
+    {"#xen,static-mem-address-cells", LATER, 0, 0, 0, NULL},
+    {"#xen,static-mem-size-cells", LATER, 0, 0, 0, NULL},
+    {"#address-cells", LATER, 0, 0, 0, NULL},
+    {"#size-cells", LATER, 0, 0, 0, NULL},
+    {"compatible", LATER, 0, 0, 0, NULL},
+    /* Written by tools for themselves; nothing to say about them. */
+    {"phandle", LATER, 0, 0, 0, NULL},
+    {"linux,phandle", LATER, 0, 0, 0, NULL},
+    {"ranges", LATER, 0, 0, 0, NULL},
+    {"name", LATER, 0, 0, 0, NULL},
+};
+
+static bool read_policy(struct tree_value v, enum domain_policy *to)
 {
-    if (r->value[p].data != NULL && (!tree_u32(r->value[p], out) || *out > 2)) {
-        return config_mistake(r, d, property_names[p], "must be one cell of value 1 or 2");
+    static const char *const words[] = {
+        [POLICY_DESTROY] = "destroy", [POLICY_RESTART] = "restart", [POLICY_PRESERVE] = "preserve"};
+    const char *s = tree_string(v);
+
+    for (unsigned i = 0; s != NULL && i < ARRAY_LEN(words); i++) {
+        if (strcmp(s, words[i]) == 0) {
+            *to = (enum domain_policy)i;
+            return true;
+        }
     }
-    if (*out == 0 || *out > 2) {
-        return config_mistake(r, d, property_names[p], "is %u here or above; it must be 1 or 2",
-                              *out);
+    return false;
+}
+
+static bool read_property(struct reader *r, struct domain_config *d, const struct property *p,
+                          struct tree_value v)
+{
+    void *to = (char *)d + p->at;
+    uint32_t number = 0;
+    uint64_t kib;
+    bool good = true;
+
+    switch (p->kind) {
+    case LATER:
+        break;
+    case FLAG:
+        *(bool *)to = true;
+        break;
+    case NUMBER:
+        good = tree_u32(v, &number) && number >= p->least && number <= p->most;
+        *(uint32_t *)to = number;
+        break;
+    case MIB:
+        good = tree_u32(v, &number);
+        *(uint64_t *)to = number * KIB * KIB;
+        break;
+    case KIBS:
+        good = tree_u64(v, &kib);
+        if (good && (kib == 0 || kib > MEMORY_KIB_MAX)) {
+            return config_mistake(r, d, p->name, "is %lu KiB; it must be 1 to %lu", kib,
+                                  MEMORY_KIB_MAX);
+        }
+        *(uint64_t *)to = good ? (kib * KIB + FRAME_MASK) & ~FRAME_MASK : 0;
+        break;
+    case STRING:
+        good = tree_string(v) != NULL;
+        *(const char **)to = tree_string(v);
+        break;
+    case POLICY:
+        good = read_policy(v, to);
+        break;
     }
-    return true;
+    return good || config_mistake(r, d, p->name, "must be %s", p->must_be);
+}
+
+static bool is_special(const char *name)
+{
+    return strncmp(name, "bulkhead,", 9) == 0 || strncmp(name, "xen,", 4) == 0;
+}
+
+/* All properties that the table knows; then of the others the one that matters most. */
+static void read_properties(struct reader *r, struct domain_config *d, tree_node n)
+{
+    struct tree_property p = {0};
+    const char *unknown = NULL;
+
+    while (tree_property(r->tree, n, &p)) {
+        unsigned i = 0;
+        while (i < ARRAY_LEN(properties) && strcmp(p.name, properties[i].name) != 0) {
+            i++;
+        }
+        if (i < ARRAY_LEN(properties)) {
+            (void)read_property(r, d, &properties[i], p.value);
+        } else if (unknown == NULL || is_special(p.name)) {
+            unknown = p.name;
+        }
+    }
+    if (unknown != NULL && is_special(unknown)) {
+        config_mistake(r, d, unknown,
+                       "is not a property that domains have; docs/configuration.md lists them");
+    } else if (unknown != NULL) {
+        log_line("%s: %s is not a property that domains have; ignored.", d->node, unknown);
+    }
 }
 
 /* A name is what a person types: letters, digits and _.- */
@@ -27,31 +157,27 @@ static bool name_good(const char *s)
     size_t n = 0;
 
     for (; s[n] != 0; n++) {
-        char c = s[n];
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '_' && c != '.' && c != '-') {
+        char c = s[n], lower = (char)(c | 0x20);
+        if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '.' &&
+            c != '-') {
             return false;
         }
     }
-    return n > 0 && n < DOMAIN_NAME_LEN;
+    return n > 0;
 }
 
 /* bulkhead,name, or the node's own name up to its unit address. */
-static bool read_name(struct reader *r, struct domain_config *d)
+static bool read_name(struct reader *r, struct domain_config *d, tree_node n)
 {
-    struct tree_value v = r->value[P_NAME];
+    struct tree_value v = tree_get(r->tree, n, "bulkhead,name");
+    const char *name = v.data != NULL ? tree_string(v) : tree_name(n);
+    bool fits = name != NULL && text_copy(d->name, sizeof(d->name), name);
+    char *at = v.data == NULL ? strchr(d->name, '@') : NULL;
 
-    if (v.data == NULL) {
-        const char *node = d->node + strlen("/chosen/");
-        const char *at = strchr(node, '@');
-        size_t n = at != NULL ? (size_t)(at - node) : strlen(node);
-        n = n < DOMAIN_NAME_LEN ? n : DOMAIN_NAME_LEN - 1;
-        memcpy(d->name, node, n);
-        d->name[n] = 0;
-    } else if (tree_string(v) != NULL && v.size <= DOMAIN_NAME_LEN) {
-        memcpy(d->name, v.data, v.size);
+    if (at != NULL) {
+        *at = 0;
     }
-    if (!name_good(d->name)) {
+    if ((!fits && v.data != NULL) || !name_good(d->name)) {
         return config_mistake(r, d, "bulkhead,name", "must be 1 to %d letters, digits, or _ . -",
                               DOMAIN_NAME_LEN - 1);
     }
@@ -65,164 +191,88 @@ static bool read_name(struct reader *r, struct domain_config *d)
     return true;
 }
 
-static bool read_kib(struct reader *r, const struct domain_config *d, enum property p,
-                     uint64_t *bytes)
+static bool check_memory(struct reader *r, struct domain_config *d)
 {
-    uint64_t kib = 0;
-
-    if (!tree_u64(r->value[p], &kib)) {
-        return config_mistake(r, d, property_names[p],
-                              r->value[p].data == NULL
-                                  ? "is missing; say how many KiB of RAM the guest gets"
-                                  : "must be two cells: a number of KiB");
+    if (d->memory_bytes == 0) {
+        return config_mistake(r, d, "memory", "is missing; say how many KiB of RAM the guest gets");
     }
-    if (kib == 0 || kib > MEMORY_KIB_MAX) {
-        return config_mistake(r, d, property_names[p], "is %lu KiB; it must be 1 to %lu", kib,
-                              MEMORY_KIB_MAX);
+    if (d->max_memory_bytes == 0) {
+        d->max_memory_bytes = d->memory_bytes;
     }
-    *bytes = (kib * KIB + FRAME_MASK) & ~FRAME_MASK;
-    return true;
+    return d->max_memory_bytes >= d->memory_bytes ||
+           config_mistake(r, d, "bulkhead,max-memory",
+                          "is less than memory; raise it or leave it out");
 }
 
-static bool read_memory(struct reader *r, struct domain_config *d)
+static bool check_cells(struct reader *r, struct domain_config *d, struct tree_cells c)
 {
-    if (!read_kib(r, d, P_MEMORY, &d->memory_bytes)) {
-        return false;
-    }
-    d->max_memory_bytes = d->memory_bytes;
-    if (r->value[P_MAX_MEMORY].data != NULL &&
-        !read_kib(r, d, P_MAX_MEMORY, &d->max_memory_bytes)) {
-        return false;
-    }
-    if (d->max_memory_bytes < d->memory_bytes) {
-        return config_mistake(r, d, "bulkhead,max-memory",
-                              "is less than memory; raise it or leave it out");
-    }
-    uint32_t mib = 0;
-    if (r->value[P_P2M_MEM].data != NULL && !tree_u32(r->value[P_P2M_MEM], &mib)) {
-        return config_mistake(r, d, "xen,domain-p2m-mem-mb", "must be one cell: a number of MiB");
-    }
-    d->hyp_memory_bytes = (uint64_t)mib * KIB * KIB;
-    return true;
+    bool address = c.address - 1 > 1;
+
+    return (!address && c.size - 1 <= 1) ||
+           config_mistake(r, d, address ? "#address-cells" : "#size-cells",
+                          "must be 1 or 2; here or above it is %u", address ? c.address : c.size);
 }
 
-/* Cells: /chosen's (Xen 4.17), or the domain's own #xen,static-mem-*-cells (Xen 4.16). */
-static bool read_static_mem(struct reader *r, struct domain_config *d)
+static bool read_static_mem(struct reader *r, struct domain_config *d, tree_node n)
 {
-    struct cells n = r->cells[1];
-    struct tree_value v = r->value[P_STATIC_MEM];
-    uint64_t sum = 0;
+    struct tree_value v = tree_get(r->tree, n, "xen,static-mem");
+    struct tree_cells cells = config_static_cells(r->tree, n, r->cells);
+    uint64_t start, size, sum = 0;
 
-    if (v.data == NULL) {
-        return true;
+    if (v.data == NULL || !check_cells(r, d, cells)) {
+        return v.data == NULL;
     }
-    if (!read_cells(r, d, P_STATIC_ADDRESS_CELLS, &n.address) ||
-        !read_cells(r, d, P_STATIC_SIZE_CELLS, &n.size)) {
-        return false;
+    for (unsigned i = 0; i < CONFIG_STATIC_RANGES && tree_pair(v, cells, i, &start, &size); i++) {
+        if (size == 0 || ((start | size) & FRAME_MASK) != 0 || size > MEMORY_KIB_MAX * KIB) {
+            return config_mistake(r, d, "xen,static-mem",
+                                  "has %#lx bytes at %#lx; both must be multiples of 4 KiB", size,
+                                  start);
+        }
+        d->static_range[d->static_range_count++] = (struct config_range){mpa(start), size};
+        sum += size;
     }
-    uint32_t entry = (n.address + n.size) * 4;
-    if (v.size == 0 || v.size % entry != 0 || v.size / entry > CONFIG_STATIC_RANGES) {
+    if (v.size == 0 || v.size != d->static_range_count * (cells.address + cells.size) * 4) {
         return config_mistake(r, d, "xen,static-mem",
                               "must be 1 to %d pairs of address (%u cells) and size (%u cells)",
-                              CONFIG_STATIC_RANGES, n.address, n.size);
+                              CONFIG_STATIC_RANGES, cells.address, cells.size);
     }
-    for (uint32_t at = 0; at < v.size; at += entry) {
-        struct config_range *range = &d->static_range[d->static_range_count++];
-        range->start = mpa(tree_cells(v.data + at, n.address));
-        range->size_bytes = tree_cells(v.data + at + n.address * 4, n.size);
-        if (range->size_bytes == 0 || ((range->start.v | range->size_bytes) & FRAME_MASK) != 0 ||
-            range->size_bytes > MEMORY_KIB_MAX * KIB) {
-            return config_mistake(r, d, "xen,static-mem",
-                                  "has %#lx bytes at %#lx; both must be multiples "
-                                  "of 4 KiB",
-                                  range->size_bytes, range->start.v);
-        }
-        sum += range->size_bytes;
-    }
-    if (sum != d->memory_bytes) {
-        return config_mistake(r, d, "xen,static-mem",
-                              "adds up to %lu KiB but memory says %lu; make them "
-                              "equal",
-                              sum / KIB, d->memory_bytes / KIB);
-    }
-    return true;
+    return sum == d->memory_bytes ||
+           config_mistake(r, d, "xen,static-mem",
+                          "adds up to %lu KiB but memory says %lu; make them equal", sum / KIB,
+                          d->memory_bytes / KIB);
 }
 
-static bool read_enhanced(struct reader *r, struct domain_config *d)
+static bool read_enhanced(struct reader *r, struct domain_config *d, tree_node n)
 {
-    struct tree_value v = r->value[P_ENHANCED];
-    const char *s = v.size == 0 ? "enabled" : tree_string(v);
+    struct tree_value v = tree_get(r->tree, n, "xen,enhanced");
+    const char *s = v.data == NULL ? "disabled" : v.size == 0 ? "enabled" : tree_string(v);
 
-    if (v.data == NULL) {
-        return true;
-    }
-    if (s != NULL && (strcmp(s, "enabled") == 0 || strcmp(s, "") == 0)) {
-        d->enhanced = true;
-    } else if (s != NULL && strcmp(s, "no-xenstore") == 0) {
-        d->enhanced = d->enhanced_no_xenstore = true;
-    } else if (s == NULL || strcmp(s, "disabled") != 0) {
-        return config_mistake(r, d, "xen,enhanced",
-                              "must be empty, \"enabled\", \"no-xenstore\" or \"disabled\"");
-    }
-    return true;
+    d->enhanced_no_xenstore = s != NULL && strcmp(s, "no-xenstore") == 0;
+    d->enhanced =
+        d->enhanced_no_xenstore || (s != NULL && (strcmp(s, "enabled") == 0 || strcmp(s, "") == 0));
+    return d->enhanced || (s != NULL && strcmp(s, "disabled") == 0) ||
+           config_mistake(r, d, "xen,enhanced",
+                          "must be empty, \"enabled\", \"no-xenstore\" or \"disabled\"");
 }
 
-static bool read_gic(struct reader *r, struct domain_config *d)
+static bool check_gic(struct reader *r, struct domain_config *d)
 {
-    uint32_t version = gic_host.version, spis = 0;
+    uint32_t most = d->gic_version == 2 ? 8 : MAX_VCPUS;
 
-    if (r->value[P_GIC_VERSION].data != NULL &&
-        (!tree_u32(r->value[P_GIC_VERSION], &version) || (version != 2 && version != 3))) {
-        return config_mistake(r, d, "bulkhead,gic-version", "must be 2 or 3");
-    }
-    if (version != gic_host.version) {
+    if (d->gic_version != gic_host.version) {
         return config_mistake(r, d, "bulkhead,gic-version",
-                              "is %u, but this board has a GICv%u; leave it out", version,
+                              "is %u, but this board has a GICv%u; leave it out", d->gic_version,
                               gic_host.version);
     }
-    if (r->value[P_NR_SPIS].data != NULL && (!tree_u32(r->value[P_NR_SPIS], &spis) || spis > 960)) {
-        return config_mistake(r, d, "nr_spis", "must be one cell, at most 960");
-    }
-    d->gic_version = version;
-    d->nr_spis = (spis + 31) / 32 * 32;
-    return true;
-}
-
-static bool read_vcpus(struct reader *r, struct domain_config *d)
-{
-    uint32_t max = d->gic_version == 2 ? 8 : MAX_VCPUS;
-
-    if (!tree_u32(r->value[P_CPUS], &d->vcpu_count) || d->vcpu_count == 0 || d->vcpu_count > max) {
-        return config_mistake(r, d, "cpus", "must be one cell: 1 to %u virtual CPUs", max);
-    }
-    return true;
-}
-
-static bool read_policy(struct reader *r, const struct domain_config *d, enum property p,
-                        enum domain_policy usual, enum domain_policy *out)
-{
-    static const char *const words[] = {
-        [POLICY_DESTROY] = "destroy", [POLICY_RESTART] = "restart", [POLICY_PRESERVE] = "preserve"};
-    const char *s = tree_string(r->value[p]);
-
-    *out = usual;
-    if (r->value[p].data == NULL) {
-        return true;
-    }
-    for (unsigned i = 0; s != NULL && i < ARRAY_LEN(words); i++) {
-        if (strcmp(s, words[i]) == 0) {
-            *out = (enum domain_policy)i;
-            return true;
-        }
-    }
-    return config_mistake(r, d, property_names[p],
-                          "must be \"destroy\", \"restart\" or \"preserve\"");
+    d->nr_spis = (d->nr_spis + 31) / 32 * 32;
+    return (d->vcpu_count != 0 && d->vcpu_count <= most) ||
+           config_mistake(r, d, "cpus", "must be one cell: 1 to %u virtual CPUs", most);
 }
 
 /* The words of bulkhead,rights; that its targets exist is judged after the walk. */
-static bool read_rights(struct reader *r, struct domain_config *d)
+static bool read_rights(struct reader *r, struct domain_config *d, tree_node node)
 {
-    struct tree_value v = r->value[P_RIGHTS];
+    struct tree_value v = tree_get(r->tree, node, "bulkhead,rights");
     uint32_t at = 0;
 
     while (v.data != NULL && at < v.size) {
@@ -252,92 +302,70 @@ static bool read_rights(struct reader *r, struct domain_config *d)
     return true;
 }
 
-static bool read_bootargs(struct reader *r, struct domain_config *d, struct tree_value v)
-{
-    if (v.data == NULL) {
-        return true;
-    }
-    if (tree_string(v) == NULL) {
-        return config_mistake(r, d, "bootargs", "must be one string");
-    }
-    d->bootargs = tree_string(v);
-    return true;
-}
-
-void config_read_domain(struct reader *r, struct domain_config *d)
+void config_read_domain(struct reader *r, struct domain_config *d, tree_node n)
 {
     d->bootargs = "";
-    d->vuart = r->value[P_VPL011].data != NULL;
-    d->direct_map = r->value[P_DIRECT_MAP].data != NULL;
-    r->bad =
-        !(read_name(r, d) && read_memory(r, d) && read_static_mem(r, d) && read_enhanced(r, d) &&
-          read_gic(r, d) && read_vcpus(r, d) && config_read_sched(r, d) &&
-          read_policy(r, d, P_ON_POWEROFF, POLICY_DESTROY, &d->on_poweroff) &&
-          read_policy(r, d, P_ON_REBOOT, POLICY_RESTART, &d->on_reboot) &&
-          read_policy(r, d, P_ON_CRASH, POLICY_DESTROY, &d->on_crash) && read_rights(r, d) &&
-          read_bootargs(r, d, r->value[P_BOOTARGS]));
+    d->gic_version = gic_host.version;
+    d->sched = (struct sched_params){.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT};
+    d->on_poweroff = d->on_crash = POLICY_DESTROY;
+    d->on_reboot = POLICY_RESTART;
+    read_properties(r, d, n);
+    r->bad = r->bad || !(read_name(r, d, n) && check_memory(r, d) && read_static_mem(r, d, n) &&
+                         read_enhanced(r, d, n) && check_gic(r, d) && config_read_sched(r, d, n) &&
+                         read_rights(r, d, n));
 }
 
-static bool read_reg(struct reader *r, struct domain_config *d, const struct child *child,
-                     struct module *out)
+static bool read_reg(struct reader *r, struct domain_config *d, tree_node n,
+                     struct tree_cells cells, struct module *out)
 {
-    struct cells n = r->cells[1];
+    struct tree_value reg = tree_get(r->tree, n, "reg");
+    uint64_t start, size;
 
-    if (!read_cells(r, d, P_ADDRESS_CELLS, &n.address) ||
-        !read_cells(r, d, P_SIZE_CELLS, &n.size)) {
+    if (!check_cells(r, d, cells)) {
         return false;
     }
-    if (child->reg.data == NULL || child->reg.size != (n.address + n.size) * 4) {
-        return config_mistake(r, d, child->node,
-                              "needs a reg of %u address and %u size cells; files that "
-                              "xen,uefi-binary names are not loaded",
-                              n.address, n.size);
+    if (reg.size != (cells.address + cells.size) * 4 || !tree_pair(reg, cells, 0, &start, &size)) {
+        return config_mistake(
+            r, d, tree_name(n),
+            "needs a reg of %u address and %u size cells; files that xen,uefi-binary "
+            "names are not loaded",
+            cells.address, cells.size);
     }
-    struct module m = {mpa(tree_cells(child->reg.data, n.address)),
-                       tree_cells(child->reg.data + n.address * 4, n.size)};
-    if (m.size_bytes == 0 || m.start.v + m.size_bytes < m.start.v) {
-        return config_mistake(r, d, child->node,
-                              "has a reg of %#lx bytes at %#lx; give the module's size",
-                              m.size_bytes, m.start.v);
+    if (size == 0 || start + size < start) {
+        return config_mistake(r, d, tree_name(n),
+                              "has a reg of %#lx bytes at %#lx; give the module's size", size,
+                              start);
     }
     if (out->size_bytes != 0) {
-        return config_mistake(r, d, child->node,
+        return config_mistake(r, d, tree_name(n),
                               "is the second module of its kind; a domain has one");
     }
-    *out = m;
+    *out = (struct module){mpa(start), size};
     return true;
 }
 
-/* What a child's compatible makes of it. Names before the semicolon: Xen 4.4's for the same. */
-static struct module *module_of(struct domain_config *d, struct tree_value compatible)
+void config_read_module(struct reader *r, struct domain_config *d, tree_node n,
+                        struct tree_cells cells)
 {
-    if (tree_lists(compatible, "multiboot,kernel") || tree_lists(compatible, "xen,linux-zimage")) {
-        return &d->kernel;
-    }
-    if (tree_lists(compatible, "multiboot,ramdisk") || tree_lists(compatible, "xen,linux-initrd")) {
-        return &d->ramdisk;
-    }
-    if (tree_lists(compatible, "multiboot,device-tree")) {
-        return &d->tree;
-    }
-    return NULL;
-}
+    static const struct property bootargs = {"bootargs", STRING, AT(bootargs), 0, 0, "one string"};
+    struct tree_value compatible = tree_get(r->tree, n, "compatible");
+    struct tree_value arguments = tree_get(r->tree, n, "bootargs");
+    struct module *m = config_is_kernel(compatible)                      ? &d->kernel
+                       : config_is_ramdisk(compatible)                   ? &d->ramdisk
+                       : tree_lists(compatible, "multiboot,device-tree") ? &d->tree
+                                                                         : NULL;
 
-void config_read_child(struct reader *r, struct domain_config *d, const struct child *child)
-{
-    struct module *m = module_of(d, child->compatible);
-
-    if (m == NULL && (tree_lists(child->compatible, "multiboot,module") ||
-                      tree_lists(child->compatible, "xen,multiboot-module"))) {
-        config_mistake(r, d, child->node,
+    if (m == NULL && config_is_module(compatible)) {
+        config_mistake(r, d, tree_name(n),
                        "does not say what it is; add \"multiboot,kernel\", "
                        "\"multiboot,ramdisk\" or \"multiboot,device-tree\" to its compatible");
-    } else if (m == NULL && (tree_lists(child->compatible, "xen,evtchn-v1") ||
-                             tree_lists(child->compatible, "xen,domain-shared-memory-v1"))) {
-        config_mistake(r, d, child->node,
+    } else if (m == NULL && (tree_lists(compatible, "xen,evtchn-v1") ||
+                             tree_lists(compatible, "xen,domain-shared-memory-v1"))) {
+        config_mistake(r, d, tree_name(n),
                        "is a static event channel or static shared memory, which "
                        "Bulkhead has not; remove the node");
-    } else if (m != NULL && read_reg(r, d, child, m) && m == &d->kernel) {
-        (void)read_bootargs(r, d, child->bootargs);
+    } else if (m != NULL && read_reg(r, d, n, cells, m) && m == &d->kernel &&
+               arguments.data != NULL) {
+        (void)read_property(r, d, &bootargs, arguments);
     }
 }

@@ -17,10 +17,8 @@ static bool single(uint64_t mask)
     return mask != 0 && (mask & (mask - 1)) == 0;
 }
 
-static bool read_pin(struct reader *r, struct domain_config *d)
+static bool read_pin(struct reader *r, struct domain_config *d, struct tree_value v)
 {
-    struct tree_value v = r->value[P_PIN];
-
     if (v.data == NULL) {
         return true;
     }
@@ -42,28 +40,12 @@ static bool read_pin(struct reader *r, struct domain_config *d)
     return true;
 }
 
-static bool read_share(struct reader *r, struct domain_config *d)
-{
-    d->sched = (struct sched_params){.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT};
-    if (r->value[P_WEIGHT].data != NULL &&
-        (!tree_u32(r->value[P_WEIGHT], &d->sched.weight) || d->sched.weight == 0 ||
-         d->sched.weight > SCHED_WEIGHT_MAX)) {
-        return config_mistake(r, d, "bulkhead,weight", "must be one cell, 1 to %u",
-                              SCHED_WEIGHT_MAX);
-    }
-    if (r->value[P_CAP].data != NULL && (!tree_u32(r->value[P_CAP], &d->sched.cap_percent) ||
-                                         d->sched.cap_percent > 100u * MAX_VCPUS)) {
-        return config_mistake(r, d, "bulkhead,cap",
-                              "must be one cell: percent of one CPU, 0 for no cap");
-    }
-    return true;
-}
-
-static bool read_realtime(struct reader *r, struct domain_config *d)
+static bool read_realtime(struct reader *r, struct domain_config *d, struct tree_value budget_us,
+                          struct tree_value period_us)
 {
     uint32_t budget = 0, period = 0;
 
-    if (!tree_u32(r->value[P_BUDGET], &budget) || !tree_u32(r->value[P_PERIOD], &period)) {
+    if (!tree_u32(budget_us, &budget) || !tree_u32(period_us, &period)) {
         return config_mistake(r, d, "bulkhead,budget-us",
                               "and bulkhead,period-us must come together, one "
                               "cell each");
@@ -103,18 +85,21 @@ static bool read_dedicated(struct reader *r, struct domain_config *d)
     return true;
 }
 
-bool config_read_sched(struct reader *r, struct domain_config *d)
+bool config_read_sched(struct reader *r, struct domain_config *d, tree_node n)
 {
-    bool realtime = r->value[P_BUDGET].data != NULL || r->value[P_PERIOD].data != NULL;
-    bool dedicated = r->value[P_DEDICATED].data != NULL;
+    struct tree_value budget = tree_get(r->tree, n, "bulkhead,budget-us");
+    struct tree_value period = tree_get(r->tree, n, "bulkhead,period-us");
+    bool realtime = budget.data != NULL || period.data != NULL;
+    bool dedicated = tree_get(r->tree, n, "bulkhead,dedicated").data != NULL;
 
-    if (realtime &&
-        (dedicated || r->value[P_WEIGHT].data != NULL || r->value[P_CAP].data != NULL)) {
+    if (realtime && (dedicated || tree_get(r->tree, n, "bulkhead,weight").data != NULL ||
+                     tree_get(r->tree, n, "bulkhead,cap").data != NULL)) {
         return config_mistake(r, d, "bulkhead,budget-us",
                               "excludes bulkhead,weight, bulkhead,cap and "
                               "bulkhead,dedicated; choose one");
     }
-    return read_pin(r, d) && read_share(r, d) && (!realtime || read_realtime(r, d)) &&
+    return read_pin(r, d, tree_get(r->tree, n, "bulkhead,pin")) &&
+           (!realtime || read_realtime(r, d, budget, period)) &&
            (!dedicated || read_dedicated(r, d));
 }
 

@@ -1,5 +1,5 @@
 /*
- * The walk through the host's tree; hyp/config.h, config-internal.h.
+ * The walk through the board's tree; hyp/config.h, config-internal.h.
  *
  * C1  nothing in the tree is trusted; a mistake costs the domain that made it
  *     its start, never another domain.
@@ -11,17 +11,21 @@
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <lib/string.h>
-#include <libfdt.h>
 #include <stdarg.h>
 
-#define PROPERTY_NAME(id, name) [P_##id] = name,
-const char *const property_names[P_COUNT] = {PROPERTIES(PROPERTY_NAME)};
+static const struct tree *board;        /* [const] once read */
+static const struct domain_config *all; /* [const] once read */
+static int all_count;
 
-static const void *host_tree; /* [const] once read */
-
-const void *config_host_tree(void)
+const struct tree *config_host_tree(void)
 {
-    return host_tree;
+    return board;
+}
+
+int config_all(const struct domain_config **out)
+{
+    *out = all;
+    return all_count;
 }
 
 void config_vgic(const struct domain_config *c, struct vgic_config *out)
@@ -32,9 +36,6 @@ void config_vgic(const struct domain_config *c, struct vgic_config *out)
                                 .redist = c->places.redist,
                                 .cpu = c->places.cpu};
 }
-
-/* Written by tools for themselves; nothing to say about them. */
-static const char *const silent[] = {"phandle", "linux,phandle", "ranges", "name"};
 
 bool config_mistake(struct reader *r, const struct domain_config *d, const char *property,
                     const char *format, ...)
@@ -52,309 +53,122 @@ bool config_mistake(struct reader *r, const struct domain_config *d, const char 
     return false;
 }
 
-static bool is_domain(struct tree_value compatible)
-{
-    return tree_lists(compatible, "xen,domain");
-}
-
-static bool is_kernel(struct tree_value compatible)
+bool config_is_kernel(struct tree_value compatible)
 {
     return tree_lists(compatible, "multiboot,kernel") || tree_lists(compatible, "xen,linux-zimage");
 }
 
-/* Keep a property for when the node ends, or judge one that we do not know. */
-static void gather(struct reader *r, const char *name, struct tree_value v, const char **unknown)
+bool config_is_ramdisk(struct tree_value compatible)
 {
-    for (unsigned i = 0; i < P_COUNT; i++) {
-        if (strcmp(name, property_names[i]) == 0) {
-            r->value[i] = v;
-            return;
-        }
-    }
-    for (unsigned i = 0; i < ARRAY_LEN(silent); i++) {
-        if (strcmp(name, silent[i]) == 0) {
-            return;
-        }
-    }
-    if (*unknown == NULL || strncmp(name, "bulkhead,", 9) == 0 || strncmp(name, "xen,", 4) == 0) {
-        *unknown = name;
-    }
+    return tree_lists(compatible, "multiboot,ramdisk") ||
+           tree_lists(compatible, "xen,linux-initrd");
 }
 
-static void judge_unknown(struct reader *r, const struct domain_config *d, const char *name)
+bool config_is_module(struct tree_value compatible)
 {
-    if (strncmp(name, "bulkhead,", 9) == 0 || strncmp(name, "xen,", 4) == 0) {
-        config_mistake(r, d, name,
-                       "is not a property that domains have; docs/configuration.md lists them");
-    } else {
-        log_line("%s: %s is not a property that domains have; ignored.", d->node, name);
-    }
+    return config_is_kernel(compatible) || config_is_ramdisk(compatible) ||
+           tree_lists(compatible, "multiboot,device-tree") ||
+           tree_lists(compatible, "multiboot,module") ||
+           tree_lists(compatible, "xen,multiboot-module");
 }
 
-/* A child of a domain. False: the tree is broken. */
-static bool read_child(struct reader *r, struct domain_config *d, struct tree_cursor *c)
+struct tree_cells config_static_cells(const struct tree *t, tree_node n, struct tree_cells cells)
 {
-    struct child child = {.node = c->name};
-
-    for (;;) {
-        switch (tree_step(c)) {
-        case TREE_PROPERTY:
-            if (strcmp(c->name, "compatible") == 0) {
-                child.compatible = c->value;
-            } else if (strcmp(c->name, "reg") == 0) {
-                child.reg = c->value;
-            } else if (strcmp(c->name, "bootargs") == 0) {
-                child.bootargs = c->value;
-            }
-            break;
-        case TREE_NODE:
-            if (!tree_skip(c)) {
-                return false;
-            }
-            break;
-        case TREE_NODE_END:
-            if (!r->bad) {
-                config_read_child(r, d, &child);
-            }
-            return true;
-        case TREE_END:
-        case TREE_BROKEN:
-            return false;
-        }
-    }
+    return (struct tree_cells){tree_number(t, n, "#xen,static-mem-address-cells", cells.address),
+                               tree_number(t, n, "#xen,static-mem-size-cells", cells.size)};
 }
 
-static void fresh_domain(struct reader *r, struct domain_config *d, const char *node)
+/* The cells that /chosen, which is `chosen`, has or inherits. */
+static struct tree_cells chosen_cells(const struct tree *t, tree_node chosen)
 {
-    memset(d, 0, sizeof(*d));
-    memset(r->value, 0, sizeof(r->value));
-    r->bad = false;
-    r->cells[2] = r->cells[1];
-    fmt(d->node, sizeof(d->node), "/chosen/%s", node);
+    struct tree_cells cells = {2, 1}; /* Devicetree Specification v0.4, 2.3.5 */
+
+    tree_read_cells(t, tree_root(t), &cells);
+    tree_read_cells(t, chosen, &cells);
+    return cells;
 }
 
-/* A child of /chosen turned out to be no domain. */
-static void judge_stranger(const struct domain_config *d, struct tree_value compatible)
-{
-    if (is_kernel(compatible)) {
-        log_warn(
-            "%s: compatible says this is the kernel of a dom0, which Bulkhead does not start; put "
-            "it into a node compatible with \"xen,domain\".",
-            d->node);
-    }
-}
-
-/* All properties of the node have been met. True: it is a domain. */
-static bool decide(struct reader *r, struct domain_config *d, const char *unknown)
-{
-    if (!is_domain(r->value[P_COMPATIBLE])) {
-        judge_stranger(d, r->value[P_COMPATIBLE]);
-        return false;
-    }
-    d->id = (domid_t)++r->seen;
-    config_read_domain(r, d);
-    if (unknown != NULL) {
-        judge_unknown(r, d, unknown);
-    }
-    return true;
-}
-
-/*
- * A child of /chosen. Its properties come before its children in a flattened tree, so all that the
- * modules need is known when the first one is met. False: the tree is broken.
- */
-static bool read_domain(struct reader *r, struct tree_cursor *c)
+static void read_domain(struct reader *r, tree_node n)
 {
     struct domain_config *d = &r->domain[r->domain_count];
-    const char *unknown = NULL;
+    struct tree_cells cells = r->cells;
 
-    fresh_domain(r, d, c->name);
-    enum tree_event e = tree_step(c);
-    for (; e == TREE_PROPERTY; e = tree_step(c)) {
-        gather(r, c->name, c->value, &unknown);
+    memset(d, 0, sizeof(*d));
+    r->bad = false;
+    fmt(d->node, sizeof(d->node), "/chosen/%s", tree_name(n));
+    d->id = (domid_t)++r->seen;
+    config_read_domain(r, d, n);
+    tree_read_cells(r->tree, n, &cells);
+    for (tree_node m = tree_child(r->tree, n); m.at; m = tree_sibling(r->tree, m)) {
+        config_read_module(r, d, m, cells);
     }
-    if (e == TREE_END || e == TREE_BROKEN) {
-        return false;
-    }
-    bool domain = decide(r, d, unknown);
-    for (; e != TREE_NODE_END; e = tree_step(c)) {
-        if (e == TREE_END || e == TREE_BROKEN ||
-            (e == TREE_NODE && !(domain ? read_child(r, d, c) : tree_skip(c)))) {
-            return false;
-        }
-    }
-    if (domain && d->kernel.size_bytes == 0) {
+    if (d->kernel.size_bytes == 0) {
         config_mistake(r, d, "compatible",
                        "finds no child node with \"multiboot,kernel\"; add the kernel's module");
     }
-    r->domain_count += domain && !r->bad;
-    return true;
+    r->domain_count += !r->bad;
 }
 
-/* Properties of a node that say how wide addresses below it are. */
-static void note_cells(struct cells *cells, const struct tree_cursor *c)
+static void read_chosen(struct reader *r, tree_node chosen)
 {
-    uint32_t v;
-
-    if (strcmp(c->name, "#address-cells") == 0 && tree_u32(c->value, &v)) {
-        cells->address = v;
-    } else if (strcmp(c->name, "#size-cells") == 0 && tree_u32(c->value, &v)) {
-        cells->size = v;
-    }
-}
-
-static bool read_chosen(struct reader *r, struct tree_cursor *c)
-{
-    r->cells[1] = r->cells[0];
-    for (;;) {
-        switch (tree_step(c)) {
-        case TREE_PROPERTY:
-            note_cells(&r->cells[1], c);
-            break;
-        case TREE_NODE:
-            if (r->domain_count == CONFIG_DOMAINS) {
-                log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
-                         "not started.",
-                         c->name, CONFIG_DOMAINS);
-                return false;
-            }
-            if (!read_domain(r, c)) {
-                return false;
-            }
-            break;
-        case TREE_NODE_END:
-            return true;
-        case TREE_END:
-        case TREE_BROKEN:
-            return false;
+    for (tree_node n = tree_child(r->tree, chosen); n.at; n = tree_sibling(r->tree, n)) {
+        struct tree_value compatible = tree_get(r->tree, n, "compatible");
+        if (config_is_kernel(compatible)) {
+            log_warn(
+                "/chosen/%s: compatible says this is the kernel of a dom0, which Bulkhead does "
+                "not start; put it into a node compatible with \"xen,domain\".",
+                tree_name(n));
+        } else if (tree_lists(compatible, "xen,domain") && r->domain_count == CONFIG_DOMAINS) {
+            log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
+                     "not started.",
+                     tree_name(n), CONFIG_DOMAINS);
+            return;
+        } else if (tree_lists(compatible, "xen,domain")) {
+            read_domain(r, n);
         }
     }
-}
-
-/* A node that may be memory: remember its ranges, for checking that modules are in RAM. */
-static bool read_memory(struct reader *r, struct tree_cursor *c)
-{
-    struct tree_value type = {0}, reg = {0};
-    int depth = c->depth;
-
-    for (enum tree_event e = tree_step(c); e != TREE_NODE_END || c->depth >= depth;
-         e = tree_step(c)) {
-        if (e == TREE_END || e == TREE_BROKEN) {
-            return false;
-        }
-        if (e == TREE_PROPERTY && c->depth == depth && strcmp(c->name, "device_type") == 0) {
-            type = c->value;
-        } else if (e == TREE_PROPERTY && c->depth == depth && strcmp(c->name, "reg") == 0) {
-            reg = c->value;
-        }
-    }
-    uint32_t entry = (r->cells[0].address + r->cells[0].size) * 4;
-    if (!tree_lists(type, "memory") || r->cells[0].address > 2 || r->cells[0].size > 2 ||
-        entry == 0) {
-        return true;
-    }
-    for (uint32_t at = 0; at + entry <= reg.size && r->ram_count < CONFIG_RAM_RANGES; at += entry) {
-        r->ram[r->ram_count].start = tree_cells(reg.data + at, r->cells[0].address);
-        r->ram[r->ram_count++].size =
-            tree_cells(reg.data + at + r->cells[0].address * 4, r->cells[0].size);
-    }
-    return true;
-}
-
-/* The root and its children. False: the tree is broken at some point; what came before counts. */
-static bool read_root(struct reader *r, struct tree_cursor *c)
-{
-    for (;;) {
-        switch (tree_step(c)) {
-        case TREE_PROPERTY:
-            note_cells(&r->cells[0], c);
-            break;
-        case TREE_NODE:
-            if (c->depth == 0) {
-                break;
-            }
-            if (!(strcmp(c->name, "chosen") == 0       ? read_chosen(r, c)
-                  : strncmp(c->name, "memory", 6) == 0 ? read_memory(r, c)
-                                                       : tree_skip(c))) {
-                return false;
-            }
-            break;
-        case TREE_NODE_END:
-            break;
-        case TREE_END:
-            return true;
-        case TREE_BROKEN:
-            return false;
-        }
-    }
-}
-
-static unsigned order_of(size_t size_bytes)
-{
-    unsigned order = 0;
-
-    while (FRAME_SIZE << order < size_bytes) {
-        order++;
-    }
-    return order;
 }
 
 /* Keep `count` configurations for ever, in no more memory than they need. */
-static const struct domain_config *keep(const struct domain_config *list, unsigned count)
+static void keep_all(const struct domain_config *list, unsigned count)
 {
-    struct domain_config *kept = frame_alloc_hyp(NULL, order_of(count * sizeof(*list)));
+    struct domain_config *kept =
+        count ? frame_alloc_hyp(NULL, frame_order(count * sizeof(*list))) : NULL;
 
     if (kept != NULL) {
         memcpy(kept, list, count * sizeof(*list));
     }
-    return kept;
+    all = kept;
+    all_count = kept != NULL ? (int)count : 0;
 }
 
-static void parse(struct reader *r, const void *host_fdt)
+static void parse(struct reader *r)
 {
-    struct tree_cursor c;
+    tree_node chosen = tree_find(r->tree, "/chosen", SIZE_MAX);
+    mpa_t start;
 
-    r->fdt = host_fdt;
-    r->cells[0] = (struct cells){2, 1}; /* Devicetree Specification v0.4, 2.3.5 */
-    if (!tree_open(&c, host_fdt, 0)) {
-        log_warn("The board's tree: it is not a device tree (magic, version or size is wrong); no "
-                 "domain "
-                 "is started.");
-        return;
+    while (r->ram_count < CONFIG_RAM_RANGES &&
+           tree_ram(r->tree, r->ram_count, &start, &r->ram[r->ram_count].size_bytes)) {
+        r->ram[r->ram_count++].start = start;
     }
-    if (!read_root(r, &c)) {
-        log_warn(
-            "The board's tree: it is cut off, damaged or nested deeper than %d levels near %s; "
-            "domains from there on are not started.",
-            TREE_DEPTH_MAX, c.name ? c.name : "its start");
-    }
+    r->cells = chosen_cells(r->tree, chosen);
+    read_chosen(r, chosen);
     config_check_all(r);
+    keep_all(r->domain, r->domain_count);
 }
 
-static const struct domain_config *all;
-static int all_count;
-
-int config_all(const struct domain_config **out)
+int config_parse(const struct tree *t, const struct domain_config **out)
 {
-    *out = all;
-    return all_count;
-}
-
-int config_parse(const void *host_fdt, const struct domain_config **out)
-{
-    unsigned order = order_of(sizeof(struct reader));
-    unsigned list_order = order_of(sizeof(struct domain_config) * (CONFIG_DOMAINS + 1));
+    unsigned order = frame_order(sizeof(struct reader));
+    unsigned list_order = frame_order(sizeof(struct domain_config) * (CONFIG_DOMAINS + 1));
     struct reader *r = frame_alloc_hyp(NULL, order);
     struct domain_config *list = frame_alloc_hyp(NULL, list_order);
-    int count = 0;
 
-    *out = NULL;
-    host_tree = host_fdt;
+    board = t;
     if (r != NULL && list != NULL) {
+        r->tree = t;
         r->domain = list;
-        parse(r, host_fdt);
-        *out = r->domain_count != 0 ? keep(list, r->domain_count) : NULL;
-        count = *out != NULL ? (int)r->domain_count : 0;
+        parse(r);
     } else {
         log_warn("The board's tree: not enough memory to read it; no domain is started.");
     }
@@ -364,7 +178,51 @@ int config_parse(const void *host_fdt, const struct domain_config **out)
     if (r != NULL) {
         frame_free_hyp(NULL, r, order);
     }
-    all = *out;
-    all_count = count;
-    return count;
+    return config_all(out);
+}
+
+/*
+ * What boot must keep out of the allocator: the same nodes, but before there
+ * is memory: no checks and no words. To keep too much costs memory only.
+ */
+
+struct keeper {
+    void (*keep)(void *arg, mpa_t start, uint64_t size_bytes);
+    void *arg;
+};
+
+static void keep_pairs(const struct keeper *k, struct tree_value v, struct tree_cells cells)
+{
+    uint64_t start, size;
+
+    for (unsigned i = 0; tree_pair(v, cells, i, &start, &size); i++) {
+        k->keep(k->arg, mpa(start), size);
+    }
+}
+
+/* If `n` is a module: its place. */
+static void keep_module(const struct keeper *k, const struct tree *t, tree_node n,
+                        struct tree_cells cells)
+{
+    if (config_is_module(tree_get(t, n, "compatible"))) {
+        keep_pairs(k, tree_get(t, n, "reg"), cells);
+    }
+}
+
+void config_keep_ranges(const struct tree *t,
+                        void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg)
+{
+    struct keeper k = {keep, arg};
+    tree_node chosen = tree_find(t, "/chosen", SIZE_MAX);
+    struct tree_cells cells = chosen_cells(t, chosen);
+
+    for (tree_node n = tree_child(t, chosen); n.at; n = tree_sibling(t, n)) {
+        struct tree_cells own = cells;
+        tree_read_cells(t, n, &own);
+        keep_module(&k, t, n, cells);
+        for (tree_node m = tree_child(t, n); m.at; m = tree_sibling(t, m)) {
+            keep_module(&k, t, m, own);
+        }
+        keep_pairs(&k, tree_get(t, n, "xen,static-mem"), config_static_cells(t, n, cells));
+    }
 }

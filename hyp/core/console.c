@@ -345,9 +345,9 @@ static void show_early(const char *line, size_t length)
     uart_putc('\n');
 }
 
-void console_early_init(const void *fdt)
+void console_early_init(const struct tree *t)
 {
-    if (uart_probe(fdt) == 0) {
+    if (uart_probe(t) == 0) {
         log_set_sink(show_early, true);
     }
 }

@@ -8,7 +8,7 @@
  */
 #include "guest-tree-internal.h"
 
-#include "guest-tree-copy.h"
+#include "passthrough-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -29,9 +29,23 @@
 /* GIC interrupt specifiers: type, number within the type, flags. */
 enum { SPEC_SPI = 0, SPEC_PPI = 1, SPEC_LEVEL_HIGH = 4, SPEC_LEVEL_LOW = 8 };
 
+struct tree_writer {
+    void *fdt;
+    int error;              /* the first one libfdt told */
+    struct tree partial;    /* empty: none */
+    uint32_t gic_phandle;   /* that of /gic in the partial tree, or Xen's */
+    uint32_t clock_phandle; /* not one of the partial tree's */
+};
+
+/* Remember the first error. */
+static void note(struct tree_writer *w, int error)
+{
+    w->error = w->error != 0 || error >= 0 ? w->error : error;
+}
+
 static void begin(struct tree_writer *w, const char *name)
 {
-    tree_note(w, fdt_begin_node(w->fdt, name));
+    note(w, fdt_begin_node(w->fdt, name));
 }
 
 /* A node with a unit address. */
@@ -45,12 +59,12 @@ static void begin_at(struct tree_writer *w, const char *name, uint64_t address)
 
 static void end(struct tree_writer *w)
 {
-    tree_note(w, fdt_end_node(w->fdt));
+    note(w, fdt_end_node(w->fdt));
 }
 
 static void put(struct tree_writer *w, const char *name, const void *data, size_t size)
 {
-    tree_note(w, size > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_property(w->fdt, name, data, (int)size));
+    note(w, size > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_property(w->fdt, name, data, (int)size));
 }
 
 static void put_string(struct tree_writer *w, const char *name, const char *s)
@@ -60,27 +74,120 @@ static void put_string(struct tree_writer *w, const char *name, const char *s)
 
 static void put_u32(struct tree_writer *w, const char *name, uint32_t v)
 {
-    tree_note(w, fdt_property_u32(w->fdt, name, v));
+    note(w, fdt_property_u32(w->fdt, name, v));
+}
+
+static void put_u64(struct tree_writer *w, const char *name, uint64_t v)
+{
+    note(w, fdt_property_u64(w->fdt, name, v));
 }
 
 /* Pairs of address and size, both in two cells. */
 static void put_reg(struct tree_writer *w, const char *name, const struct guest_bank *bank,
                     unsigned count)
 {
-    fdt64_t *cells = NULL;
+    fdt64_t cells[2 * GUEST_BANKS];
 
-    tree_note(w, fdt_property_placeholder(w->fdt, name, (int)(16 * count), (void **)&cells));
-    for (unsigned i = 0; cells != NULL && w->error == 0 && i < count; i++) {
-        fdt64_t pair[2] = {cpu_to_fdt64(bank[i].start.v), cpu_to_fdt64(bank[i].size_bytes)};
-        memcpy(cells + 2ul * i, pair, sizeof(pair));
+    for (unsigned i = 0; i < count; i++) {
+        cells[2 * i] = cpu_to_fdt64(bank[i].start.v);
+        cells[2 * i + 1] = cpu_to_fdt64(bank[i].size_bytes);
+    }
+    put(w, name, cells, 16ul * count);
+}
+
+/* Interrupts of one type, by their INTID. */
+static void put_interrupts(struct tree_writer *w, const struct domain *d, const uint32_t *intid,
+                           unsigned count)
+{
+    bool v2 = d->vgic.version == 2;
+    uint32_t ppi_targets = v2 ? ((1u << d->vcpu_count) - 1) << 8 : 0;
+    fdt32_t cells[3 * 4];
+
+    for (unsigned i = 0; i < count; i++) {
+        bool spi = intid[i] >= 32;
+        cells[3 * i] = cpu_to_fdt32(spi ? SPEC_SPI : SPEC_PPI);
+        cells[3 * i + 1] = cpu_to_fdt32(intid[i] - (spi ? 32 : 16));
+        cells[3 * i + 2] = cpu_to_fdt32(spi ? SPEC_LEVEL_HIGH : ppi_targets | SPEC_LEVEL_LOW);
+    }
+    put(w, "interrupts", cells, 12ul * count);
+}
+
+/*
+ * What comes from the partial tree: aliases, passthrough and reserved-memory
+ * are copied, with what only the hypervisor reads left out and the interrupt
+ * controller's phandle put right.
+ */
+
+static uint32_t phandle_of(const struct tree *t, tree_node n, uint32_t otherwise)
+{
+    return tree_number(t, n, "phandle", tree_number(t, n, "linux,phandle", otherwise));
+}
+
+/* Has a node of the partial tree, its /gic aside, this phandle? */
+static bool is_taken(const struct tree *t, uint32_t phandle)
+{
+    tree_node gic = tree_find(t, "/gic", SIZE_MAX);
+
+    for (tree_node n = tree_root(t); n.at; n = tree_next(t, n, NULL)) {
+        if (n.at != gic.at && phandle_of(t, n, ~phandle) == phandle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void open_partial(struct tree_writer *w, const struct domain_config *c)
+{
+    const struct tree *t = &w->partial;
+
+    if (c->tree.size_bytes != 0 && !passthrough_open(&w->partial, c)) {
+        note(w, -FDT_ERR_BADSTRUCTURE);
+        w->partial = (struct tree){0};
+    }
+    w->gic_phandle = phandle_of(t, tree_find(t, "/gic", SIZE_MAX), GUEST_PHANDLE_GIC);
+    /* Two nodes with one phandle would send interrupts anywhere. */
+    note(w, is_taken(t, w->gic_phandle) ? -FDT_ERR_BADPHANDLE : 0);
+    w->clock_phandle = GUEST_PHANDLE_GIC + 1;
+    while (w->clock_phandle == w->gic_phandle || is_taken(t, w->clock_phandle)) {
+        w->clock_phandle++; /* as often as the partial tree has nodes */
     }
 }
 
-static uint32_t ppi_flags(const struct domain *d)
+static void copy_properties(struct tree_writer *w, tree_node n, const char *except)
 {
-    uint32_t targets = d->vgic.version == 2 ? ((1u << d->vcpu_count) - 1) << 8 : 0;
+    static const char ours[] = "xen,reg\0xen,path\0xen,force-assign-without-iommu";
+    const struct tree_value left_out = {(const uint8_t *)ours, sizeof(ours)};
+    struct tree_property p = {0};
+    uint32_t parent;
 
-    return targets | SPEC_LEVEL_LOW;
+    while (tree_property(&w->partial, n, &p)) {
+        if (tree_lists(left_out, p.name) || strcmp(p.name, except) == 0) {
+            continue;
+        }
+        if (strcmp(p.name, "interrupt-parent") == 0 && tree_u32(p.value, &parent) &&
+            !is_taken(&w->partial, parent)) {
+            put_u32(w, p.name, w->gic_phandle);
+        } else {
+            put(w, p.name, p.value.data, p.value.size);
+        }
+    }
+}
+
+/* A node with all below. */
+static void copy_node(struct tree_writer *w, tree_node n)
+{
+    int depth = 0;
+
+    do {
+        int was = depth;
+        begin(w, tree_name(n));
+        copy_properties(w, n, "");
+        n = tree_next(&w->partial, n, &depth);
+        depth = n.at && depth > 0 ? depth : 0;
+        for (; was >= depth; was--) {
+            end(w);
+        }
+    } while (depth > 0);
 }
 
 static void write_aliases(struct tree_writer *w, const struct domain *d, const char *uart)
@@ -89,7 +196,7 @@ static void write_aliases(struct tree_writer *w, const struct domain *d, const c
     if (d->vuart.present) {
         put_string(w, "serial0", uart);
     }
-    tree_copy_aliases(w);
+    copy_properties(w, tree_find(&w->partial, "/aliases", SIZE_MAX), "serial0");
     end(w);
 }
 
@@ -109,9 +216,8 @@ static void write_chosen(struct tree_writer *w, const struct domain *d, const ch
         put_string(w, "stdout-path", uart);
     }
     if (c->ramdisk.size_bytes != 0) {
-        tree_note(w, fdt_property_u64(w->fdt, "linux,initrd-start", ramdisk.v));
-        tree_note(w,
-                  fdt_property_u64(w->fdt, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes));
+        put_u64(w, "linux,initrd-start", ramdisk.v);
+        put_u64(w, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes);
     }
     put(w, "rng-seed", rng_seed, sizeof(rng_seed));
     put(w, "kaslr-seed", kaslr_seed, sizeof(kaslr_seed));
@@ -155,19 +261,12 @@ static void write_psci(struct tree_writer *w)
 
 static void write_timer(struct tree_writer *w, const struct domain *d)
 {
-    static const char v8[] = "arm,armv8-timer", v7[] = "arm,armv7-timer";
     static const uint32_t ppi[] = {GUEST_TIMER_PHYS_S_PPI, GUEST_TIMER_PHYS_NS_PPI,
                                    GUEST_TIMER_VIRT_PPI, 26};
-    fdt32_t cells[3 * ARRAY_LEN(ppi)];
 
-    for (unsigned i = 0; i < ARRAY_LEN(ppi); i++) {
-        cells[3 * i] = cpu_to_fdt32(SPEC_PPI);
-        cells[3 * i + 1] = cpu_to_fdt32(ppi[i] - 16);
-        cells[3 * i + 2] = cpu_to_fdt32(ppi_flags(d));
-    }
     begin(w, "timer");
-    put_string(w, "compatible", d->config->aarch32 ? v7 : v8);
-    put(w, "interrupts", cells, sizeof(cells));
+    put_string(w, "compatible", d->config->aarch32 ? "arm,armv7-timer" : "arm,armv8-timer");
+    put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
     put(w, "always-on", NULL, 0);
     end(w);
 }
@@ -206,8 +305,6 @@ static void write_uart(struct tree_writer *w, const struct domain *d)
                       clock_names[] = "uartclk\0apb_pclk";
     const struct vuart *u = &d->vuart;
     struct guest_bank reg = {u->base, VUART_SIZE};
-    fdt32_t interrupt[] = {cpu_to_fdt32(SPEC_SPI), cpu_to_fdt32(u->spi - 32),
-                           cpu_to_fdt32(SPEC_LEVEL_HIGH)};
     fdt32_t clocks[] = {cpu_to_fdt32(w->clock_phandle), cpu_to_fdt32(w->clock_phandle)};
 
     begin(w, "apb-pclk");
@@ -219,7 +316,7 @@ static void write_uart(struct tree_writer *w, const struct domain *d)
     begin_at(w, "serial", u->base.v);
     put(w, "compatible", compatible, sizeof(compatible));
     put_reg(w, "reg", &reg, 1);
-    put(w, "interrupts", interrupt, sizeof(interrupt));
+    put_interrupts(w, d, &u->spi, 1);
     put(w, "clocks", clocks, sizeof(clocks));
     put(w, "clock-names", clock_names, sizeof(clock_names));
     put_u32(w, "current-speed", 115200);
@@ -258,13 +355,12 @@ static void write_hypervisor(struct tree_writer *w, const struct domain *d,
     static const char compatible[] = "xen,xen-4.17\0xen,xen";
     struct guest_bank reg[1 + EXTENDED_MAX] = {{gpa(GUEST_GNTTAB_BASE), GUEST_GNTTAB_SIZE}};
     unsigned count = 1 + find_extended(d, m, reg + 1);
-    fdt32_t interrupt[] = {cpu_to_fdt32(SPEC_PPI), cpu_to_fdt32(GUEST_EVTCHN_PPI - 16),
-                           cpu_to_fdt32(ppi_flags(d))};
+    const uint32_t ppi = GUEST_EVTCHN_PPI;
 
     begin(w, "hypervisor");
     put(w, "compatible", compatible, sizeof(compatible));
     put_reg(w, "reg", reg, count);
-    put(w, "interrupts", interrupt, sizeof(interrupt));
+    put_interrupts(w, d, &ppi, 1);
     end(w);
 }
 
@@ -295,7 +391,13 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
     if (d->config->enhanced) {
         write_hypervisor(w, d, m);
     }
-    tree_copy_devices(w);
+    for (tree_node n = tree_child(&w->partial, tree_root(&w->partial)); n.at;
+         n = tree_sibling(&w->partial, n)) {
+        if (strcmp(tree_name(n), "passthrough") == 0 ||
+            strcmp(tree_name(n), "reserved-memory") == 0) {
+            copy_node(w, n);
+        }
+    }
     end(w);
 }
 
@@ -310,11 +412,11 @@ int guest_tree_write(void *to, size_t room, const struct domain *d, const struct
 {
     struct tree_writer w = {.fdt = to};
 
-    tree_note(&w, room > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_create(to, (int)room));
-    tree_note(&w, fdt_finish_reservemap(to));
-    tree_copy_open(&w, d->config);
+    note(&w, room > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_create(to, (int)room));
+    note(&w, fdt_finish_reservemap(to));
+    open_partial(&w, d->config);
     write_root(&w, d, m, ramdisk);
-    tree_note(&w, fdt_finish(to));
+    note(&w, fdt_finish(to));
     if (w.error != 0) {
         return w.error == -FDT_ERR_NOSPACE ? -XEN_E2BIG : -XEN_EINVAL;
     }

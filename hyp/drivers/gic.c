@@ -7,20 +7,19 @@
 #include "gic-internal.h"
 
 #include <hyp/cpu.h>
-#include <hyp/devtree.h>
 #include <hyp/log.h>
+#include <hyp/tree.h>
 #include <hyp/vgic.h>
-#include <libfdt.h>
 #include <xen/errno.h>
 
 struct gic_host gic_host;
 
 #define IS_V3 likely(gic_host.version == 3)
 
-static int region_read(const void *fdt, int node, unsigned index, uint64_t least_bytes,
+static int region_read(const struct tree *t, tree_node n, unsigned index, uint64_t least_bytes,
                        struct gic_region *out)
 {
-    int error = devtree_reg(fdt, node, index, &out->base, &out->size);
+    int error = tree_reg(t, n, index, &out->base, &out->size);
 
     if (error || out->size < least_bytes) {
         log_warn("The interrupt controller in the board's tree has no usable `reg` entry %u.",
@@ -30,50 +29,39 @@ static int region_read(const void *fdt, int node, unsigned index, uint64_t least
     return 0;
 }
 
-static uint32_t u32_property(const void *fdt, int node, const char *name, uint32_t otherwise)
-{
-    int length;
-    const fdt32_t *p = fdt_getprop(fdt, node, name, &length);
-
-    return p && length == 4 ? fdt32_to_cpu(*p) : otherwise;
-}
-
 /* Binding arm,gic-v3: GICD, then GICR regions, then the optional legacy GICC, GICH and GICV. */
-static int probe_v3(const void *fdt, int node)
+static int probe_v3(const struct tree *t, tree_node n)
 {
-    int length;
-    const fdt32_t *stride = fdt_getprop(fdt, node, "redistributor-stride", &length);
+    struct tree_value stride = tree_get(t, n, "redistributor-stride");
 
     gic_host.redist_stride = 0;
-    for (int i = 0; stride && i < length / 4 && i < 2; i++) {
-        gic_host.redist_stride = gic_host.redist_stride << 32 | fdt32_to_cpu(stride[i]);
-    }
+    (void)!tree_u64(stride, &gic_host.redist_stride);
     if (gic_host.redist_stride % VGIC_REDIST_SIZE != 0) {
         gic_host.redist_stride = 0;
     }
-    gic_host.redist_count = u32_property(fdt, node, "#redistributor-regions", 1);
+    gic_host.redist_count = tree_number(t, n, "#redistributor-regions", 1);
     if (gic_host.redist_count == 0 || gic_host.redist_count > GIC_REDIST_REGIONS) {
         log_warn("The interrupt controller has %u redistributor regions; 1 to %u can be driven.",
                  gic_host.redist_count, (unsigned)GIC_REDIST_REGIONS);
         return -XEN_ENODEV;
     }
-    int error = region_read(fdt, node, 0, 0x10000, &gic_host.dist);
+    int error = region_read(t, n, 0, 0x10000, &gic_host.dist);
     for (unsigned i = 0; !error && i < gic_host.redist_count; i++) {
-        error = region_read(fdt, node, 1 + i, VGIC_REDIST_SIZE, &gic_host.redist[i]);
+        error = region_read(t, n, 1 + i, VGIC_REDIST_SIZE, &gic_host.redist[i]);
     }
     gic_host.version = 3;
     return error;
 }
 
 /* Binding arm,gic: GICD, GICC, GICH, GICV. */
-static int probe_v2(const void *fdt, int node)
+static int probe_v2(const struct tree *t, tree_node n)
 {
     struct gic_region *part[] = {&gic_host.dist, &gic_host.cpu, &gic_host.vctrl, &gic_host.vcpu};
     static const uint32_t least[] = {0x1000, 0x2000, 0x200, 0x2000};
     int error = 0;
 
     for (unsigned i = 0; !error && i < ARRAY_LEN(part); i++) {
-        error = region_read(fdt, node, i, least[i], part[i]);
+        error = region_read(t, n, i, least[i], part[i]);
     }
     gic_host.version = 2;
     return error;
@@ -81,7 +69,7 @@ static int probe_v2(const void *fdt, int node)
 
 static const struct {
     const char *compatible;
-    int (*probe)(const void *fdt, int node);
+    int (*probe)(const struct tree *t, tree_node n);
 } known[] = {
     {"arm,gic-v3", probe_v3},
     {"arm,gic-400", probe_v2},
@@ -89,19 +77,19 @@ static const struct {
     {"arm,cortex-a7-gic", probe_v2},
 };
 
-int gic_probe(const void *fdt)
+int gic_probe(const struct tree *t)
 {
     for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
-        int node = fdt_node_offset_by_compatible(fdt, -1, known[i].compatible);
-        if (node < 0) {
+        tree_node n = tree_compatible(t, tree_root(t), known[i].compatible);
+        if (!n.at) {
             continue;
         }
         bool edge;
-        if (devtree_irq(fdt, node, 0, &gic_host.maintenance_intid, &edge) != 0 ||
+        if (tree_irq(t, n, 0, &gic_host.maintenance_intid, &edge) != 0 ||
             gic_host.maintenance_intid >= GIC_SPI_FIRST) {
             gic_host.maintenance_intid = GIC_PPI_MAINTENANCE;
         }
-        return known[i].probe(fdt, node);
+        return known[i].probe(t, n);
     }
     log_warn("The board's tree has no GICv3 or GICv2 interrupt controller.");
     return -XEN_ENODEV;

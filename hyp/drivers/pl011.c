@@ -10,12 +10,11 @@
 #include <hyp/uart.h>
 
 #include <hyp/arch.h>
-#include <hyp/devtree.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include <hyp/tree.h>
 #include <lib/string.h>
 #include <lib/text.h>
-#include <libfdt.h>
 #include <xen/errno.h>
 
 enum {
@@ -46,7 +45,6 @@ static struct {
     bool started;
     uint32_t imsc; /* what the register holds */
     void (*event)(void);
-    char path[64];
 } uart;
 
 static uint32_t reg_read(unsigned at)
@@ -59,67 +57,56 @@ static void reg_write(unsigned at, uint32_t v)
     arch_mmio_write32(uart.regs + at, v);
 }
 
-static bool is_pl011(const void *fdt, int node)
+static bool is_pl011(const struct tree *t, tree_node n)
 {
-    return node >= 0 && (fdt_node_check_compatible(fdt, node, "arm,pl011") == 0 ||
-                         fdt_node_check_compatible(fdt, node, "arm,sbsa-uart") == 0);
+    struct tree_value compatible = tree_get(t, n, "compatible");
+
+    return tree_lists(compatible, "arm,pl011") || tree_lists(compatible, "arm,sbsa-uart");
 }
 
-/*
- * stdout-path is a path or an alias, perhaps followed by `:options`. The alias is looked up here:
- * libfdt follows aliases of aliases by recursion, for ever if one names itself.
- */
-static int stdout_node(const void *fdt)
+/* stdout-path is a path or an alias, perhaps followed by `:options`. */
+static tree_node stdout_node(const struct tree *t)
 {
-    int length, chosen = fdt_path_offset(fdt, "/chosen");
-    const char *path = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "stdout-path", &length);
+    tree_node chosen = tree_find(t, "/chosen", SIZE_MAX);
+    struct tree_value path = tree_get(t, chosen, "stdout-path");
+    size_t n = 0;
 
-    if (!path || length < 1) {
-        return -1;
+    while (n < path.size && path.data[n] != ':') {
+        n++;
     }
-    const char *colon = memchr(path, ':', (size_t)length);
-    size_t n = colon ? (size_t)(colon - path) : strnlen(path, (size_t)length);
-    if (*path != '/') {
-        path = fdt_getprop_namelen(fdt, fdt_path_offset(fdt, "/aliases"), path, (int)n, &length);
-        n = path != NULL ? strnlen(path, (size_t)length) : 0;
-    }
-    return n != 0 && *path == '/' ? fdt_path_offset_namelen(fdt, path, (int)n) : -1;
+    return tree_find(t, (const char *)path.data, n);
 }
 
-static int find_node(const void *fdt)
+static tree_node find_node(const struct tree *t)
 {
-    int node = stdout_node(fdt);
+    tree_node n = stdout_node(t);
 
-    if (is_pl011(fdt, node)) {
-        return node;
+    if (is_pl011(t, n)) {
+        return n;
     }
-    for (node = fdt_next_node(fdt, -1, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL)) {
-        if (is_pl011(fdt, node) && devtree_enabled(fdt, node)) {
-            return node;
-        }
+    n = tree_root(t);
+    while (n.at && !(is_pl011(t, n) && tree_enabled(t, n))) {
+        n = tree_next(t, n, NULL);
     }
-    return -1;
+    return n;
 }
 
-int uart_probe(const void *fdt)
+int uart_probe(const struct tree *t)
 {
-    int node = find_node(fdt);
+    tree_node n = find_node(t);
 
-    if (node < 0 || devtree_reg(fdt, node, 0, &uart.base, &uart.size) != 0) {
+    if (tree_reg(t, n, 0, &uart.base, &uart.size) != 0) {
         return -XEN_ENODEV;
     }
-    if (devtree_irq(fdt, node, 0, &uart.intid, &uart.edge) != 0) {
+    if (tree_irq(t, n, 0, &uart.intid, &uart.edge) != 0) {
         uart.intid = 0;
-    }
-    if (fdt_get_path(fdt, node, uart.path, sizeof(uart.path)) != 0) {
-        uart.path[0] = 0;
     }
     uart.regs = arch_map_mmio(uart.base, uart.size);
     if (!uart.regs) {
         return -XEN_ENODEV;
     }
     reg_write(IMSC, 0);
-    if (fdt_node_check_compatible(fdt, node, "arm,sbsa-uart") != 0) {
+    if (!tree_lists(tree_get(t, n, "compatible"), "arm,sbsa-uart")) {
         reg_write(LCR_H, LCR_H_FEN_8BIT);
         reg_write(CR, reg_read(CR) | CR_UARTEN_TXE_RXE);
     }
@@ -201,9 +188,11 @@ void uart_putc(char c)
     reg_write(DR, (unsigned char)c);
 }
 
-const char *uart_path(void)
+bool uart_place(mpa_t *base, uint32_t *intid)
 {
-    return uart.path;
+    *base = uart.base;
+    *intid = uart.intid;
+    return uart.regs != NULL;
 }
 
 bool uart_overlaps(mpa_t base, uint64_t size_bytes)

@@ -15,6 +15,7 @@
 #include <fake.h>
 #include <hyp/config.h>
 #include <hyp/frame.h>
+#include <hyp/tree.h>
 #include <hyp/vgic.h>
 #include <libfdt.h>
 #include <stdio.h>
@@ -92,8 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memset(fake_ram(mpa(HOST_PARTIAL)), 0, PARTIAL_MAX);
         host_put(HOST_PARTIAL, tree + total, rest < PARTIAL_MAX ? rest : PARTIAL_MAX);
         fake_calls.log[0] = 0;
-        config_keep_ranges(tree, keep, NULL);
-        int count = config_parse(tree, &list);
+        struct tree t;
+        bool open = tree_open(&t, tree, size) != TREE_NONE;
+        if (open) {
+            config_keep_ranges(&t, keep, NULL);
+        }
+        int count = open ? config_parse(&t, &list) : 0;
         for (int i = 0; i < count; i++) {
             make_tree(&list[i]);
         }

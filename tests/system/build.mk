@@ -5,6 +5,7 @@
 SYSTEM ?=
 
 TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
+TEST_SUITES += $(PYTHON) tests/system/el2.py;
 TEST_SUITES += $(PYTHON) tests/system/dom0less.py;
 TEST_SUITES += $(PYTHON) tests/system/linux.py --set short;
 TEST_SUITES += $(PYTHON) tests/system/schedule.py;

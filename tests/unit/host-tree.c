@@ -1,6 +1,7 @@
 #include "host-tree.h"
 
 #include <fake.h>
+#include <hyp/config.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/uart.h>
@@ -44,10 +45,19 @@ const char host_board[] =
     "};\n";
 
 struct gic_host gic_host;
+struct tree host_tree;
 
-const char *uart_path(void)
+int host_parse(const void *fdt, const struct domain_config **out)
 {
-    return "/pl011@9000000";
+    *out = NULL;
+    return tree_open(&host_tree, fdt, 0) != TREE_NONE ? config_parse(&host_tree, out) : 0;
+}
+
+bool uart_place(mpa_t *base, uint32_t *intid)
+{
+    *base = mpa(0x9000000);
+    *intid = 33;
+    return true;
 }
 
 bool uart_overlaps(mpa_t base, uint64_t size_bytes)

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <hyp/tree.h>
 
 /* Compile device tree source with dtc; aborts if it does not compile. malloc()ed. */
 void *host_tree_compile(const char *source, size_t *size);
@@ -24,5 +25,10 @@ extern const char host_board[];
 #define HOST_PARTIAL 0x52000000ull
 /* A machine with that RAM, the modules in it, and a GICv3. `version`: of the GIC. */
 void host_boot(unsigned cpu_count, unsigned gic_version);
+
+/* Open the board's tree, into host_tree, and read it: config_parse(); 0 if it is no tree. */
+extern struct tree host_tree;
+struct domain_config;
+int host_parse(const void *fdt, const struct domain_config **out);
 
 #endif

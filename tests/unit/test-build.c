@@ -62,7 +62,7 @@ static void boot_with(const char *from, const char *to, const char *partial)
     }
     free(board);
     board = host_tree_compile_with(host_board, from, to, &size);
-    assert_int_equal(config_parse(board, &configs), 2);
+    assert_int_equal(host_parse(board, &configs), 2);
     d = fake_domain(1, configs[0].name, configs[0].vcpu_count);
     d->config = &configs[0];
     config_vgic(d->config, &vgic);
@@ -306,7 +306,7 @@ static void test_aarch32(void **state)
 {
     boot_with("vpl011;", "vpl011;", NULL);
     host_put_zimage(HOST_KERNEL, HOST_KERNEL_SIZE);
-    assert_int_equal(config_parse(board, &configs), 2);
+    assert_int_equal(host_parse(board, &configs), 2);
     d->config = &configs[0];
     assert_int_equal(build(), 0);
     assert_int_equal(d->vcpu[0]->arch.x[0], 0);

@@ -20,7 +20,7 @@ static size_t blob_size;
 
 static int parse(void)
 {
-    int count = config_parse(blob, &configs);
+    int count = host_parse(blob, &configs);
 
     if (getenv("SHOW_LOG") != NULL) {
         print_message("%s", fake_calls.log);
@@ -380,7 +380,6 @@ static void test_not_a_tree(void **state)
 {
     memset(blob, 0, 4);
     assert_int_equal(parse(), 0);
-    assert_non_null(strstr(fake_calls.log, "it is not a device tree"));
 }
 
 struct kept {
@@ -406,7 +405,8 @@ static void test_kept_ranges(void **state)
     free(blob);
     blob = host_tree_compile_with(host_board, "vpl011;",
                                   "xen,static-mem = <0 0x60000000 0 0x8000000>;", &blob_size);
-    config_keep_ranges(blob, keep, &k);
+    assert_int_equal(tree_open(&host_tree, blob, blob_size), TREE_GOOD);
+    config_keep_ranges(&host_tree, keep, &k);
     assert_int_equal(k.count, 4);
     assert_int_equal(k.start[0], HOST_KERNEL);
     assert_int_equal(k.size[0], HOST_KERNEL_SIZE);
@@ -480,7 +480,9 @@ static void test_hostile_trees(void **state)
         }
         frame_stats(&before);
         fake_calls.log[0] = 0;
-        config_keep_ranges(blob, keep, &k);
+        if (tree_open(&host_tree, blob, blob_size) != TREE_NONE) {
+            config_keep_ranges(&host_tree, keep, &k);
+        }
         int count = parse();
         for (int j = 0; j < count; j++) {
             judge(&configs[j]);

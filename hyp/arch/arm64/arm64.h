@@ -35,11 +35,12 @@ noreturn_fn void call_on_stack(void (*function)(void), void *stack_top);
 /* boot.c, smp.c */
 noreturn_fn void boot_main(uint64_t fdt_pa);
 noreturn_fn void secondary_main(void);
+struct tree;
 struct cpu *cpu_create(uint32_t id, uint64_t mpidr);
 void cpu_init_el2(void);
-uint32_t smp_start(const void *fdt);
+uint32_t smp_start(const struct tree *t);
 int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c);
-int host_psci_probe(const void *fdt);
+int host_psci_probe(const struct tree *t);
 
 /* vcpu.c */
 void vcpu_load(struct vcpu *v);

@@ -10,17 +10,17 @@
 #include <hyp/arch.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
-#include <hyp/devtree.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/random.h>
+#include <hyp/tree.h>
 #include <lib/string.h>
-#include <libfdt.h>
 
 #define MEMORY_RANGES 32
 #define KEEP_RANGES 1024
 
+static struct tree board_tree; /* [const] the one we were entered with */
 static struct cpu boot_cpu __initdata;
 static struct frame_range ram[MEMORY_RANGES] __initdata;
 static unsigned ram_count __initdata;
@@ -48,32 +48,25 @@ static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
 /* The tree is somewhere in RAM: map its head to learn its size, then all of it. */
 static __init const void *map_tree(uint64_t pa)
 {
-    const void *fdt = arch_map_ram(mpa(pa), FRAME_SIZE);
+    const void *fdt = pa & 7 ? NULL : arch_map_ram(mpa(pa), FRAME_SIZE);
+    uint64_t size = fdt ? tree_size(fdt) : 0;
 
-    if (!fdt || (pa & 7) || fdt_check_header(fdt) != 0) {
-        return NULL;
-    }
-    return arch_map_ram(mpa(pa), fdt_totalsize(fdt));
+    return size ? arch_map_ram(mpa(pa), size) : NULL;
 }
 
-static __init void find_memory(const void *fdt)
+static __init void find_memory(const struct tree *t)
 {
-    int node = -1;
+    mpa_t base;
+    uint64_t size;
 
-    while ((node = fdt_node_offset_by_prop_value(fdt, node, "device_type", "memory", 7)) >= 0) {
-        mpa_t base;
-        uint64_t size;
+    for (unsigned i = 0; tree_ram(t, i, &base, &size); i++) {
+        uint64_t start = (base.v + FRAME_MASK) & ~FRAME_MASK;
+        uint64_t end = (base.v + size) & ~FRAME_MASK;
 
-        for (unsigned i = 0; devtree_reg(fdt, node, i, &base, &size) == 0; i++) {
-            uint64_t start = (base.v + FRAME_MASK) & ~FRAME_MASK;
-            uint64_t end = (base.v + size) & ~FRAME_MASK;
-
-            if (ram_count == MEMORY_RANGES) {
-                log_warn("Memory at %#llx is not used: more than %u ranges.",
-                         (unsigned long long)base.v, MEMORY_RANGES);
-            } else if (end > start && mmu_map_ram(start, end) == 0) {
-                ram[ram_count++] = (struct frame_range){mpa(start), mpa(end)};
-            }
+        if (ram_count == MEMORY_RANGES) {
+            log_warn("Memory at %#lx is not used: more than %u ranges.", base.v, MEMORY_RANGES);
+        } else if (end > start && mmu_map_ram(start, end) == 0) {
+            ram[ram_count++] = (struct frame_range){mpa(start), mpa(end)};
         }
     }
     if (ram_count == 0) {
@@ -81,46 +74,38 @@ static __init void find_memory(const void *fdt)
     }
 }
 
-static __init void find_reserved(const void *fdt, uint64_t fdt_pa)
+static __init void find_reserved(const struct tree *t, uint64_t fdt_pa)
 {
-    int node, parent = fdt_path_offset(fdt, "/reserved-memory");
+    tree_node n = tree_child(t, tree_find(t, "/reserved-memory", SIZE_MAX));
+    mpa_t base;
+    uint64_t size;
 
     keep_add(NULL, mpa(image_pa), (uint64_t)(image_end - image_start));
-    keep_add(NULL, mpa(fdt_pa), fdt_totalsize(fdt));
-    for (int i = 0; i < fdt_num_mem_rsv(fdt); i++) {
-        uint64_t start, size;
-
-        if (fdt_get_mem_rsv(fdt, i, &start, &size) == 0) {
-            keep_add(NULL, mpa(start), size);
-        }
+    keep_add(NULL, mpa(fdt_pa), tree_size(t->fdt));
+    for (unsigned i = 0; tree_reserved(t, i, &base, &size); i++) {
+        keep_add(NULL, base, size);
     }
-    fdt_for_each_subnode (node, fdt, parent) {
-        mpa_t base;
-        uint64_t size;
-
-        for (unsigned i = 0; devtree_reg(fdt, node, i, &base, &size) == 0; i++) {
+    for (; n.at; n = tree_sibling(t, n)) {
+        for (unsigned i = 0; tree_reg(t, n, i, &base, &size) == 0; i++) {
             keep_add(NULL, base, size);
         }
     }
-    config_keep_ranges(fdt, keep_add, NULL);
+    config_keep_ranges(t, keep_add, NULL);
 }
 
-static __init void seed_random(const void *fdt)
+static __init void seed_random(const struct tree *t)
 {
-    int length, chosen = fdt_path_offset(fdt, "/chosen");
-    const void *seed = fdt_getprop(fdt, chosen, "rng-seed", &length);
+    struct tree_value seed = tree_get(t, tree_find(t, "/chosen", SIZE_MAX), "rng-seed");
     uint64_t now = arch_counter_ticks();
 
-    if (seed && length > 0) {
-        random_mix(seed, (size_t)length);
-    }
+    random_mix(seed.data, seed.size);
     random_mix(&now, sizeof(now));
 }
 
-static __init void start_domains(const void *fdt)
+static __init void start_domains(const struct tree *t)
 {
     const struct domain_config *config;
-    int count = config_parse(fdt, &config);
+    int count = config_parse(t, &config);
 
     for (int i = 0; i < count; i++) {
         struct domain *d;
@@ -153,7 +138,6 @@ static noreturn_fn void boot_finish(void)
 
 noreturn_fn __init void boot_main(uint64_t fdt_pa)
 {
-    const void *fdt;
     struct cpu *c;
 
     sysreg_write(tpidr_el2, (uint64_t)&boot_cpu);
@@ -161,13 +145,21 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     timer_cpu_init(&boot_cpu.timers);
     cpus[0] = &boot_cpu;
 
-    fdt = map_tree(fdt_pa);
-    if (!fdt) {
+    const void *fdt = map_tree(fdt_pa);
+    enum tree_state state = fdt ? tree_open(&board_tree, fdt, 0) : TREE_NONE;
+    if (state == TREE_NONE) {
         arch_park(); /* no tree, no console: nothing can be said */
     }
-    console_early_init(fdt);
-    find_memory(fdt);
-    find_reserved(fdt, fdt_pa);
+    const struct tree *t = &board_tree;
+    console_early_init(t);
+    log_line("Bulkhead " BULKHEAD_VERSION " for arm64.");
+    if (state == TREE_DAMAGED) {
+        log_warn("The board's tree is cut off, damaged or nested deeper than %d levels near %s; "
+                 "what follows there is not used.",
+                 TREE_DEPTH_MAX, t->near);
+    }
+    find_memory(t);
+    find_reserved(t, fdt_pa);
     if (frame_init(ram, ram_count, keep, keep_count) != 0) {
         stop("not enough memory for the frame records.");
     }
@@ -181,7 +173,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     sched_cpu_online(c);
     cpu_init_el2();
     vmid_init();
-    if (gic_probe(fdt) != 0) {
+    if (gic_probe(t) != 0) {
         stop("no interrupt controller that it drives: GICv2 or GICv3 is needed.");
     }
     sysreg_init();
@@ -193,12 +185,12 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     if (console_start() != 0) {
         stop("no memory for the console.");
     }
-    if (host_psci_probe(fdt) == 0) {
-        uint32_t online = smp_start(fdt);
+    if (host_psci_probe(t) == 0) {
+        uint32_t online = smp_start(t);
         log_line("%u of %u CPUs run.", online, cpu_count);
     }
-    seed_random(fdt);
-    start_domains(fdt);
+    seed_random(t);
+    start_domains(t);
     console_ready();
     call_on_stack(boot_finish, c->stack_top);
 }

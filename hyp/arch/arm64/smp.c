@@ -10,12 +10,11 @@
 #include "arm64.h"
 
 #include <hyp/arch.h>
-#include <hyp/devtree.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
+#include <hyp/tree.h>
 #include <lib/string.h>
-#include <libfdt.h>
 
 struct cpu *cpus[MAX_CPUS];
 uint32_t cpu_count = 1;
@@ -48,14 +47,12 @@ int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
     return (int64_t)x0;
 }
 
-__init int host_psci_probe(const void *fdt)
+__init int host_psci_probe(const struct tree *t)
 {
-    int node = fdt_node_offset_by_compatible(fdt, -1, "arm,psci-1.0");
+    tree_node n = tree_compatible(t, tree_root(t), "arm,psci-1.0");
 
-    if (node < 0) {
-        node = fdt_node_offset_by_compatible(fdt, -1, "arm,psci-0.2");
-    }
-    const char *method = node < 0 ? NULL : fdt_getprop(fdt, node, "method", NULL);
+    n = n.at ? n : tree_compatible(t, tree_root(t), "arm,psci-0.2");
+    const char *method = tree_string(tree_get(t, n, "method"));
     if (method && strcmp(method, "smc") == 0) {
         conduit = CONDUIT_SMC;
         return 0;
@@ -131,19 +128,6 @@ noreturn_fn void secondary_main(void)
     enter_guests();
 }
 
-static __init uint64_t reg_mpidr(const void *fdt, int node)
-{
-    int length, parent = fdt_parent_offset(fdt, node);
-    const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &length);
-    int cells = fdt_address_cells(fdt, parent);
-
-    if (!reg || cells < 1 || cells > 2 || length < cells * 4) {
-        return ~0ull;
-    }
-    return cells == 2 ? (uint64_t)fdt32_to_cpu(reg[0]) << 32 | fdt32_to_cpu(reg[1])
-                      : fdt32_to_cpu(reg[0]);
-}
-
 static __init void start(uint64_t mpidr)
 {
     if (cpu_count == MAX_CPUS) {
@@ -176,20 +160,20 @@ static bool all_online(void)
 }
 
 /* Start every CPU of the tree but this one; returns how many run now. */
-__init uint32_t smp_start(const void *fdt)
+__init uint32_t smp_start(const struct tree *t)
 {
-    int node, parent = fdt_path_offset(fdt, "/cpus");
+    tree_node n = tree_child(t, tree_find(t, "/cpus", SIZE_MAX));
     uint32_t online = 0;
 
-    fdt_for_each_subnode (node, fdt, parent) {
-        const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+    for (; n.at; n = tree_sibling(t, n)) {
+        struct tree_value reg = tree_get(t, n, "reg");
+        const char *type = tree_string(tree_get(t, n, "device_type"));
         uint64_t mpidr;
 
-        if (!type || strcmp(type, "cpu") != 0 || !devtree_enabled(fdt, node)) {
+        if (!type || strcmp(type, "cpu") != 0 || !tree_enabled(t, n)) {
             continue;
         }
-        mpidr = reg_mpidr(fdt, node);
-        if (mpidr == ~0ull) {
+        if (!tree_u64(reg, &mpidr)) {
             log_warn("A cpu node without a usable reg property is ignored.");
         } else if (mpidr != self_mpidr()) {
             start(mpidr);

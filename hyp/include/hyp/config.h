@@ -13,6 +13,8 @@
 #include <hyp/sched.h>
 #include <hyp/types.h>
 
+struct tree;
+
 struct module {
     mpa_t start;         /* may be unaligned */
     uint64_t size_bytes; /* 0: absent */
@@ -76,7 +78,7 @@ struct domain_config {
  * and static memory. Needs no allocator; walks the tree once. Ranges come in the order of the tree
  * and may overlap or be nonsense, as the tree may; config_parse() says so later.
  */
-void config_keep_ranges(const void *host_fdt,
+void config_keep_ranges(const struct tree *t,
                         void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg);
 
 /*
@@ -84,7 +86,7 @@ void config_keep_ranges(const void *host_fdt,
  * that names node and property; that domain is left out. Returns the number of
  * good configurations; *out points to that many, allocated for ever.
  */
-int config_parse(const void *host_fdt, const struct domain_config **out);
+int config_parse(const struct tree *t, const struct domain_config **out);
 
 /* What config_parse() found: the domains that can be started. */
 int config_all(const struct domain_config **out);
@@ -93,7 +95,7 @@ int config_all(const struct domain_config **out);
 void config_vgic(const struct domain_config *c, struct vgic_config *out);
 
 /* The tree config_parse() read. */
-const void *config_host_tree(void);
+const struct tree *config_host_tree(void);
 
 /*
  * Give `d` (CREATED, empty: no memory owned, p2m_init() done, vCPUs added and offline, vGIC ready)

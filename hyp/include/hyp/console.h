@@ -14,10 +14,13 @@
 
 #include <hyp/types.h>
 
+#define BULKHEAD_VERSION "0.1"
+
 struct domain;
+struct tree;
 
 /* Find the serial line and show the log on it, from the first line on. Before that, lines are kept. */
-void console_early_init(const void *fdt);
+void console_early_init(const struct tree *t);
 
 /*
  * Input, and output by interrupt: once the interrupt controller works and before the first domain is

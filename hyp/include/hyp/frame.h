@@ -127,6 +127,17 @@ static inline mfn_t va_to_mfn(const void *va)
     return mfn(arch_ram_mpa(va) >> FRAME_SHIFT);
 }
 
+/* The order of the smallest block that holds so many bytes. */
+static inline unsigned frame_order(size_t size_bytes)
+{
+    unsigned order = 0;
+
+    while (FRAME_SIZE << order < size_bytes) {
+        order++;
+    }
+    return order;
+}
+
 struct frame_stats {
     uint64_t total, free, hyp, owned; /* frames; free includes FIXED */
     uint64_t dirty;                   /* of the free ones */

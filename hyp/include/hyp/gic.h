@@ -14,6 +14,7 @@
 #include <hyp/types.h>
 
 struct cpu;
+struct tree;
 
 enum { GIC_SPURIOUS = 1023, GIC_SGI_COUNT = 16, GIC_SPI_FIRST = 32, GIC_INTID_MAX = 1020 };
 
@@ -47,7 +48,7 @@ struct gic_host {
 extern struct gic_host gic_host; /* [const] after boot */
 
 /* Read the board's tree; one plain line and -XEN_ENODEV if there is no controller that we drive. */
-must_check int gic_probe(const void *fdt);
+must_check int gic_probe(const struct tree *t);
 void gic_init(void); /* distributor: once, on the boot CPU */
 must_check int gic_init_cpu(
     struct cpu *c);     /* on each CPU, its redistributor or banked part; virtual interface on */

@@ -10,12 +10,14 @@
 
 #include <hyp/types.h>
 
+struct tree;
+
 /*
  * Find the line: /chosen/stdout-path if that names a PL011, else the first
  * one in the tree that is not disabled. -XEN_ENODEV if there is none; then
  * output goes nowhere and everything else still works.
  */
-must_check int uart_probe(const void *fdt);
+must_check int uart_probe(const struct tree *t);
 
 /*
  * After the interrupt controller is up: `event` is called from the line's
@@ -34,8 +36,8 @@ int uart_read(void);
 /* Wait until the line takes one byte (at most about a millisecond per byte): boot's first lines and the last words. */
 void uart_putc(char c);
 
-/* The node's path, so that no guest is given the line; "" if there is none. */
-const char *uart_path(void);
+/* Where its registers are and its interrupt, 0: none. False: there is no line. */
+must_check bool uart_place(mpa_t *base, uint32_t *intid);
 /* True if [base, base + size) is the line's registers. */
 bool uart_overlaps(mpa_t base, uint64_t size_bytes);
 
