@@ -31,11 +31,10 @@ void chacha20_block(const uint32_t key[8], uint64_t counter, uint32_t out[16])
         out[i] = in[i];
     }
     for (unsigned round = 0; round < 10; round++) {
-        for (unsigned i = 0; i < 4; i++) { /* columns */
-            quarter(out, i, 4 + i, 8 + i, 12 + i);
-        }
-        for (unsigned i = 0; i < 4; i++) { /* diagonals */
-            quarter(out, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
+        for (unsigned i = 0; i < 8; i++) { /* four columns, then four diagonals */
+            unsigned shift = i / 4;
+            quarter(out, i % 4, 4 + (i + shift) % 4, 8 + (i + 2 * shift) % 4,
+                    12 + (i + 3 * shift) % 4);
         }
     }
     for (unsigned i = 0; i < 16; i++) {
