@@ -25,6 +25,9 @@ void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
  */
 void log_set_sink(void (*sink)(const char *line, size_t length), bool replay);
 
+/* From now on keep lines here, where more fit: `size` bytes, a power of two. Before, 2 KiB are kept. */
+void log_use_ring(char *ring, uint32_t size);
+
 /*
  * The machine is about to stop: no more locks, which the failing CPU may hold
  * itself; lines go straight to `putc_now`, which waits for the line.
