@@ -5,9 +5,13 @@
 SYSTEM ?=
 
 TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
+TEST_SUITES += $(PYTHON) tests/system/el2.py;
 TEST_SUITES += $(PYTHON) tests/system/dom0less.py;
 TEST_SUITES += $(PYTHON) tests/system/linux.py --set short;
 TEST_SUITES += $(PYTHON) tests/system/schedule.py;
+TEST_SUITES += $(PYTHON) tests/system/pvio.py --kills 1 kills;
+NIGHTLY_SUITES += $(PYTHON) tests/system/pvio.py io-fifo io-two-level console kernels;
+NIGHTLY_SUITES += $(PYTHON) tests/system/pvio.py --kills 100 --seed $$RANDOM kills;
 NIGHTLY_SUITES += $(PYTHON) tests/system/linux.py --set full;
 TEST_SUITES += $(PYTHON) tests/system/console.py;
 TEST_SUITES += $(PYTHON) tests/system/hostile.py;

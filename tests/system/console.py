@@ -98,7 +98,7 @@ class Story:
                  r"^ +196608 +196608 +\d+ +\d+  home", r"^ +16384 +16384 +\d+ +\d+  gwen")
         self.ask("irqs", r"^INTID  OWNER", r"^ +33  the hypervisor", r"^All others are nobody's")
         self.ask("rights", r"^  home +inspect \*;", r"^  anne +none: its own memory")
-        self.ask("log", r"Interrupt controller", r"CPUs run")
+        self.ask("log", r"Bulkhead \d", r"Interrupt controller", r"CPUs run")
 
     def explains(self):
         """mistakes are answered with what to do"""

@@ -205,7 +205,9 @@ def disk(options):
     with Board("disk", some, hypervisor=options.hypervisor, disk_mib=8) as board:
         check_boot(board, 40)
         for device in ("a000000", "a001000"):
-            board.expect(None, rf"virtio_mmio@{device}.*No IOMMU confines it", 5)
+            if not any(f"virtio_mmio@{device}" in text and "No IOMMU confines it" in text
+                       for _, _, text in board.lines):
+                raise Failed(f"nobody said that virtio_mmio@{device} is not confined")
         with open(os.path.join(board.folder, "disk.img"), "rb") as file:
             if not any(file.read(4096)):
                 raise Failed("nothing arrived in the disk's file")
@@ -265,8 +267,10 @@ def case_of(row):
     """The case that a row of the matrix stands for."""
     count, vcpus, cpus, gic, kernel, kaslr, memory = row
     name = f"{count}x{vcpus}-on-{cpus}-gic{gic}-{kernel}{'' if kaslr else '-nokaslr'}"
+    # Many kernel logs on one line, and more emulated CPUs than real ones: that measures the emulator.
+    quiet = " quiet" if count > 2 and cpus > 2 else ""
     return boot(name + ("-4-gib" if memory == 4096 else ""), count=count, vcpus=vcpus, cpus=cpus,
-                gic=gic, kernel=kernel, extra="" if kaslr else "nokaslr", memory=memory,
+                gic=gic, kernel=kernel, extra=("" if kaslr else "nokaslr") + quiet, memory=memory,
                 board_memory=6144 if memory == 4096 else 4096, seconds=30 + 15 * count * vcpus)
 
 

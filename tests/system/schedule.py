@@ -96,14 +96,18 @@ def deadlines(tap, board):
     """The real-time guest wakes every 10 ms while its neighbour runs hackbench: it is let in at once."""
     board.send("work", "while :; do hackbench -g 1 -l 20; done >/dev/null & echo busy $((6 * 7))\n")
     board.expect("work", "busy 42", 30)
+    # Starting a program takes more than its budget, so it waits by right: measured is what follows.
+    board.send("home", "cyclictest -q -p 80 -i 10000 -l 600 -t 1 & sleep 1; echo goes $((6 * 7))\n")
+    board.expect("home", "goes 42", 60)
     before = times_ms(board, "home")
-    board.send("home", "cyclictest -q -p 80 -i 10000 -l 400 -t 1; echo did $((6 * 7))\n")
-    found = board.expect("home", r"Avg: *(\d+) Max: *(\d+)", 60)
+    board.drain(4)
     after = times_ms(board, "home")
+    board.send("home", "")
+    found = board.expect("home", r"Avg: *(\d+) Max: *(\d+)", 60)
     ran, waited = after[0] - before[0], after[1] - before[1]
     note = f"latency {found[1]} us on average, {found[2]} at most; ran {ran} ms, waited {waited} ms"
     # 400 wake-ups; what is left to wait for is the neighbour's way out of EL2.
-    wrong = note if waited > 40 + ran * 0.05 or int(found[1]) > 5000 else None
+    wrong = note if waited > 100 or int(found[1]) > 5000 else None
     tap.result("schedule: a real-time guest beside hackbench is never made to wait", wrong, note=note)
 
 
@@ -128,8 +132,8 @@ def cpu_row(board, number):
 def timer_interrupts(board, name):
     """What a guest has counted itself."""
     board.read_to[name] = len(board.lines)
-    board.send(name, "echo timer $(awk '/arch_timer/ { print $2 }' /proc/interrupts)\n")
-    return int(board.expect(name, r"^timer (\d+)", 30)[1])
+    board.send(name, "echo timer $(awk '/arch_timer/ { print $2 }' /proc/interrupts) in all\n")
+    return int(board.expect(name, r"^timer (\d+) in all", 30)[1])
 
 
 def dedicated(tap, board):

@@ -2,13 +2,14 @@
  * The SPSR of the current AArch32 mode, on machines that keep it to themselves.
  *
  * A CPU shows EL2 the SPSR of every AArch32 mode of EL1: SPSR_EL1 (Supervisor),
- * SPSR_abt, _und, _irq, _fiq (DDI 0487I.a D1.6.4). QEMU, at least 2.5 to 9.2,
- * shows a stale value for the mode that the guest is in: its AArch32 code uses
+ * SPSR_abt, _und, _irq, _fiq (DDI 0487I.a D1.6.4). QEMU (7.2, and 9.0 by its
+ * sources) shows a stale value for the mode that the guest is in: its AArch32 code uses
  * `env->spsr`, which only a change of mode *within AArch32* copies to and from
  * `banked_spsr[]` (target/arm/helper.c, switch_mode()), while the registers of
  * EL2 are `banked_spsr[]`; neither arm_cpu_do_interrupt_aarch64() nor
- * HELPER(exception_return) copies. A vCPU that is switched between its exception
- * entry and the instruction that reads SPSR would go on with another one's.
+ * HELPER(exception_return) copies, though QEMU's own glue to KVM does. A vCPU
+ * that is switched between its exception entry and the instruction that reads
+ * SPSR would go on with another one's.
  *
  * So where the machine is like that, we go and fetch it: one visit to AArch32 at
  * EL1, in the guest's mode, exchanges the hidden register with one of ours. The

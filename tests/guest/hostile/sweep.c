@@ -4,12 +4,17 @@
  * run time. Only what would end this guest's own life lawfully is left out: its
  * vectors, translation registers, stack pointer selection, interrupt masks and
  * exception state, WFI and WFE.
+ * On a CPU that has SVE or SME its own CPACR_EL1, zero at reset, traps these to EL1 before anybody
+ * else is asked (classes 0x19, 0x1d); later CPUs know more encodings, none of them another class.
  *
  * Right: each either executes or is UNDEFINED here (class 0x00; class 0x18 also,
  * where the architecture traps it to EL1). Wrong: the guest stops, the
  * hypervisor dies, or an instruction does neither.
  */
 #include "common.inc"
+
+#define EC_SVE 0x19
+#define EC_SME 0x1d
 
 /* op0 op1 crn crm op2 as in bits 20:5 of MSR/MRS. */
 static bool spared(u32 op0, u32 op1, u32 crn, u32 crm, u32 op2, bool write)
@@ -71,7 +76,7 @@ void guest_main(void)
     for (u32 i = 0; i < 64; i++) {
         all += hostile_class[i];
         lawful += i == EC_UNKNOWN || i == EC_SYSREG || i == EC_FP || i == EC_DABT_SAME ||
-                          i == EC_ILLEGAL || i == EC_IABT_SAME
+                          i == EC_ILLEGAL || i == EC_IABT_SAME || i == EC_SVE || i == EC_SME
                       ? hostile_class[i]
                       : 0;
     }
