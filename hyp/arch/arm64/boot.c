@@ -146,8 +146,12 @@ static __init void start_domains(const struct tree *t)
         int error = domain_create(&config[i], &d);
 
         if (error) {
-            log_warn("%s: domain \"%s\" is left out: error %d when it was made.", config[i].node,
-                     config[i].name, -error);
+            log_warn("%s: domain \"%s\" is left out: %s (error %d).", config[i].node,
+                     config[i].name,
+                     error == -XEN_ENOSPC   ? "no CPU has that much left to reserve"
+                     : error == -XEN_ENOMEM ? "not enough memory"
+                                            : "it cannot be made",
+                     -error);
             continue;
         }
         error = domain_start(d);

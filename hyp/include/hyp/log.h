@@ -2,7 +2,7 @@
  * The log: a ring of lines, shown on the hypervisor's console.
  *
  * Whole sentences, one line each. What a guest can cause is rate-limited per
- * domain by dlog(). Formats: %d %i %u %x %c %s %p %%, with l, ll, z, width,
+ * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width,
  * `*`, precision, `0`, `-` and `#`; no floating point.
  */
 #ifndef HYP_LOG_H
