@@ -206,31 +206,3 @@ char *strchr(const char *s, int c)
         }
     }
 }
-
-char *strrchr(const char *s, int c)
-{
-    const char *last = NULL;
-
-    for (;; s++) {
-        if (*s == (char)c) {
-            last = s;
-        }
-        if (!*s) {
-            return (char *)(uintptr_t)last;
-        }
-    }
-}
-
-char *strstr(const char *s, const char *what)
-{
-    size_t n = strlen(what);
-
-    for (;; s++) {
-        if (strncmp(s, what, n) == 0) {
-            return (char *)(uintptr_t)s;
-        }
-        if (!*s) {
-            return NULL;
-        }
-    }
-}

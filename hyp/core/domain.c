@@ -29,15 +29,21 @@
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
-static struct domain *domains[MAX_DOMAINS]; /* [domains_lock] by number */
-static uint32_t domains_end;                /* [domains_lock] no number from here on is taken */
+static struct domain **domains; /* [domains_lock] by number: MAX_DOMAINS of them */
+static uint32_t domains_end;    /* [domains_lock] no number from here on is taken */
+
+int domains_init(void)
+{
+    domains = frame_alloc_hyp(NULL, frame_order(MAX_DOMAINS * sizeof(struct domain *)));
+    return domains ? 0 : -XEN_ENOMEM;
+}
 
 struct domain *domain_get(domid_t id)
 {
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    if (id < MAX_DOMAINS && domains[id]) {
+    if (id < domains_end && domains[id]) {
         d = domains[id];
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }

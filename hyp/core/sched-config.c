@@ -11,8 +11,8 @@
 #include <hyp/assert.h>
 #include <xen/errno.h>
 
-#define RT_ONE (1u << 20)               /* all of a CPU */
-#define RT_LIMIT (RT_ONE - RT_ONE / 20) /* 5 % are left to the share class and the hypervisor */
+#define RT_ONE (1u << 20) /* all of a CPU */
+#define RT_LIMIT (RT_ONE * SCHED_REALTIME_PERCENT / 100)
 #define NO_CPU 0xffu
 
 static uint64_t bandwidth(const struct sched_params *p)

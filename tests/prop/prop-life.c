@@ -157,6 +157,7 @@ static void boot(void)
         settle();
     }
     fake_boot(1, 64 * FRAME_SIZE);
+    PROVE(domains_init() == 0);
     free_before = free_frames();
     config = (struct domain_config){
         .name = "guest", .id = 1, .vcpu_count = 1, .max_memory_bytes = 1 << 20};

@@ -118,6 +118,8 @@ struct domain {
     struct xen_domain *xen;       /* shared info, hvm params..., owned by core/hypercall*.c */
 };
 
+/* Once, before the others: -XEN_ENOMEM. */
+must_check int domains_init(void);
 /*
  * Make a domain from its configuration: vCPUs, tables, devices, no memory yet.
  * Returns 0 and *out with one reference, the table's; -XEN_ENOMEM, -XEN_EEXIST (number or name taken), ...

@@ -44,6 +44,8 @@ struct sched_params {
 };
 
 /* Limits of the real-time class; sched_set() refuses what is beyond. */
+#define SCHED_REALTIME_PERCENT \
+    95u /* of a CPU; the rest is for the share class and the hypervisor */
 #define SCHED_PERIOD_MAX_TICKS (1ull << 31)
 
 /* Entry points; called with no scheduler lock held unless they say so. */
