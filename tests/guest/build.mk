@@ -8,6 +8,9 @@ $(foreach s,$(GUEST_SOURCES),$(eval $(call guest,$(basename $(notdir $s)),$s)))
 guests: $(GUESTS)
 ALL += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/restarts.py;
+TEST_SUITES += $(PYTHON) tests/guest/callfuzz.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 10000000 --life 100000 --timeout 3000;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 2000000 --guests 1 --timeout 3000;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;

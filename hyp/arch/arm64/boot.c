@@ -14,7 +14,9 @@
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/random.h>
+#include <hyp/rtc.h>
 #include <hyp/tree.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 
 #define MEMORY_RANGES 32
@@ -100,6 +102,18 @@ static __init void seed_random(const struct tree *t)
 
     random_mix(seed.data, seed.size);
     random_mix(&now, sizeof(now));
+}
+
+/* Domains without a clock of their own take the date from their shared page. */
+static __init void set_clock(const struct tree *t)
+{
+    uint64_t seconds;
+
+    if (rtc_read(t, &seconds) == 0) {
+        xen_set_wall_clock(seconds, 0);
+    } else {
+        log_line("No real-time clock: domains begin in 1970.");
+    }
 }
 
 static __init void start_domains(const struct tree *t)
@@ -190,6 +204,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         log_line("%u of %u CPUs run.", online, cpu_count);
     }
     seed_random(t);
+    set_clock(t);
     start_domains(t);
     console_ready();
     call_on_stack(boot_finish, c->stack_top);
