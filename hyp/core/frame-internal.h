@@ -79,10 +79,14 @@ static inline struct chunk *chunk_of(uint32_t index)
     return &frame_pool.chunks[index >> CHUNK_ORDER];
 }
 
+static inline struct frame *record_in(uint32_t slot, uint32_t index)
+{
+    return &frame_pool.records[(uint64_t)slot << CHUNK_ORDER | (index & (CHUNK_FRAMES - 1))];
+}
+
 static inline struct frame *record_of(uint32_t index)
 {
-    return &frame_pool.records[(uint64_t)chunk_of(index)->slot << CHUNK_ORDER |
-                               (index & (CHUNK_FRAMES - 1))];
+    return record_in(chunk_of(index)->slot, index);
 }
 
 /* The record that speaks for a block of this order. */

@@ -307,18 +307,24 @@ static void split_owned(uint32_t index)
 }
 
 /* The frame's own record, or NULL while its chunk is whole and not OWNED. */
-static struct frame *own_record(mfn_t m, uint32_t *index)
+static inline struct frame *own_record(mfn_t m, uint32_t *index)
 {
-    if (!frame_index(m, index)) {
+    if (unlikely(!frame_index(m, index))) {
         return NULL;
     }
-    uint8_t state = word_load(&chunk_of(*index)->f).state;
-    if (state == FRAME_OWNED) {
+    const struct chunk *c = chunk_of(*index);
+    uint32_t slot = c->slot;
+    uint8_t state = word_load(&c->f).state;
+    if (unlikely(state == FRAME_OWNED)) {
         split_owned(*index);
-        state = word_load(&chunk_of(*index)->f).state;
+        state = word_load(&c->f).state;
     }
-    return state == FRAME_SPLIT ? record_of(*index) : NULL;
+    return likely(state == FRAME_SPLIT) ? record_in(slot, *index) : NULL;
 }
+
+/* A word of an OWNED frame: its references are the lower half, so taking one is adding one. */
+#define OWNED_MASK 0x00ffffff00000000ull
+#define OWNED_BY(owner) ((uint64_t)FRAME_OWNED << 48 | (uint64_t)(owner) << 32)
 
 bool frame_get(mfn_t m, domid_t owner)
 {
@@ -327,14 +333,13 @@ bool frame_get(mfn_t m, domid_t owner)
     if (f == NULL) {
         return false;
     }
-    union frame_word w = word_load(f), more;
+    uint64_t w = __atomic_load_n(&f->w.bits, __ATOMIC_ACQUIRE);
     do {
-        if (w.state != FRAME_OWNED || w.owner != owner || w.refs == ~0u) {
+        if ((w & OWNED_MASK) != OWNED_BY(owner) || (uint32_t)w == ~0u) {
             return false;
         }
-        more = w;
-        more.refs++;
-    } while (!swap(f, &w, more));
+    } while (!__atomic_compare_exchange_n(&f->w.bits, &w, w + 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
     return true;
 }
 
@@ -379,7 +384,8 @@ static void hyp_gone(uint32_t index, unsigned order)
 
 /* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's
  * from now on. */
-static void drop(struct frame *f, uint32_t index, domid_t owner, bool disown)
+static __attribute__((noinline)) void drop(struct frame *f, uint32_t index, domid_t owner,
+                                           bool disown)
 {
     union frame_word w = word_load(f), less;
     do {
@@ -411,7 +417,13 @@ void frame_put(mfn_t m)
     uint32_t index;
     struct frame *f = own_record(m, &index);
     CHECK(f != NULL);
-    drop(f, index, 0, false);
+    uint64_t w = __atomic_load_n(&f->w.bits, __ATOMIC_ACQUIRE);
+    /* Not the last one of an OWNED frame, nearly always. */
+    if ((uint8_t)(w >> 48) != FRAME_OWNED || (uint32_t)w <= 1 ||
+        !__atomic_compare_exchange_n(&f->w.bits, &w, w - 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        drop(f, index, 0, false);
+    }
 }
 
 /* A whole chunk at once, if it still is one. */

@@ -93,12 +93,12 @@ struct evtchn_domain {
 };
 
 struct evtchn_vcpu {
-    uint64_t ram_frame; /* [cpu] the frame that an argument was found on last: it is RAM. 0: none */
-    struct vcpu_info *info;       /* [const] once registered: shared page, or the guest's own */
-    struct vcpu_info no_info;     /* until then */
-    uint32_t virq_port[NR_VIRQS]; /* [evtchn lock] 0: not bound */
-    uint32_t poll_port;           /* [atomic] the one port polled, 0: several or none */
-    struct evtchn_fifo_control_block *fifo;     /* [fifo lock] */
+    struct vcpu_info *info;   /* [const] once registered: shared page, or the guest's own */
+    uint64_t ram_frame[4];    /* [cpu] frames that arguments were on last: they are RAM. 0: none */
+    struct vcpu_info no_info; /* until then */
+    uint32_t virq_port[NR_VIRQS];           /* [evtchn lock] 0: not bound */
+    uint32_t poll_port;                     /* [atomic] the one port polled, 0: several or none */
+    struct evtchn_fifo_control_block *fifo; /* [fifo lock] */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
     mfn_t info_frame, fifo_frame;               /* referenced; MFN_NONE */
     struct timer poll_timer;
@@ -119,11 +119,15 @@ static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t p
         return NULL;
     }
     port = array_index_clamp(port, e->port_count);
-    return &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+    struct evtchn *c = &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+    if (c == NULL) {
+        __builtin_unreachable(); /* said once, so that callers need not look again */
+    }
+    return c;
 }
 
 /* Make an event pending and tell the vCPU or who polls. Needs E1's lock on either side. */
-void evtchn_raise(struct domain *d, struct evtchn *c, uint32_t port);
+void evtchn_raise(struct domain *d, uint32_t port);
 /* Tell `v` that something is pending: upcall_pending, and the interrupt on its edge (E4). */
 void evtchn_upcall(struct vcpu *v);
 /* FIFO ABI (evtchn-fifo.c): raise; and the four operations that only it has. */
@@ -141,14 +145,12 @@ void evtchn_domain_destroy(struct domain *d);
 
 /* --- Grants (grant.c, grant-map.c, grant-copy.c) --- */
 
-struct grant_active { /* 32 bytes, likewise */
+struct grant_active {
     uint64_t mfn;     /* [grant lock] valid while there are pins */
-    uint32_t readers; /* [grant lock] pins, mapping and copying alike */
+    uint32_t readers; /* [grant lock] pins */
     uint32_t writers;
-    domid_t domid; /* [grant lock] to whom */
-    uint16_t start,
-        length; /* [grant lock] v2 sub-page grants: for copying only; else 0, FRAME_SIZE */
-} __attribute__((aligned(32)));
+    domid_t domid;              /* [grant lock] to whom */
+} __attribute__((aligned(32))); /* likewise */
 
 #define GRANT_FRAMES_MAX 64u
 #define GRANT_V1_PER_FRAME (FRAME_SIZE / sizeof(struct grant_entry_v1))
@@ -163,11 +165,11 @@ _Static_assert(GRANT_ACTIVE_PAGES *GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * G
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {
     struct domain *owner; /* counted once detached */
-    uint32_t mapped;      /* maptrack entries of others that name this table */
     uint32_t pins;        /* all readers and writers of all entries */
     bool detached;        /* the owner has left it: nothing new starts (R5) */
     uint8_t version;      /* 1 or 2 */
     uint32_t frame_count, status_count;
+    uint32_t ref_count; /* entries: follows from version and frame_count */
     void *frame[GRANT_FRAMES_MAX];
     void *status[GRANT_STATUS_MAX];
     struct grant_active *active[GRANT_ACTIVE_PAGES]; /* made when first needed */
@@ -203,26 +205,39 @@ struct grant_use {
     struct grant_table *table;
     uint32_t ref;
     mfn_t mfn;
-    uint16_t start, length; /* usable part of the page */
 };
 
 /*
- * Pin entry `ref` of `granter` for `user`. GNTST_okay, or the reason; then nothing is held.
- * Takes granter's grant lock, and below it its p2m and frame locks. `mapping` also counts the use in
- * table->mapped. For mapping, sub-page grants are refused.
+ * Pin entry `ref` of `granter` for a mapping of `user`. GNTST_okay, or the reason; then nothing is
+ * held. Takes granter's grant lock, and below it its p2m and frame locks. Sub-page grants are refused.
  */
 must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
-                         bool mapping, struct grant_use *out);
+                         struct grant_use *out);
+/* What an entry names: a frame of its granter, and the part of it that may be used. */
+struct grant_named {
+    gfn_t frame;
+    uint16_t start, length;
+};
+/*
+ * Use an entry for as long as its grant lock is held: check it and tell the guest (R4). On success
+ * grant_unclaim() it before the lock is dropped. [grant lock]
+ */
+must_check int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
+                           struct grant_named *out);
+void grant_unclaim(struct grant_table *t, grant_ref_t ref);
 void grant_domain_init(struct domain *d);
 void grant_table_detach(struct domain *d);
-void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping);
+void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly);
+
+/* Not inlined: one operation must not save the registers that another needs. */
+#define apart __attribute__((noinline))
 
 /* Clean bytes of a frame that `v`'s domain has mapped by a grant; -XEN_EPERM if it has not. */
 int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length);
-int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
 
 /* --- Memory (memory-op.c) --- */
 

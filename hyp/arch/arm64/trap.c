@@ -139,14 +139,16 @@ static enum outcome smc(struct vcpu *v, uint64_t esr)
     return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
 }
 
+static void any_data_abort(struct vcpu *v, uint64_t esr);
+
 static enum outcome decode(struct vcpu *v, uint64_t esr)
 {
     switch (esr >> ESR_EC_SHIFT) {
     case EC_SYS64:
         trap_sysreg(v, esr);
         return TRAP_DONE;
-    case EC_DABT_LOW:
-        trap_data_abort(v, esr);
+    case EC_DABT_LOW: /* maybe of AArch32 code */
+        any_data_abort(v, esr);
         return TRAP_DONE;
     case EC_WFX:
         return wait_for(v, esr);
@@ -192,9 +194,10 @@ static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
     }
 }
 
-static inline void skip(uint64_t esr)
+/* Over an instruction of AArch64 code: four bytes, no IT state. */
+static inline void skip64(uint64_t esr)
 {
-    if (unlikely(sysreg_read(spsr_el2) & (SPSR_SS | SPSR_AARCH32))) {
+    if (unlikely(sysreg_read(spsr_el2) & SPSR_SS)) {
         skip_instruction(esr);
     } else {
         sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
@@ -204,7 +207,11 @@ static inline void skip(uint64_t esr)
 static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 {
     if (likely(outcome == TRAP_SKIP)) {
-        skip(esr);
+        if (unlikely(sysreg_read(spsr_el2) & SPSR_AARCH32)) {
+            skip_instruction(esr);
+        } else {
+            skip64(esr);
+        }
     } else if (outcome != TRAP_DONE) {
         inject(v, esr, outcome);
     }
@@ -221,7 +228,7 @@ static __attribute__((noinline)) void any_data_abort(struct vcpu *v, uint64_t es
 void trap_data_abort(struct vcpu *v, uint64_t esr)
 {
     if (likely(prints(v, esr))) {
-        skip(esr);
+        skip64(esr);
     } else {
         any_data_abort(v, esr);
     }
@@ -229,7 +236,11 @@ void trap_data_abort(struct vcpu *v, uint64_t esr)
 
 void trap_sysreg(struct vcpu *v, uint64_t esr)
 {
-    finish(v, esr, sysreg_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED);
+    if (likely(sysreg_trap(v, esr))) {
+        skip64(esr);
+    } else {
+        inject_undefined(v);
+    }
 }
 
 /* All registers are in v->arch.x. */

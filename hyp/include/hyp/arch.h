@@ -78,7 +78,6 @@ noreturn_fn void arch_park(void);
 /* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; begins with what
  * arch_s2_publish() does and returns when done. Cheap if the domain's VMID was never loaded. */
 void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
-void arch_s2_flush_all(struct domain *d);
 
 /* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
 void arch_zero_pages(void *va, uint64_t size_bytes);

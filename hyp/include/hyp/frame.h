@@ -21,7 +21,7 @@
  *
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
- *     mapping, grant mapping or copy in flight. It goes back only at 0.
+ *     mapping and grant mapping. It goes back only at 0.
  * F3  memory that a guest owned is scrubbed before it is anybody else's.
  *     Memory that nobody owned since power-on need not be (`dirty` tells).
  * F4  no frame is reachable by two domains except by a grant or a declared

@@ -13,6 +13,8 @@
  * P4  a frame leaves the table before its reference is dropped, and the TLB is
  *     invalidated in between.
  * P5  no table page is empty, save the root: the last entry takes it along.
+ *     One table of the lowest level is excepted, that p2m_take() emptied last:
+ *     a page that comes and goes alone costs no table each time.
  *
  * Who holds references: RAM types carry the owner's own; P2M_FOREIGN and
  * P2M_GRANT_* one that whoever mapped them took (frame_get()) and drops after
@@ -110,15 +112,14 @@ struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
     uint64_t gfn_limit;    /* [const] one past the highest gfn there can be; 0 without a root */
-    uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
+    uint64_t table_frames; /* [lock] the root and tables in use */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;                          /* [lock] one past the highest gfn ever mapped */
     /* Invalidation owed: [stale_start, stale_end), for tables too. */
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
-    uint32_t spare_count;         /* [lock] empty table pages kept for the next map */
-    void *spare;         /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
-    void *retired;       /* [lock] more of them, to be freed after the invalidation; likewise */
+    void *retired;       /* [lock] tables to be freed after it, linked by frame_words()[1] */
+    gfn_t idle;          /* [lock] P5: a gfn of that table, if it is still empty */
     uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
     uint32_t dying_slot; /* [lock] how far */
     uint32_t root_slot;  /* [lock] root entries below are empty */
