@@ -194,24 +194,26 @@ static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
     }
 }
 
-/* Over an instruction of AArch64 code: four bytes, no IT state. */
-static inline void skip64(uint64_t esr)
+/* Over the instruction: four bytes, unless the guest's state is among `special`. */
+static inline void skip(uint64_t esr, uint64_t special)
 {
-    if (unlikely(sysreg_read(spsr_el2) & SPSR_SS)) {
+    if (unlikely(sysreg_read(spsr_el2) & special)) {
         skip_instruction(esr);
     } else {
         sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
     }
 }
 
+/* The same for one that is known to be of AArch64 code. */
+static inline void skip64(uint64_t esr)
+{
+    skip(esr, SPSR_SS);
+}
+
 static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 {
     if (likely(outcome == TRAP_SKIP)) {
-        if (unlikely(sysreg_read(spsr_el2) & SPSR_AARCH32)) {
-            skip_instruction(esr);
-        } else {
-            skip64(esr);
-        }
+        skip(esr, SPSR_SS | SPSR_AARCH32);
     } else if (outcome != TRAP_DONE) {
         inject(v, esr, outcome);
     }
