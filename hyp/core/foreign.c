@@ -16,26 +16,24 @@
 #include <hyp/rights.h>
 #include <xen/memory.h>
 
-int foreign_begin(struct vcpu *v, domid_t id, struct domain **out)
-    NO_LOCK_ANALYSIS("only another domain is locked")
+int foreign_begin_other(struct vcpu *v, domid_t id, struct domain **out)
+    NO_LOCK_ANALYSIS("released by foreign_end_other()")
 {
     int error = xen_target_by(v, id, RIGHT_BIT(RIGHT_BUILD), out);
-    if (error != 0 || *out == v->domain) {
+    if (error != 0) {
         return error;
     }
     lock(&(*out)->lock);
     if ((*out)->state != DOMAIN_CREATED) {
-        foreign_end(v, *out);
+        foreign_end_other(*out);
         return -XEN_EPERM;
     }
     return 0;
 }
 
-void foreign_end(struct vcpu *v, struct domain *d) NO_LOCK_ANALYSIS("only another domain is locked")
+void foreign_end_other(struct domain *d) NO_LOCK_ANALYSIS("taken by foreign_begin_other()")
 {
-    if (d != v->domain) {
-        unlock(&d->lock);
-    }
+    unlock(&d->lock);
     domain_put(d);
 }
 

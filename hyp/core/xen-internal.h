@@ -257,8 +257,22 @@ must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_typ
  * The domain whose memory a call changes: the caller, or one that it is building. The latter is
  * locked: its first run and its end wait (L1). Pairs with foreign_end().
  */
-must_check int foreign_begin(struct vcpu *v, domid_t id, struct domain **out);
-void foreign_end(struct vcpu *v, struct domain *d);
+must_check int foreign_begin_other(struct vcpu *v, domid_t id, struct domain **out);
+void foreign_end_other(struct domain *d);
+static inline int foreign_begin(struct vcpu *v, domid_t id, struct domain **out)
+{
+    if (likely(id == DOMID_SELF || id == v->domain->id)) {
+        *out = v->domain; /* is here as long as it calls */
+        return 0;
+    }
+    return foreign_begin_other(v, id, out);
+}
+static inline void foreign_end(struct vcpu *v, struct domain *d)
+{
+    if (unlikely(d != v->domain)) {
+        foreign_end_other(d);
+    }
+}
 /* A frame of `id`, referenced, for `d`, which is the caller, to map as *type says. */
 must_check int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
                              enum p2m_type *type);
