@@ -15,9 +15,13 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
+TEST_SUITES += $(PYTHON) tests/guest/below.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --cpu max --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --conform --cpu max;
 
 # The same guests on stock Xen, for comparison: not a test of ours.
 .PHONY: guests-on-xen
