@@ -55,6 +55,17 @@ ROWS = _rows(
     ("boot-4", "the same, 4 guests", None, None),
     ("boot-8", "the same, 8 guests", 139000000, 6000000),
 ) + _rows(
+    "crowd", "insns",
+    ("boot-32", "the same, 32 guests of 32 MiB", None, None),
+    ("boot-100", "the same, 100 guests of 32 MiB", None, None),
+) + _rows(
+    "density", "guests",
+    ("density-silent", "of 1,000 guests on 4 GiB: silent", None, 0),
+) + _rows(
+    "density", "KiB",
+    # 64 a domain, three stage-2 tables of 4, and a thousandth of the hypervisor's own 20,000.
+    ("density-overhead", "all memory beside guests' own, over 1,000", None, 96),
+) + _rows(
     "linux", "insns",
     ("linux-el2", "EL2 while one Debian guest boots to init", 21300000, 5000000),
     ("linux-el2-quiet", "the same, booted `quiet`", 2600000, 800000),
@@ -75,4 +86,4 @@ PARTS = {"grant-map-unmap-32": 32}
 # Instructions per tick of the 62.5 MHz counter under -icount shift=0.
 INSNS_PER_TICK = 16
 # Figures that need a minute or more; `--quick` leaves them out.
-SLOW_SETUPS = ("linux",)
+SLOW_SETUPS = ("linux", "crowd", "density")

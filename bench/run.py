@@ -141,12 +141,24 @@ def setup_far(on):
 
 def setup_boot(on):
     """From the hypervisor's entry to the first guest instruction, 128 MiB guests, one CPU."""
+    return boot_cost(on, (1, 2, 4, 8), 128)
+
+
+def setup_crowd(on):
+    """The same with many guests, which share one image."""
+    return boot_cost(on, (32, 100), 32)
+
+
+def boot_cost(on, counts, memory):
+    """Row boot-N for each N of `counts`."""
     figures = {}
-    for count in (1, 2, 4, 8):
+    for count in counts:
         counted = Counted(on)
-        domains = [guests.Domain("smoke", memory=128) for _ in range(count)]
-        guests.boot(on, domains, guests.Board(cpus=1, memory=4096), timeout=200,
-                    plugin=counted.plugin)
+        domains = [guests.Domain("smoke", memory=memory) for _ in range(count)]
+        for domain in domains:
+            domain.share_module = count > 8
+        guests.boot(on, domains, guests.Board(cpus=1, memory=4096), timeout=200 + 2 * count,
+                    plugin=counted.plugin, wait_for=["smoke"])
         boot = counted.lines("boot")
         if boot and int(boot[0][0]):
             figures[f"boot-{count}"] = {"value": int(boot[0][0])}
@@ -191,6 +203,20 @@ def setup_memory(on):
             "domain-overhead": {"value": domain - (stage2 if on != "xen" else 0)}}
 
 
+def setup_density(on):
+    """A board of 4 GiB full of small guests, each asked for an answer (tests/guest/density.py)."""
+    if on == "xen":
+        return {}
+    import density
+    result = density.measure(on, 1000, say)
+    silent = 1000 - result["answered"]
+    figures = {"density-silent": {"value": silent}}
+    if result["free_kib"]:
+        used = 4096 * 1024 - result["free_kib"] - 1000 * density.GUEST_MIB * 1024
+        figures["density-overhead"] = {"value": round(used / 1000, 1)}
+    return figures
+
+
 def setup_lines(on):
     """Code lines of what the image is built from, by cloc; stock Xen's figure is quoted."""
     if on == "xen":
@@ -214,8 +240,8 @@ def setup_lines(on):
 
 
 SETUPS = {"guest": setup_guest, "switch": setup_switch, "far": setup_far, "boot": setup_boot,
-          "linux": setup_linux, "image": setup_image, "memory": setup_memory,
-          "lines": setup_lines}
+          "crowd": setup_crowd, "density": setup_density, "linux": setup_linux,
+          "image": setup_image, "memory": setup_memory, "lines": setup_lines}
 
 
 def measure(on, setups):

@@ -14,7 +14,7 @@ HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tr
               hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
               $(addprefix hyp/core/,build.c domain.c fmt.c frame-boot.c image.c log.c panic.c \
               passthrough.c random.c sched-config.c tree-board.c version-op.c xen-domain.c) \
-              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c mmu.c smp.c) hyp/drivers/pl011.c lib/text.c)
+              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c mmu.c smp.c) hyp/drivers/pl011.c hyp/drivers/pl031.c lib/text.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \

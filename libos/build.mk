@@ -107,6 +107,10 @@ TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 # The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.
 TEST_DEPS   += $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
 TEST_SUITES += $(PYTHON) tests/libos/demo_web.py;
+# SQLite behind Linux's blkback, the whole board cut off at any moment; more often in the night.
+TEST_DEPS   += $(B)/arm64/apps/sqlite/sqlite
+TEST_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 2;
+NIGHTLY_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 20;
 
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c

@@ -56,7 +56,15 @@ check-locks: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	    clang-14 $(filter-out -W%,$(CHECK_FLAGS)) -Wno-everything -Wthread-safety -Werror -fsyntax-only $$source || exit 1; \
 	done; echo 'check-locks: ok'
 
-CHECKS += check-locks check-format check-headers check-purity check-machine-words
+# No chain of calls is deeper than EL2's stack (mk/stack.py).
+STACK_BYTES = $$((4 * 4096))
+.PHONY: check-stack
+check-stack: $(B)/$(ARCH)/bulkhead.elf
+	$(Q)grep -q '^#define STACK_SIZE .*0x4000' hyp/arch/$(ARCH)/include/arch/layout.h || \
+	    { echo 'check-stack: STACK_SIZE is not what mk/check.mk has' >&2; exit 1; }
+	$(Q)$(PYTHON) mk/stack.py --quiet $< $(STACK_BYTES)
+
+CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
 .PHONY: report
@@ -73,6 +81,8 @@ report: setup-check
 	@$(TNM) -S --size-sort -t d $(B)/$(ARCH)/bulkhead.elf | awk 'tolower($$3) == "t" { print $$2 + 0, $$4 }' | tail -10
 	@echo '== largest files (lines)'
 	@wc -l hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.[cS] | sort -n | tail -11 | head -10
+	@echo '== stack of EL2, worst case'
+	@$(PYTHON) mk/stack.py $(B)/$(ARCH)/bulkhead.elf $(STACK_BYTES)
 	@printf '== #if CONFIG in functions and files: %s; CHECKs: %s; ASSERTs: %s\n' \
 	    "$$(grep -rhE '^ *#if.*CONFIG_' hyp lib | wc -l)" "$$(grep -rhoE '\bCHECK\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)" \
 	    "$$(grep -rhoE '\bASSERT\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)"

@@ -137,7 +137,8 @@ class Libraries:
 
     def library(self, soname):
         """(path, path in the guest) of a library, fetching packages until it is found."""
-        patterns = [f"lib/*/{soname}", f"usr/lib/*/{soname}", f"lib/{soname}", f"usr/lib/{soname}"]
+        patterns = [f"{folder}/{soname}" for folder in
+                    ("lib/*", "usr/lib/*", "lib", "usr/lib", "usr/lib/*/*")]  # the last by RUNPATH
         found = self.find(patterns)
         if not found and self.get(package_of(soname)):
             found = self.find(patterns)

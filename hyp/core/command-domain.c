@@ -4,13 +4,16 @@
 #include <hyp/arch.h>
 #include <hyp/config.h>
 #include <hyp/cpu.h>
+#include <hyp/evtchn.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <hyp/rights.h>
 #include <hyp/timer.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
+#include <xen/xen.h>
 
 #define TOP_PERIOD_NS 1000000000ull
 #define TOP_FIRST_NS 300000000ull
@@ -139,6 +142,23 @@ void cmd_break(struct run *r)
     vuart_receive_break(r->domain);
     say("Sent. In Linux the next key is the SysRq command: console %s, then h shows them.\n",
         r->domain->name);
+}
+
+void cmd_debug(struct run *r)
+{
+    for (unsigned i = 0; i < r->domain->vcpu_count; i++) {
+        evtchn_virq(r->domain->vcpu[i], VIRQ_DEBUG);
+    }
+    say("Sent to the vCPUs of %s that listen.\n", r->domain->name);
+}
+
+void cmd_links(struct run *r)
+{
+    if (r->domain) {
+        struct xen_links l = xen_links(r->domain);
+        say("%8u%11u%17u%23u  %s\n", l.channels, l.interdomain, l.grants_used, l.grants_mapped,
+            r->domain->name);
+    }
 }
 
 static bool next_number(const char **at, uint64_t *out)

@@ -87,7 +87,8 @@ void cmd_log(struct run *r)
 
 void cmd_version(struct run *r)
 {
-    say("Bulkhead 0.1 for arm64, %u CPUs, GICv%u; Xen 4.17's interface for its guests.\n",
+    say("Bulkhead " BULKHEAD_VERSION
+        " for arm64, %u CPUs, GICv%u; Xen 4.17's interface for its guests.\n",
         cpu_count, gic_host.version);
 }
 

@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"start", "NAME", "start a domain that was powered off or destroyed", .step = cmd_start},
     {"break", "NAME", "a break on its serial line (Linux: SysRq)", ONCE, MUST_NAME,
      .step = cmd_break},
+    {"debug", "NAME", "VIRQ_DEBUG to its vCPUs", ONCE, MUST_NAME, .step = cmd_debug},
     {"weight", "NAME N [CAP]", "its share of the CPUs (256 is usual), and a cap in percent", ONCE,
      MUST_NAME, .step = cmd_weight},
     {"crash", "[NAME]", "the last crash of each: why, when, the registers", STEPS,
@@ -45,6 +46,8 @@ static const struct command commands[] = {
      .header =
          "CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS\n"},
     {"memory", "", "where the memory is", DOMAINS, .step = cmd_memory},
+    {"links", "", "what ties domains together: channels, grants", DOMAINS, .step = cmd_links,
+     .header = "CHANNELS  TO OTHERS  OWN GRANTS USED  OTHERS' GRANTS MAPPED  NAME\n"},
     {"irqs", "", "who has which interrupt", STEPS, .step = cmd_irqs, .header = "INTID  OWNER\n"},
     {"log", "", "the log from its beginning", STEPS, .step = cmd_log},
     {"quiet", "[on|off]", "hold back other consoles' lines", .step = cmd_quiet},

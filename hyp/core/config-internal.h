@@ -11,8 +11,8 @@
 #include <hyp/config.h>
 #include <hyp/tree.h>
 
-#define CONFIG_DOMAINS 128 /* domains one tree may have */
-#define CONFIG_CLAIMS 1024 /* modules, static memory and devices of all of them */
+#define CONFIG_DOMAINS 1536 /* domains one tree may have */
+#define CONFIG_CLAIMS 4096  /* modules, static memory and devices of all of them */
 #define CONFIG_RAM_RANGES 32
 
 /* Machine memory that somebody needs for himself. */

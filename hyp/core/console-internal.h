@@ -159,6 +159,7 @@ struct run {
 void cmd_list(struct run *r), cmd_vcpus(struct run *r), cmd_start(struct run *r);
 void cmd_crash(struct run *r), cmd_rights(struct run *r), cmd_top(struct run *r);
 void cmd_break(struct run *r), cmd_dump(struct run *r), cmd_weight(struct run *r);
+void cmd_links(struct run *r), cmd_debug(struct run *r);
 void cmd_memory(struct run *r), cmd_cpus(struct run *r), cmd_irqs(struct run *r);
 void cmd_log(struct run *r), cmd_version(struct run *r), cmd_uptime(struct run *r);
 void cmd_quiet(struct run *r), cmd_restart(struct run *r), cmd_poweroff(struct run *r);

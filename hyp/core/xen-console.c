@@ -15,6 +15,7 @@
 #include <hyp/arch.h>
 #include <hyp/console.h>
 #include <hyp/evtchn.h>
+#include <hyp/rights.h>
 #include <hyp/xen.h>
 #include <lib/string.h>
 
@@ -67,9 +68,34 @@ void xen_console_output_ready(struct domain *d)
     }
 }
 
+/* Who may read keys by console_io, and waits for them: Xen's dom0 driver of Linux does. */
+static bool reads_by_call(const struct domain *d)
+{
+    return d->xen != NULL && rights_allow(d, RIGHT_CONSOLE, NULL) &&
+           __atomic_load_n(&d->vcpu[0]->evtchn->virq_port[VIRQ_CONSOLE], __ATOMIC_RELAXED) != 0;
+}
+
+static size_t input_for_call(struct domain *d, const char *text, size_t length)
+{
+    struct xen_domain *x = d->xen;
+    size_t done = 0;
+    lock(&x->console_lock);
+    while (done < length && x->io_prod - x->io_cons < sizeof(x->io_text)) {
+        x->io_text[x->io_prod++ % sizeof(x->io_text)] = text[done++];
+    }
+    unlock(&x->console_lock);
+    if (done > 0) {
+        evtchn_virq_domain(d, VIRQ_CONSOLE);
+    }
+    return done;
+}
+
 size_t xen_console_input(struct domain *d, const char *text, size_t length)
 {
     struct xen_domain *x = d->xen;
+    if (reads_by_call(d)) {
+        return input_for_call(d, text, length);
+    }
     if (x == NULL || x->console == NULL || !xen_console_used(d)) {
         return 0;
     }
@@ -93,7 +119,8 @@ size_t xen_console_input(struct domain *d, const char *text, size_t length)
 
 bool xen_console_used(const struct domain *d)
 {
-    return d->xen != NULL && __atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED);
+    return d->xen != NULL &&
+           (__atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED) || reads_by_call(d));
 }
 
 int xen_console_create(struct domain *d)
@@ -128,6 +155,20 @@ static int64_t io_write(struct vcpu *v, uint64_t *arg)
     return 0;
 }
 
+/* What was typed while this domain had the keyboard: the number of bytes, 0 if none wait for it here. */
+static int64_t io_read(struct vcpu *v, const uint64_t *arg)
+{
+    struct xen_domain *x = v->domain->xen;
+    char text[sizeof(x->io_text)];
+    uint32_t count = 0;
+    lock(&x->console_lock);
+    while (count < arg[1] && x->io_cons != x->io_prod) {
+        text[count++] = x->io_text[x->io_cons++ % sizeof(x->io_text)];
+    }
+    unlock(&x->console_lock);
+    return guest_va_write(v, arg[2], text, count) != 0 ? -XEN_EFAULT : (int64_t)count;
+}
+
 int64_t console_io(struct vcpu *v, uint64_t *arg)
 {
     arg[1] = (uint32_t)arg[1];
@@ -135,7 +176,7 @@ int64_t console_io(struct vcpu *v, uint64_t *arg)
     case CONSOLEIO_write:
         return (int32_t)arg[1] < 0 ? -XEN_EINVAL : io_write(v, arg);
     case CONSOLEIO_read:
-        return 0; /* typed characters go to the PV console or the serial line */
+        return (int32_t)arg[1] < 0 ? -XEN_EINVAL : io_read(v, arg);
     default:
         return -XEN_ENOSYS;
     }

@@ -48,6 +48,24 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
     return 0;
 }
 
+struct xen_links xen_links(struct domain *d)
+{
+    struct xen_links l = {0};
+    for (uint32_t port = 1; port < d->evtchn->port_count;
+         port++) { /* at most 1,023; a glance each */
+        uint8_t state = evtchn_of(d->evtchn, port)->state;
+        l.channels += state != EVTCHN_FREE;
+        l.interdomain += state == EVTCHN_INTERDOMAIN;
+    }
+    lock(&d->grant->lock);
+    l.grants_used = d->grant->table != NULL ? d->grant->table->pins : 0;
+    unlock(&d->grant->lock);
+    lock(&d->grant->map_lock);
+    l.grants_mapped = d->grant->track_used;
+    unlock(&d->grant->map_lock);
+    return l;
+}
+
 void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes)
 {
     *at = gpa(GUEST_GNTTAB_BASE);

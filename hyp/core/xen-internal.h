@@ -256,6 +256,8 @@ struct xen_domain {
     uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
     uint32_t console_port;             /* [const] after start */
     bool console_used;                 /* [atomic] */
+    char io_text[64];                  /* [console lock] keys for CONSOLEIO_read ... */
+    uint32_t io_prod, io_cons;         /* [console lock] ... and how many came and went */
     mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
 };
 

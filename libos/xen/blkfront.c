@@ -59,10 +59,24 @@ static uint16_t handle;
 static bool can_flush;
 static bool connected;
 static bool broken;
-static bool busy; /* a request of some thread is under way */
+static bool busy;    /* a request of some thread is under way */
+static bool waiting; /* ... and its thread waits for poll_device() */
+static bool moved;   /* the back end's state in the store has changed */
 static struct blkdev blkfront;
 
 static bool connect(void);
+
+/* A thread that waits for an event is looked at only when a poller has seen one. */
+static bool poll_device(void)
+{
+    if (!waiting) {
+        return false;
+    }
+    moved |= store_watch_fired("vbd");
+    return moved || ring_front_arm(&ring);
+}
+
+static struct poller poller = {.poll = poll_device};
 
 static int fail(const char *rule)
 {
@@ -94,15 +108,18 @@ static int await_response(const struct blk_request *request)
     struct blk_response response;
     int got;
     while ((got = ring_front_take(&ring, &response, sizeof(response))) == 0) {
-        if (store_watch_fired("vbd")) {
+        if (moved) {
+            moved = false;
             int again = follow_backend();
             if (again != 0) {
                 return again;
             }
         }
-        if (!ring_front_arm(&ring)) {
+        waiting = true;
+        if (!poll_device()) {
             thread_wait_event(TIME_NEVER);
         }
+        waiting = false;
     }
     if (got < 0) {
         return fail(ring.broken);
@@ -285,6 +302,7 @@ struct blkdev *blkdev_open(void)
         return NULL;
     }
     handle = (uint16_t)store_read_number(bus.path, "virtual-device", 0);
+    poller_add(&poller);
     if (!allocate()) {
         libos_log("disk: no memory or grants");
         return NULL;

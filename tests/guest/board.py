@@ -64,6 +64,7 @@ class Domain:
         self.image = image or os.path.join(IMAGES, name)
         self.bootargs, self.enhanced, self.vpl011, self.extra = bootargs, enhanced, vpl011, extra
         self.ramdisk = ramdisk
+        self.share_module = False  # its image lies where the guest before it has its own
 
     @classmethod
     def parse(cls, text):
@@ -107,8 +108,11 @@ def hypervisor_path(name):
     return name
 
 
-def command(on, board, domains, directory, xen_args="", plugin=None):
-    """The QEMU command line that boots `domains` on hypervisor `on`; writes the tree it needs."""
+def command(on, board, domains, directory, xen_args="", plugin=None, edit=None):
+    """The QEMU command line that boots `domains` on hypervisor `on`; writes the tree it needs.
+
+    `edit` may change the tree's source.
+    """
     words = [QEMU] + board.arguments()
     if plugin:
         words += ["-plugin", plugin]
@@ -116,12 +120,14 @@ def command(on, board, domains, directory, xen_args="", plugin=None):
         return words + ["-kernel", domains[0].image, "-append", domains[0].bootargs]
     nodes, files, address = "", [], MODULE_BASE
     for index, domain in enumerate(domains, 1):
-        text, more, address = domain.node(index, address)
+        text, more, after = domain.node(index, address)
         nodes += text
-        files += more
+        files += [file for file in more if file not in files]
+        address = address if domain.share_module else after
     source = board.tree(directory) + (
         "/ { chosen { #address-cells = <2>; #size-cells = <2>; "
         f"xen,xen-bootargs = \"console=dtuart bootscrub=0 {xen_args}\";\n{nodes}}}; }};\n")
+    source = edit(source) if edit else source
     blob = os.path.join(directory, "tree.dtb")
     subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", blob], check=True,
                    input=source.encode())

@@ -8,13 +8,20 @@ $(foreach s,$(GUEST_SOURCES),$(eval $(call guest,$(basename $(notdir $s)),$s)))
 guests: $(GUESTS)
 ALL += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/restarts.py;
+TEST_SUITES += $(PYTHON) tests/guest/callfuzz.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 10000000 --life 100000 --timeout 3000;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 2000000 --guests 1 --timeout 3000;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
+TEST_SUITES += $(PYTHON) tests/guest/below.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --cpu max --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --conform --cpu max;
 
 # The same guests on stock Xen, for comparison: not a test of ours.
 .PHONY: guests-on-xen

@@ -78,7 +78,7 @@ def conform(on, options):
 
 # Each hostile guest, how it is started, and the results it owes.
 HOSTILE = ("sweep:bootargs=part=%d", "classes", "gicfuzz", "calls", "hyperfuzz", "storm",
-           "tables", "aborts", "aarch32", "hunger", "race:vcpus=2")
+           "tables", "aborts", "aarch32", "hunger", "abuse", "race:vcpus=2")
 FAIR_SHARE = 950  # thousandths of the one CPU, less 5 %, to be shared by all vCPUs equally
 
 

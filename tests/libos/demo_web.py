@@ -5,63 +5,27 @@ The files of the demo are used as they are; only the host's port is a free one.
 """
 import hashlib
 import os
-import re
 import subprocess
 import sys
-import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tests/lib"),
-                os.path.join(ROOT, "tools/app")]
+sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tools/app")]
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 import dom0
-from child import dies_with_parent
+import ours
 
 DEMO = os.path.join(ROOT, "demo/web")
-SECONDS = 400  # of wall time, on a loaded machine; 25 on an idle one
 
 
-class Demo:
-    """The demo running, its console as text."""
-
-    def __init__(self, seconds=SECONDS):
-        self.port = dom0.free_port()
-        self.text = ""
-        self.changed = threading.Condition()
-        with open(os.path.join(DEMO, "qemu"), encoding="utf-8") as file:
-            options = file.read().replace("@PORT@", str(self.port)).split()
-        files = sorted(os.path.join(DEMO, f) for f in os.listdir(DEMO) if f.endswith(".cfg"))
-        self.process = subprocess.Popen(
-            ["timeout", "-s", "KILL", str(seconds), "build/host/bulkhead", "run", "--quiet"]
-            + files + ["--"] + options, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=dies_with_parent)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while chunk := os.read(self.process.stdout.fileno(), 65536):
-            if os.environ.get("LIBOS_CONSOLE"):
-                sys.stderr.write(chunk.decode("utf-8", "replace"))
-            with self.changed:
-                self.text += chunk.decode("utf-8", "replace").replace("\r", "")
-                self.changed.notify_all()
-        with self.changed:
-            self.process = None
-            self.changed.notify_all()
-
-    def expect(self, pattern):
-        """Wait until the console shows it; False if the board ends first."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.process is None or re.search(pattern, self.text))
-            return re.search(pattern, self.text)
-
-    def stop(self):
-        """End the board."""
-        process = self.process
-        if process:
-            process.kill()
-            process.wait()
+def start():
+    """The demo's board and its port."""
+    port = dom0.free_port()
+    with open(os.path.join(DEMO, "qemu"), encoding="utf-8") as file:
+        options = file.read().replace("@PORT@", str(port)).split()
+    files = sorted(os.path.join(DEMO, f) for f in os.listdir(DEMO) if f.endswith(".cfg"))
+    return ours.Machine(files, options), port
 
 
 def curl(*words):
@@ -89,11 +53,11 @@ def main():
         print(f"{'ok' if passed else 'not ok'} {number} - demo web: {what}", flush=True)
 
     print("1..3", flush=True)
-    demo = Demo()
+    demo, port = start()
     try:
         report(1, demo.expect(r"sealed: \d+ pages of code") and demo.expect("listening on"),
                "the unikernel is sealed and listens, in 1 MiB")
-        url = f"http://127.0.0.1:{demo.port}/"
+        url = f"http://127.0.0.1:{port}/"
         files = os.path.join(ROOT, "apps/web/files")
         report(2, same(os.path.join(files, "index.html"), url),
                "curl gets the index page through Linux's netback")

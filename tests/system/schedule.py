@@ -106,20 +106,21 @@ def deadlines(tap, board):
     found = board.expect("home", r"Avg: *(\d+) Max: *(\d+)", 60)
     ran, waited = after[0] - before[0], after[1] - before[1]
     note = f"latency {found[1]} us on average, {found[2]} at most; ran {ran} ms, waited {waited} ms"
-    # 400 wake-ups; what is left to wait for is the neighbour's way out of EL2.
-    wrong = note if waited > 100 or int(found[1]) > 5000 else None
+    # 400 wake-ups. The emulator's own pauses eat of the budget, so it is a large one; a hog that had its
+    # whole slice each time would make this 1.6 s and more.
+    wrong = note if waited > 200 or int(found[1]) > 5000 else None
     tap.result("schedule: a real-time guest beside hackbench is never made to wait", wrong, note=note)
 
 
 def budget(tap, board):
-    """It computes without end: it gets its 5 ms of 10, no more, and the neighbour the rest."""
+    """It computes without end: it gets its 8 ms of 10, no more, and the neighbour the rest."""
     busy(board, "home")
     before = {name: times_ms(board, name) for name in ("home", "work")}
     board.drain(SECONDS)
     home, work = (times_ms(board, name)[0] - before[name][0] for name in ("home", "work"))
     note = f"{home} ms for the real-time guest, {work} ms for its neighbour"
     share = home / (home + work)
-    wrong = None if abs(share - 0.5) <= 0.5 * TOLERANCE else note
+    wrong = None if abs(share - 0.8) <= 0.8 * TOLERANCE else note
     tap.result("schedule: a real-time budget is kept, by both sides", wrong, note=note)
 
 
@@ -156,7 +157,7 @@ def dedicated(tap, board):
 
 def reservations(tap, hypervisor):
     """Real time on one CPU beside a hog, and a guest that has the other CPU."""
-    guests = [Guest("home", sched="rt", budget=5000, period=10000,
+    guests = [Guest("home", sched="rt", budget=8000, period=10000,
                     programs=("rt-tests:cyclictest",)),
               Guest("work", programs=("rt-tests:hackbench",)), Guest("car", sched="dedicated")]
     with Board("realtime", guests, cpus=2, hypervisor=hypervisor) as board:

@@ -12,6 +12,7 @@
 #include <fake.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
+#include <hyp/evtchn.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/irq.h>
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xen/errno.h>
+#include <xen/xen.h>
 
 #define MS 1000000ull
 
@@ -174,6 +176,18 @@ static struct sched_params last_params;
 static bool powered, power_reset;
 static jmp_buf power_jump;
 static unsigned launched, paused, rebooted, destroyed;
+
+static unsigned debugged; /* vCPUs that got VIRQ_DEBUG */
+
+void evtchn_virq(struct vcpu *v, unsigned virq)
+{
+    debugged += virq == VIRQ_DEBUG;
+}
+
+struct xen_links xen_links(struct domain *d)
+{
+    return (struct xen_links){d->id + 10u, d->id, 300, 4000};
+}
 
 int config_all(const struct domain_config **out)
 {
@@ -662,6 +676,9 @@ static void test_orders(void **state)
     type("break work\r");
     SHOWN("Sent. In Linux the next key is the SysRq command: console work, then h shows them.");
     assert_int_equal(guest[2].breaks, 1);
+    type("debug work\r");
+    SHOWN("Sent to the vCPUs of work that listen.");
+    assert_int_equal(debugged, 2);
 }
 
 static void test_mistyped(void **state)
@@ -766,12 +783,14 @@ static void test_machine(void **state)
     configs[1].rights = "control *\0inspect home";
     configs[1].rights_len = sizeof("control *\0inspect home");
     assert_int_equal(rights_grant(work), 0);
-    static const char *const lines[] = {"memory\r", "cpus\r", "irqs\r", "version\r", "rights\r"};
+    static const char *const lines[] = {"memory\r", "links\r",   "cpus\r",
+                                        "irqs\r",   "version\r", "rights\r"};
     for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
         type(lines[i]);
     }
     SHOWN("1048576 KiB of memory; 524288 free");
     SHOWN("  work");
+    SHOWN("      12          2              300                   4000  work");
     SHOWN("CPU  MPIDR     RUNS               BUSY s  WAITING  AT HOME  SWITCHES  INTERRUPTS");
     SHOWN("  0  0         home.1 ");
     SHOWN("  1  1         idle ");
@@ -912,7 +931,8 @@ static void test_help(void **state)
                                         "irqs",           "log",
                                         "quiet [on|off]", "uptime",
                                         "version",        "restart now",
-                                        "poweroff now",   "help"};
+                                        "poweroff now",   "help",
+                                        "debug NAME",     "links"};
 
     to_hypervisor();
     type("help\r");

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "xen-world.h"
+#include <hyp/config.h>
+#include <hyp/rights.h>
 #include <string.h>
 #include <xen/sysctl.h>
 #include <xen/sched.h>
@@ -485,6 +487,24 @@ static void watchdogs_bite(void **state)
                      -XEN_EINVAL);
 }
 
+/* Each reason arrives; what was told before by shutdown_code is what counts. */
+static void every_reason_arrives(void **state)
+{
+    for (uint32_t reason = 0; reason <= SHUTDOWN_MAX; reason++) {
+        struct sched_shutdown s = {reason};
+        sched_op_stop(world[1]);
+        assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &s, sizeof(s), 0),
+                         0);
+        assert_int_equal(fake_calls.reason, reason);
+    }
+    struct sched_shutdown code = {SHUTDOWN_crash}, s = {SHUTDOWN_poweroff};
+    sched_op_stop(world[1]);
+    assert_int_equal(
+        call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown_code, &code, sizeof(code), 0), 0);
+    assert_int_equal(call_with(1, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &s, sizeof(s), 0), 0);
+    assert_int_equal(fake_calls.reason, SHUTDOWN_crash);
+}
+
 /* --- Console --- */
 
 static void the_ring_is_the_console(void **state)
@@ -527,6 +547,51 @@ static void console_io_writes(void **state)
                      -XEN_EFAULT);
     assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1, SCRATCH_ADDRESS), 0);
     assert_int_equal(call(1, __HYPERVISOR_console_io, 7, 1, 0), -XEN_ENOSYS);
+}
+
+/* Who has the right `console` and listens gets its keys by the call; who has one of the two does not. */
+static void console_io_reads(void **state)
+{
+    static const char rights[] = "inspect *\0console";
+    struct domain_config *c = (struct domain_config *)world[1]->config;
+    struct evtchn_bind_virq virq = {.virq = VIRQ_CONSOLE};
+    assert_int_equal(EVENT(1, bind_virq, &virq), 0);
+    assert_int_equal(xen_console_input(world[1], "no", 2), 0);
+    c->rights = rights;
+    c->rights_len = sizeof(rights);
+    assert_int_equal(rights_grant(world[1]), 0);
+    assert_true(xen_console_used(world[1]));
+    assert_int_equal(xen_console_input(world[1], "hello", 5), 5);
+    assert_true(evtchn_is_pending(world[1], virq.port));
+    char many[100] = {0};
+    assert_int_equal(xen_console_input(world[1], many, sizeof(many)), 64 - 5); /* the rest waits */
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 3, SCRATCH_ADDRESS), 3);
+    assert_memory_equal(guest(1, WORLD_SCRATCH), "hel", 3);
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1000, SCRATCH_ADDRESS), 61);
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1000, SCRATCH_ADDRESS), 0);
+    assert_int_equal(xen_console_input(world[1], "x", 1), 1);
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1, HOLE_ADDRESS),
+                     -XEN_EFAULT);
+    assert_int_equal(call(1, __HYPERVISOR_console_io, CONSOLEIO_read, 1u << 31, SCRATCH_ADDRESS),
+                     -XEN_EINVAL);
+    struct evtchn_close close = {virq.port};
+    assert_int_equal(EVENT(1, close, &close), 0);
+    assert_false(xen_console_used(world[1])); /* nobody listens: keys are the PV console's again */
+    c->rights = NULL;
+    c->rights_len = 0;
+}
+
+/* Seconds and nanoseconds of the guest's system time 0, under an even version. */
+static void the_wall_clock_is_told(void **state)
+{
+    const struct shared_info *s = world[1]->xen->shared;
+    uint32_t version = s->wc_version;
+    xen_set_wall_clock((1ull << 32) + 7, 250);
+    assert_int_equal(s->wc_version & 1, 0);
+    assert_int_not_equal(s->wc_version, version);
+    uint64_t at_start = ((uint64_t)s->wc_sec_hi << 32 | s->wc_sec) * 1000000000 + s->wc_nsec;
+    assert_int_equal(at_start + xen_system_time_ns(world[1]),
+                     ((1ull << 32) + 7) * 1000000000 + 250);
 }
 
 /* --- Memory --- */
@@ -643,8 +708,11 @@ int main(void)
         T(parameters_are_told_and_not_taken),
         T(polling_sees_what_is_there_and_sleeps_otherwise),
         T(watchdogs_bite),
+        T(every_reason_arrives),
         T(the_ring_is_the_console),
         T(console_io_writes),
+        T(console_io_reads),
+        T(the_wall_clock_is_told),
         T(memory_goes_and_comes),
         T(large_extents_are_done_in_pieces),
         T(shared_info_goes_over_memory),

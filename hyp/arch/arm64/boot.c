@@ -14,7 +14,9 @@
 #include <hyp/gic.h>
 #include <hyp/log.h>
 #include <hyp/random.h>
+#include <hyp/rtc.h>
 #include <hyp/tree.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 
 #define MEMORY_RANGES 32
@@ -102,6 +104,18 @@ static __init void seed_random(const struct tree *t)
     random_mix(&now, sizeof(now));
 }
 
+/* Domains without a clock of their own take the date from their shared page. */
+static __init void set_clock(const struct tree *t)
+{
+    uint64_t seconds;
+
+    if (rtc_read(t, &seconds) == 0) {
+        xen_set_wall_clock(seconds, 0);
+    } else {
+        log_line("No real-time clock: domains begin in 1970.");
+    }
+}
+
 static __init void start_domains(const struct tree *t)
 {
     const struct domain_config *config;
@@ -152,6 +166,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     }
     const struct tree *t = &board_tree;
     console_early_init(t);
+    log_line("Bulkhead " BULKHEAD_VERSION " for arm64.");
     if (state == TREE_DAMAGED) {
         log_warn("The board's tree is cut off, damaged or nested deeper than %d levels near %s; "
                  "what follows there is not used.",
@@ -189,6 +204,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         log_line("%u of %u CPUs run.", online, cpu_count);
     }
     seed_random(t);
+    set_clock(t);
     start_domains(t);
     console_ready();
     call_on_stack(boot_finish, c->stack_top);

@@ -28,5 +28,5 @@ void arch_vcpu_fix_translation(struct vcpu *v)
 
 void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool aarch32)
 {
-    v->arch = (struct arch_vcpu){.pc = pc.v, .x = {args[0], args[1], args[2]}};
+    v->arch = (struct arch_vcpu){.pc = pc.v, .x = {args[0], args[1], args[2]}, .aarch32 = aarch32};
 }

@@ -14,6 +14,8 @@
 
 #include <hyp/types.h>
 
+#define BULKHEAD_VERSION "0.1"
+
 struct domain;
 struct tree;
 

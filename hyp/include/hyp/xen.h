@@ -30,6 +30,14 @@ void xen_domain_destroy(struct domain *d);
 /* A domain went down or is gone: VIRQ_DOM_EXC for those who have the right to know. No lock is held. */
 void xen_tell_domain_exception(void);
 
+/* What ties a domain to others, counted for the console. */
+struct xen_links {
+    uint32_t channels, interdomain; /* event channels that are not free; those bound to a domain */
+    uint32_t grants_used;           /* its grants that somebody uses now, each mapping counted */
+    uint32_t grants_mapped;         /* grants of others that it has mapped */
+};
+struct xen_links xen_links(struct domain *d);
+
 /* Where the grant table goes in a guest's address space, for its /hypervisor node. */
 void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes);
 

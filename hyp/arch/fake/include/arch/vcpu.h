@@ -9,6 +9,7 @@ struct arch_vcpu {
     uint64_t x[31];
     uint64_t pc;
     bool translation_fixed;
+    bool aarch32;
 };
 static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
 {

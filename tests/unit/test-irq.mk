@@ -1,0 +1,2 @@
+UNIT_TESTS += irq
+UNIT_SRCS_irq := hyp/core/irq.c

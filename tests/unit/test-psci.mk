@@ -1,0 +1,2 @@
+UNIT_TESTS += psci
+UNIT_SRCS_psci := hyp/core/psci.c
