@@ -129,14 +129,15 @@ class Numbers:
         found = board.expect(None, r"(\d+) the hypervisor's, and", 30)
         self.hyp = int(found[1])
         self.has, self.spent, self.links = {}, {}, {}
-        for _ in board.guests:
-            found = board.expect(None, r"^ +(\d+) +\d+ +(\d+) +\d+  (\S+)$", 30)
+        # Whole names only: what has come of a line so far is looked at as well.
+        names = "|".join(guest.name for guest in board.guests)
+        while "witness" not in self.has:
+            found = board.expect(None, rf"^ +(\d+) +\d+ +(\d+) +\d+  ({names})$", 30)
             self.has[found[3]], self.spent[found[3]] = int(found[1]), int(found[2])
-            if found[3] == "witness":
-                break
         board.send(None, "links\n")
+        board.expect(None, "CHANNELS  TO OTHERS", 30)
         while "witness" not in self.links:
-            found = board.expect(None, r"^ +(\d+) +(\d+) +(\d+) +(\d+)  (\S+)$", 30)
+            found = board.expect(None, rf"^ +(\d+) +(\d+) +(\d+) +(\d+)  ({names})$", 30)
             self.links[found[5]] = tuple(int(found[i]) for i in range(1, 5))
 
     def ownerless(self):
