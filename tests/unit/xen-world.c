@@ -153,7 +153,8 @@ int64_t call(unsigned id, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2
         }
         world_restarts++;
         if (turn % 1000 == 999) {
-            world_console_length = 0; /* who waits for a full console waits for a person's terminal */
+            world_console_length =
+                0; /* who waits for a full console waits for a person's terminal */
         }
     }
 }
