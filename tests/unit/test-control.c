@@ -151,6 +151,7 @@ static void begin_with(const char *rights, size_t length)
 {
     fake_boot(2, 64ull << 20);
     cpu_count = 2;
+    assert_int_equal(domains_init(), 0);
     frame_stats(&at_start);
     restarts = lines = 0;
     for (unsigned i = 0; i < COUNT; i++) {
