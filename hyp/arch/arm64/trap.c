@@ -194,10 +194,13 @@ static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
     }
 }
 
-/* Over an instruction of AArch64 code: four bytes, no IT state. */
-static inline void skip64(uint64_t esr)
+/*
+ * Over the instruction. `special` says which bits of the PSTATE ask for more than moving the PC by four:
+ * a step that is pending; and, where the code may be AArch32, its IT state and length.
+ */
+static inline void skip(uint64_t esr, uint64_t special)
 {
-    if (unlikely(sysreg_read(spsr_el2) & SPSR_SS)) {
+    if (unlikely(sysreg_read(spsr_el2) & special)) {
         skip_instruction(esr);
     } else {
         sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
@@ -207,11 +210,7 @@ static inline void skip64(uint64_t esr)
 static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 {
     if (likely(outcome == TRAP_SKIP)) {
-        if (unlikely(sysreg_read(spsr_el2) & SPSR_AARCH32)) {
-            skip_instruction(esr);
-        } else {
-            skip64(esr);
-        }
+        skip(esr, SPSR_SS | SPSR_AARCH32);
     } else if (outcome != TRAP_DONE) {
         inject(v, esr, outcome);
     }
@@ -228,7 +227,7 @@ static __attribute__((noinline)) void any_data_abort(struct vcpu *v, uint64_t es
 void trap_data_abort(struct vcpu *v, uint64_t esr)
 {
     if (likely(prints(v, esr))) {
-        skip64(esr);
+        skip(esr, SPSR_SS);
     } else {
         any_data_abort(v, esr);
     }
@@ -237,7 +236,7 @@ void trap_data_abort(struct vcpu *v, uint64_t esr)
 void trap_sysreg(struct vcpu *v, uint64_t esr)
 {
     if (likely(sysreg_trap(v, esr))) {
-        skip64(esr);
+        skip(esr, SPSR_SS);
     } else {
         inject_undefined(v);
     }
