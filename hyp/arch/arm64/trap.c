@@ -194,7 +194,10 @@ static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
     }
 }
 
-/* Over the instruction: four bytes, unless the guest's state is among `special`. */
+/*
+ * Over the instruction. `special` says which bits of the PSTATE ask for more than moving the PC by four:
+ * a step that is pending; and, where the code may be AArch32, its IT state and length.
+ */
 static inline void skip(uint64_t esr, uint64_t special)
 {
     if (unlikely(sysreg_read(spsr_el2) & special)) {
@@ -230,7 +233,7 @@ static __attribute__((noinline)) void any_data_abort(struct vcpu *v, uint64_t es
 void trap_data_abort(struct vcpu *v, uint64_t esr)
 {
     if (likely(prints(v, esr))) {
-        skip64(esr);
+        skip(esr, SPSR_SS);
     } else {
         any_data_abort(v, esr);
     }
@@ -239,7 +242,7 @@ void trap_data_abort(struct vcpu *v, uint64_t esr)
 void trap_sysreg(struct vcpu *v, uint64_t esr)
 {
     if (likely(sysreg_trap(v, esr))) {
-        skip64(esr);
+        skip(esr, SPSR_SS);
     } else {
         inject_undefined(v);
     }
