@@ -41,6 +41,7 @@ class Form:
     """A domain of the tree, with the one kernel that all share."""
 
     kernel = os.path.join(guests.IMAGES, "shape")
+    share_module = False  # as guests.Domain's; node() says itself where the one kernel lies
 
     def __init__(self, name, properties, cells):
         self.name, self.properties, self.cells = name, properties, cells

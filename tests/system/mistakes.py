@@ -60,6 +60,8 @@ MODULE_MISTAKES = {
 class Node:
     """A xen,domain node with a mistake, in the place of a guests.Domain."""
 
+    share_module = False  # as guests.Domain's
+
     def __init__(self, name, properties, modules):
         self.name, self.properties, self.modules = name, properties, modules
 
