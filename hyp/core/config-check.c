@@ -124,10 +124,10 @@ static bool check_kernel(struct reader *r, struct domain_config *d)
         !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 2 * d->tree.size_bytes,
                      d->ramdisk.size_bytes, &layout)) {
         return config_mistake(r, d, "memory",
-                              "of %lu MiB is too little: the kernel needs %lu MiB, the "
-                              "ramdisk %lu MiB",
-                              d->memory_bytes / MIB, d->image.total_bytes / MIB + 1,
-                              d->ramdisk.size_bytes / MIB);
+                              "of %lu KiB is too little: the kernel needs %lu KiB, the "
+                              "ramdisk %lu KiB",
+                              d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
+                              d->ramdisk.size_bytes / 1024);
     }
     return true;
 }

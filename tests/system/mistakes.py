@@ -29,7 +29,7 @@ KERNEL_ITSELF = "/* the good domain's module */"
 MISTAKES = {
     "no-memory": ("cpus = <1>;", "memory is missing"),
     "too-much": ("memory = <0 8388608>; cpus = <1>;", "memory is 8192 MiB, but"),
-    "tiny": ("memory = <0 1024>; cpus = <1>;", "memory of 1 MiB is too little"),
+    "tiny": ("memory = <0 64>; cpus = <1>;", "memory of 64 KiB is too little"),
     "no-cpus": ("memory = <0 65536>;", "cpus must be one cell"),
     "many-cpus": ("memory = <0 65536>; cpus = <1000>;", "cpus must be one cell"),
     "unknown": (GOOD + "bulkhead,colour = <1>;", "bulkhead,colour is not a property"),

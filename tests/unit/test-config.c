@@ -253,7 +253,7 @@ static const struct mistake {
     {"memory = <0 131072>;", "memory = <0 1 2>;", "memory must be two cells"},
     {"memory = <0 131072>;", "memory = <0x80000000 0>;", "memory is 9223372036854775808 KiB"},
     {"memory = <0 131072>;", "memory = <0 2097152>;", "memory is 2048 MiB, but"},
-    {"memory = <0 131072>;", "memory = <0 1024>;", "memory of 1 MiB is too little"},
+    {"memory = <0 131072>;", "memory = <0 1024>;", "memory of 1024 KiB is too little"},
     {"cpus = <2>;", "", "cpus must be one cell: 1 to 64"},
     {"cpus = <2>;", "cpus = <0>;", "cpus must be one cell"},
     {"cpus = <2>;", "cpus = <65>;", "cpus must be one cell"},
