@@ -64,6 +64,13 @@ check-stack: $(B)/$(ARCH)/bulkhead.elf
 	    { echo 'check-stack: STACK_SIZE is not what mk/check.mk has' >&2; exit 1; }
 	$(Q)$(PYTHON) mk/stack.py --quiet $< $(STACK_BYTES)
 
+# gcc's and clang's analysers, clang-tidy, cppcheck (mk/static.py): minutes, so not part of what
+# each landing waits for; `make check-all` and `make nightly` run it.
+.PHONY: check-static check-all
+check-static: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
+	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC) $(LIBFDT_FLAGS)' $(CHECK_SRCS)
+check-all: check check-static
+
 CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
@@ -75,8 +82,11 @@ report: setup-check
 	    printf '%8d  %s\n' "$$(cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' $$part \
 	        | awk -F, '$$2 == "SUM" { print $$5 }')" $$part; \
 	done
-	@echo '== image'
+	@echo '== image, and its map'
 	@$(CROSS)size $(B)/$(ARCH)/bulkhead.elf
+	@$(CROSS)size -A -d $(B)/$(ARCH)/bulkhead.elf | awk '$$3 > 0 { printf "%8d  %-12s at %x\n", $$2, $$1, $$3 }'
+	@echo '== what policy and devices ask of the machine (undefined symbols of pure objects)'
+	@$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o | grep '^arch_' | sort -u | fmt -w 110
 	@echo '== largest functions (bytes)'
 	@$(TNM) -S --size-sort -t d $(B)/$(ARCH)/bulkhead.elf | awk 'tolower($$3) == "t" { print $$2 + 0, $$4 }' | tail -10
 	@echo '== largest files (lines)'

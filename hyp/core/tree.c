@@ -249,7 +249,7 @@ tree_node tree_find(const struct tree *t, const char *path, size_t length)
     tree_node aliases = find_path(t, "/aliases", 8);
     struct tree_property p = {0};
 
-    length = strnlen(path, length);
+    length = length != 0 ? strnlen(path, length) : 0;
     if (length != 0 && *path == '/') {
         return find_path(t, path, length);
     }

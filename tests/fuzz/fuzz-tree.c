@@ -76,11 +76,16 @@ static void give_back(const struct domain_config *list, int count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static unsigned runs;
+    static struct frame_stats at_boot;
+    struct frame_stats now = {0};
     const struct domain_config *list;
 
-    if (runs++ % 256 == 0) {
-        host_boot(4, 3); /* static memory that was accepted stays with its domain */
+    if (at_boot.total != 0) {
+        frame_stats(&now);
+    }
+    if (now.total != at_boot.total || now.total == 0) {
+        host_boot(4, 3); /* static memory that was accepted stays with its domain: a new board */
+        frame_stats(&at_boot);
     }
     if (size < sizeof(struct fdt_header)) {
         return 0;

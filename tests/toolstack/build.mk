@@ -1,3 +1,12 @@
-# Debian's xl in a control domain, beside stock Xen: minutes, so nightly.
+# Debian's xl in a control domain, beside stock Xen: the core for every change, all of it nightly.
+#
+#   make bench-toolstack    EL2 instructions of xl create, a disk's request and a packet, beside stock Xen
+
+TEST_SUITES += $(PYTHON) tests/toolstack/transcript.py --script short;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py;
+NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py --script virsh;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/many.py;
+
+.PHONY: bench-toolstack
+bench-toolstack: $(B)/host/bulkhead $(B)/arm64/bulkhead $(B)/host/count.so
+	$(Q)$(PYTHON) tests/toolstack/cost.py

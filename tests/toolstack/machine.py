@@ -77,7 +77,7 @@ class Machine:
 
     @staticmethod
     def _devices(forwards, disks):
-        """QEMU's network card and disks, on the first buses in this order."""
+        """QEMU's network card and disks, each on a bus whose registers have a page for themselves."""
         rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-{address}:{port}"
                         for host, address, port in forwards)
         words = ["-global", "virtio-mmio.force-legacy=false", "-netdev", f"user,id=n0{rules}",
@@ -85,7 +85,7 @@ class Machine:
         for number, (serial, path) in enumerate(disks, 1):
             words += ["-drive", f"file={path},if=none,id={serial},format=raw,cache=writeback",
                       "-device", f"virtio-blk-device,drive={serial},serial={serial},"
-                      f"bus=virtio-mmio-bus.{number}"]
+                      f"bus=virtio-mmio-bus.{8 * number}"]
         return words
 
     def command_line(self):
@@ -123,7 +123,7 @@ class Machine:
         """Bulkhead with a domain that holds the rights, by the host tool."""
         path = os.path.join(self.folder.name, "control.cfg")
         quoted = ", ".join(f'"{right}"' for right in self.rights)
-        assigned = ", ".join(f'"/virtio_mmio@{0xa000000 + 0x200 * i:x}"'
+        assigned = ", ".join(f'"/virtio_mmio@{0xa000000 + 0x1000 * i:x}"'
                              for i in range(self.devices))
         with open(path, "w", encoding="utf-8") as file:
             file.write(f'name = "control"\nmemory = {self.control_memory}\nvcpus = {self.cpus}\n'

@@ -21,7 +21,7 @@ import control
 def free_kib(machine):
     """Free memory in KiB, from the hypervisor's own console; the keyboard goes back to the domain."""
     step = "\x01\x01" * 3 if machine.is_xen else "\x14"
-    moved = r"Serial input to (\w+)" if machine.is_xen else r"--- (\S+|the hypervisor).* has keyboard"
+    moved = r"Serial input to (\w+)" if machine.is_xen else r"--- (the hypervisor|\S+).* has keyboard"
     for _ in range(8):
         machine.send(step)
         if machine.wait(moved, 30)[1] in ("Xen", "the hypervisor"):
