@@ -193,14 +193,13 @@ def setup_image(on):
 def setup_memory(on):
     """Memory that is neither free nor a guest's, from the hypervisor's own console."""
     import heap
-    free = [heap.free_kib(on, count) for count in (1, 2)]
-    if None in free:
+    answers = [heap.free_kib(on, count) for count in (1, 2)]
+    if None in answers:
         return {}
-    domain = free[0] - free[1] - heap.GUEST_KIB
-    own = heap.MACHINE_KIB - free[0] - heap.GUEST_KIB - domain
-    stage2 = heap.STAGE2_KIB
-    return {"own-memory": {"value": own},
-            "domain-overhead": {"value": domain - (stage2 if on != "xen" else 0)}}
+    (one, _), (two, stage2) = answers
+    domain = one - two - heap.GUEST_KIB
+    return {"own-memory": {"value": heap.MACHINE_KIB - one - heap.GUEST_KIB - domain},
+            "domain-overhead": {"value": domain - stage2}}
 
 
 def setup_density(on):

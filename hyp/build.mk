@@ -12,12 +12,14 @@ HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -
 # take thousands of times a second are built fast.
 HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tree*.c hyp/core/command*.c \
               hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
-              $(addprefix hyp/core/,build.c domain.c fmt.c frame-boot.c image.c log.c panic.c \
-              passthrough.c random.c sched-config.c tree-board.c version-op.c xen-domain.c) \
-              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c mmu.c smp.c) hyp/drivers/pl011.c hyp/drivers/pl031.c lib/text.c)
+              $(addprefix hyp/core/,build.c domain.c domctl.c fmt.c frame-boot.c image.c log.c panic.c \
+              p2m-teardown.c passthrough.c random.c rights.c sched-config.c seal.c sysctl.c tree-board.c \
+              vcpu-op.c version-op.c xen-domain.c) \
+              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c inject.c mmu.c smp.c spsr32.c) \
+              hyp/vdev/vgic-domain.c $(wildcard hyp/drivers/pl*.c) lib/text.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
-              -fno-strict-aliasing -fno-omit-frame-pointer -mgeneral-regs-only -mstrict-align \
+              -fno-strict-aliasing -fomit-frame-pointer -mgeneral-regs-only -mstrict-align \
               -march=armv8-a -mno-outline-atomics -ffunction-sections -Wframe-larger-than=1024 $(WARN)
 ifeq ($(DEBUG),1)
 HYP_CFLAGS += -DCONFIG_DEBUG=1

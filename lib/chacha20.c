@@ -6,7 +6,7 @@ static inline uint32_t rotate(uint32_t v, unsigned by)
     return v << by | v >> (32 - by);
 }
 
-static inline void quarter(uint32_t s[16], unsigned a, unsigned b, unsigned c, unsigned d)
+static void quarter(uint32_t s[16], unsigned a, unsigned b, unsigned c, unsigned d)
 {
     s[a] += s[b];
     s[d] = rotate(s[d] ^ s[a], 16);
@@ -31,14 +31,11 @@ void chacha20_block(const uint32_t key[8], uint64_t counter, uint32_t out[16])
         out[i] = in[i];
     }
     for (unsigned round = 0; round < 10; round++) {
-        quarter(out, 0, 4, 8, 12);
-        quarter(out, 1, 5, 9, 13);
-        quarter(out, 2, 6, 10, 14);
-        quarter(out, 3, 7, 11, 15);
-        quarter(out, 0, 5, 10, 15);
-        quarter(out, 1, 6, 11, 12);
-        quarter(out, 2, 7, 8, 13);
-        quarter(out, 3, 4, 9, 14);
+        for (unsigned i = 0; i < 8; i++) { /* four columns, then four diagonals */
+            unsigned shift = i / 4;
+            quarter(out, i % 4, 4 + (i + shift) % 4, 8 + (i + 2 * shift) % 4,
+                    12 + (i + 3 * shift) % 4);
+        }
     }
     for (unsigned i = 0; i < 16; i++) {
         out[i] += in[i];

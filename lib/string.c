@@ -1,7 +1,7 @@
 /*
  * memory and string functions for code without a C library.
  *
- * Memory is moved in 64-bit words, eight to a round, which the compiler pairs
+ * Memory is moved in 64-bit words, eight or sixteen to a round, which the compiler pairs
  * into LDP/STP: no FP registers (a guest's are in them), and no access that
  * is not aligned (the code also runs with alignment checking on). Two areas
  * that are not aligned to each other are copied by bytes: only text does that
@@ -34,6 +34,13 @@ static size_t head_bytes(const void *at, size_t size)
     return head < size ? head : size;
 }
 
+/* Loads before stores, so that the compiler pairs them. */
+#define MOVE4(at)                                                          \
+    do {                                                                   \
+        word a = f[at], b = f[(at) + 1], c = f[(at) + 2], d = f[(at) + 3]; \
+        t[at] = a, t[(at) + 1] = b, t[(at) + 2] = c, t[(at) + 3] = d;      \
+    } while (0)
+
 static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
 {
     if (aligned_alike(to, from)) {
@@ -42,11 +49,16 @@ static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
         }
         word *t = (word *)(void *)to;
         const word *f = (const word *)(const void *)from;
-        for (; size >= ROUND * WORD; size -= ROUND * WORD, t += ROUND, f += ROUND) {
-            word a = f[0], b = f[1], c = f[2], d = f[3];
-            word e = f[4], g = f[5], h = f[6], i = f[7];
-            t[0] = a, t[1] = b, t[2] = c, t[3] = d;
-            t[4] = e, t[5] = g, t[6] = h, t[7] = i;
+        for (; size >= 2 * ROUND * WORD; size -= 2 * ROUND * WORD, t += 2 * ROUND, f += 2 * ROUND) {
+            MOVE4(0);
+            MOVE4(4);
+            MOVE4(8);
+            MOVE4(12);
+        }
+        if (size >= ROUND * WORD) {
+            MOVE4(0);
+            MOVE4(4);
+            size -= ROUND * WORD, t += ROUND, f += ROUND;
         }
         for (; size >= WORD; size -= WORD) {
             *t++ = *f++;
@@ -199,34 +211,6 @@ char *strchr(const char *s, int c)
 {
     for (;; s++) {
         if (*s == (char)c) {
-            return (char *)(uintptr_t)s;
-        }
-        if (!*s) {
-            return NULL;
-        }
-    }
-}
-
-char *strrchr(const char *s, int c)
-{
-    const char *last = NULL;
-
-    for (;; s++) {
-        if (*s == (char)c) {
-            last = s;
-        }
-        if (!*s) {
-            return (char *)(uintptr_t)last;
-        }
-    }
-}
-
-char *strstr(const char *s, const char *what)
-{
-    size_t n = strlen(what);
-
-    for (;; s++) {
-        if (strncmp(s, what, n) == 0) {
             return (char *)(uintptr_t)s;
         }
         if (!*s) {

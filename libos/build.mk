@@ -5,7 +5,7 @@ LIBOS_B     = $(B)/arm64/libos
 LIBOS_MUSL := $(LIBOS_B)/musl
 LIBOS_SRCS := $(sort $(wildcard libos/core/*.c libos/arch/arm64/*.c libos/arch/arm64/*.S \
                 libos/xen/*.c libos/xen/*.S libos/ring/*.c libos/files/*.c))
-LIBOS_OBJS := $(patsubst libos/%,$(LIBOS_B)/%.o,$(LIBOS_SRCS))
+LIBOS_OBJS := $(patsubst libos/%,$(LIBOS_B)/%.o,$(LIBOS_SRCS)) $(LIBOS_B)/lib/chacha20.c.o
 
 # Boot code runs with the MMU off, on device memory: its accesses must be aligned.
 LIBOS_FLAGS_boot.c := -mstrict-align
@@ -16,7 +16,7 @@ LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
-    -Ilibos -Ilibos/include -Iabi -include libos/include/libos/prelude.h -MMD -MP
+    -Ilibos -Ilibos/include -Iabi -Ilib/include -include libos/include/libos/prelude.h -MMD -MP
 LIBOS_GCC_INCLUDE = -isystem $$($(CROSS)gcc -print-file-name=include)
 
 # Debian's musl for arm64, unpacked once in the cache.
@@ -29,6 +29,11 @@ $(LIBOS_B)/%.c.o: libos/%.c libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_FLAGS_$(notdir $<)) $(LIBOS_GCC_INCLUDE) -c $< -o $@
+
+$(LIBOS_B)/lib/%.c.o: lib/%.c libos/build.mk | $(LIBOS_MUSL)
+	$(call say,TCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -c $< -o $@
 
 $(LIBOS_B)/%.S.o: libos/%.S libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TAS,$<)
@@ -170,6 +175,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/libos/images.py;
 NIGHTLY_SUITES += $(PYTHON) tools/app/app.py build -t xen lighttpd >&2 && $(PYTHON) tests/libos/dom0_net.py 100000;
 
 .PHONY: bench-libos
-bench-libos: $(APP_IMAGES)
+bench-libos: $(APP_IMAGES) $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
 	$(Q)$(PYTHON) tests/libos/images.py --sizes
+	$(Q)$(PYTHON) tests/libos/demo_web.py --bench
 BENCHES += bench-libos

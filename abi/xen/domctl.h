@@ -61,6 +61,7 @@ struct xen_arch_domainconfig {
 
 #define XEN_DOMCTL_CDF_hvm (1U << 0)
 #define XEN_DOMCTL_CDF_hap (1U << 1)
+#define XEN_DOMCTL_CDF_oos_off (1U << 3)
 #define XEN_DOMCTL_CDF_xs_domain (1U << 4)
 #define XEN_DOMCTL_CDF_iommu (1U << 5)
 #define XEN_DOMCTL_CDF_vpmu (1U << 7)

@@ -15,7 +15,8 @@ cp "$headers/usr/include/aarch64-linux-gnu/sys/queue.h" include/sys/queue.h
     LIGHTTPD_STATIC=yes CFLAGS="-Os -I$PWD/../include" ./configure \
         --host=aarch64-linux-musl --disable-shared --without-pcre2 --without-zlib \
         --without-bzip2 --disable-lfs --disable-mmap CC_FOR_BUILD=cc
-    for module in access alias indexfile setenv staticfile dirlisting; do
+    # The modules that root/etc/lighttpd.conf names; others (access, alias, setenv, dirlisting ...) go here and there.
+    for module in indexfile staticfile; do
         echo "PLUGIN_INIT(mod_$module)"
     done >src/plugin-static.h
     make -C src versionstamp lighttpd CC_FOR_BUILD=cc

@@ -27,12 +27,13 @@ void cmd_memory(struct run *r)
         say("%lu KiB of memory; %lu free (of these %lu to be scrubbed first), %lu the domains',\n"
             "%lu the hypervisor's, and %lu its frame records.\n",
             kib(s.total), kib(s.free), kib(s.dirty), kib(s.owned), kib(s.hyp), s.table_bytes >> 10);
-        say("       HAS KiB     LIMIT KiB   SPENT ON IT KiB   ALLOWANCE KiB  NAME\n");
+        say("       HAS KiB     LIMIT KiB   SPENT ON IT KiB   OF IT STAGE 2   ALLOWANCE KiB  "
+            "NAME\n");
     }
     if (d) {
-        say("%14lu%14lu%18lu%16lu  %s\n", kib(frame_owned_count(d->id)), kib(d->max_frames),
-            kib(__atomic_load_n(&d->hyp_frames, __ATOMIC_RELAXED)), kib(d->hyp_frames_max),
-            d->name);
+        say("%14lu%14lu%18lu%16lu%16lu  %s\n", kib(frame_owned_count(d->id)), kib(d->max_frames),
+            kib(__atomic_load_n(&d->hyp_frames, __ATOMIC_RELAXED)), kib(d->p2m.table_frames),
+            kib(d->hyp_frames_max), d->name);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <hyp/arch.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
+#include <hyp/rights.h>
 #include <hyp/uart.h>
 #include <lib/string.h>
 #include <xen/guest-layout.h>
@@ -206,12 +207,35 @@ static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *h
     return true;
 }
 
+/* A device that somebody may hand on is there, and nobody else's. */
+static bool check_device_right(struct reader *r, const struct domain_config *d, const char *path)
+{
+    tree_node node = tree_find(r->tree, path, SIZE_MAX);
+    mpa_t base;
+    uint64_t size;
+    if (node.at == NULL) {
+        return config_mistake(r, d, "bulkhead,rights",
+                              "names device \"%s\", and the board's tree has no such node", path);
+    }
+    for (unsigned i = 0; tree_reg(r->tree, node, i, &base, &size) == 0; i++) {
+        if (!claim(r, d, "bulkhead,rights", base.v, size, false)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A right's targets are names of domains that exist. Their order in the tree does not matter. */
 static bool check_rights(struct reader *r, const struct domain_config *d)
 {
     for (size_t at = 0; at < d->rights_len; at += strlen(d->rights + at) + 1) {
         const char *word = strchr(d->rights + at, ' ');
-        while (word != NULL) {
+        enum right right =
+            rights_named(d->rights + at, word != NULL ? (size_t)(word - d->rights) - at : 0);
+        if (right == RIGHT_DEVICE && !check_device_right(r, d, word + 1)) {
+            return false;
+        }
+        while (word != NULL && right != RIGHT_DEVICE && right != RIGHT_IRQ) {
             const char *end = strchr(++word, ' ');
             size_t n = end != NULL ? (size_t)(end - word) : strlen(word);
             unsigned i = 0;

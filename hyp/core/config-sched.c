@@ -141,11 +141,11 @@ bool config_check_cpus(struct reader *r, struct domain_config *d)
         }
     }
     for (unsigned n = 0; d->sched.class == SCHED_REALTIME && n < cpu_count; n++) {
-        if (reserved(r, d, n) > 1024) {
+        if (reserved(r, d, n) > 1024 * SCHED_REALTIME_PERCENT / 100) {
             return config_mistake(r, d, "bulkhead,budget-us",
-                                  "asks CPU %u for more than it has, together "
+                                  "asks CPU %u for more than it has (%u %%), together "
                                   "with other domains; lower it or pin elsewhere",
-                                  n);
+                                  n, SCHED_REALTIME_PERCENT);
         }
     }
     return true;

@@ -38,7 +38,7 @@ struct console {
 
 /* console-edit.c: the line editor of the hypervisor's console. */
 #define EDIT_LINE_MAX 120u
-#define EDIT_HISTORY 16u
+#define EDIT_HISTORY 8u
 
 struct editor {
     char line[EDIT_LINE_MAX];

@@ -29,15 +29,21 @@
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
-static struct domain *domains[MAX_DOMAINS]; /* [domains_lock] by number */
-static uint32_t domains_end;                /* [domains_lock] no number from here on is taken */
+static struct domain **domains; /* [domains_lock] by number: MAX_DOMAINS of them */
+static uint32_t domains_end;    /* [domains_lock] no number from here on is taken */
+
+int domains_init(void)
+{
+    domains = frame_alloc_hyp(NULL, frame_order(MAX_DOMAINS * sizeof(struct domain *)));
+    return domains ? 0 : -XEN_ENOMEM;
+}
 
 struct domain *domain_get(domid_t id)
 {
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    if (id < MAX_DOMAINS && domains[id]) {
+    if (id < domains_end && domains[id]) {
         d = domains[id];
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
@@ -111,6 +117,14 @@ static void vcpus_free(struct domain *d)
     }
 }
 
+/* One that was made at run time is its domain's. */
+static void config_free(const struct domain_config *config)
+{
+    if (config->made) {
+        frame_free_hyp(NULL, (void *)(uintptr_t)config, 0);
+    }
+}
+
 /* The last reference: nobody can find it, nothing of it runs, it owns no memory. */
 static void domain_free(struct domain *d)
 {
@@ -122,6 +136,7 @@ static void domain_free(struct domain *d)
     console_domain_destroy(d);
     vcpus_free(d);
     rights_destroy(d);
+    config_free(d->config);
     p2m_destroy(d);
     if (d->hyp_frames != 0) {
         log_warn("%s: %llu frames of the hypervisor's were not given back.", d->name,
@@ -178,6 +193,7 @@ static int vcpu_create(struct domain *d, uint32_t id)
     }
     v->domain = d;
     v->id = id;
+    v->soft_affinity = ~0ull;
     sched_vcpu_init(v);
     vtimer_vcpu_init(v);
     d->vcpu[id] = v;
@@ -217,6 +233,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     int error;
 
     if (!d) {
+        config_free(config);
         return -XEN_ENOMEM;
     }
     d->id = config->id;
@@ -244,7 +261,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     if (!error) {
         error = devices_create(d, config);
     }
-    if (!error) {
+    if (!error && !config->made) { /* its console is the tools' business */
         error = console_domain_create(d);
     }
     if (!error) {
@@ -301,6 +318,64 @@ int domain_launch(const struct domain_config *config)
         worker_set(d, 0);
     }
     return error;
+}
+
+/* A number that is neither configured nor in use, as far from the last one as can be. */
+static domid_t choose_number(void)
+{
+    static uint32_t last; /* [domains_lock] */
+    const struct domain_config *all;
+    int count = config_all(&all);
+    uint32_t first = 1, id;
+
+    for (int i = 0; i < count; i++) {
+        first = all[i].id >= first ? all[i].id + 1u : first;
+    }
+    lock(&domains_lock);
+    id = last + 1 < first ? first : last + 1;
+    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || domains[id]); n++) {
+        id = id + 1 < MAX_DOMAINS ? id + 1 : first;
+    }
+    last = id;
+    unlock(&domains_lock);
+    return (domid_t)id;
+}
+
+int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
+                struct domain **out)
+{
+    static_assert(sizeof(struct domain_config) <= FRAME_SIZE, "a configuration made is one page");
+    struct domain_config *config = frame_alloc_hyp(NULL, 0);
+    struct domain *d;
+
+    if (!config) {
+        return -XEN_ENOMEM;
+    }
+    *config = *like;
+    config->made = true;
+    config->id = wanted ? wanted : choose_number();
+    fmt(config->name, sizeof(config->name), "dom%u", config->id);
+    memcpy(config->node, config->name, sizeof(config->name));
+    int error = domain_create(config, &d); /* on error it has freed the configuration */
+    if (error) {
+        return error;
+    }
+    __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+    d->builder = builder->id;
+    d->vtimer_offset_ticks = arch_counter_ticks();
+    error = domain_pause_counted(d);
+    if (!error) {
+        error = xen_domain_start(d);
+    }
+    if (error) {
+        if (domain_destroy(d)) {
+            log_warn("%s could not be removed.", d->name);
+        }
+        domain_put(d);
+        return error;
+    }
+    *out = d;
+    return 0;
 }
 
 /* Take the domain off its CPUs. d->lock is held and d->state says why. */
@@ -401,6 +476,7 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
 static enum domain_job after_stop(struct domain *d)
 {
     enum domain_job job = JOB_EMPTY;
+    bool ends_host = false;
 
     if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
         remember_crash(d);
@@ -414,8 +490,13 @@ static enum domain_job after_stop(struct domain *d)
     } else if (d->state == DOMAIN_DOWN) {
         log_line("%s %s; its memory is freed.", d->name, reason_name[d->reason]);
         d->state = DOMAIN_DYING;
+        ends_host = d->reason == SHUTDOWN_poweroff && rights_allow(d, RIGHT_SHUTDOWN_HOST, NULL);
     }
     unlock(&d->lock);
+    if (ends_host) { /* as on Xen, where it is dom0's to do */
+        log_warn("%s has the right shutdown-host: the machine is switched off.", d->name);
+        arch_power(false);
+    }
     return job;
 }
 
@@ -424,7 +505,10 @@ static int empty(struct domain *d)
 {
     irq_release_all(d);
     int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
-    return error ? error : p2m_teardown(d);
+    if (!error) {
+        error = p2m_teardown(d);
+    }
+    return error ? error : frame_release_parked(d);
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
@@ -452,10 +536,22 @@ static enum domain_job give_up(struct domain *d)
     return JOB_EMPTY;
 }
 
-/* One bounded step of the domain's job. Runs from the timer interrupt of some CPU. */
-static void worker_fire(struct timer *t, uint64_t now_ticks)
+/* What it was building and has not started dies with its builder's run. */
+static void reclaim(struct domain *builder)
 {
-    struct domain *d = container_of(t, struct domain, worker);
+    if (!rights_allow(builder, RIGHT_BUILD, NULL)) {
+        return;
+    }
+    for (struct domain *d = domain_next(NULL); d; d = domain_next(d)) {
+        if (d->builder == builder->id && d->state == DOMAIN_CREATED && domain_destroy(d) == 0) {
+            log_line("%s was only half built by %s; it is destroyed.", d->name, builder->name);
+        }
+    }
+}
+
+/* One bounded step of the domain's job. */
+static void step(struct domain *d)
+{
     enum domain_job next = d->job;
     int error;
 
@@ -463,6 +559,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     case JOB_STOP:
         if (all_unloaded(d)) {
             next = after_stop(d);
+            reclaim(d);
             xen_tell_domain_exception();
         }
         break;
@@ -494,7 +591,6 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
         CHECK(frame_owned_count(d->id) == 0); /* the number may be somebody else's from here on */
         rights_forget(d);
         table_remove(d);
-        domain_put(d);
         xen_tell_domain_exception();
         return;
     case JOB_NONE:
@@ -504,6 +600,39 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     if (next != JOB_NONE) {
         worker_set(d, WORKER_PAUSE_NS);
     }
+}
+
+/*
+ * Steps are made by one CPU at a time: the worker's timer, or a caller in a hurry. Only the worker
+ * gives the table's reference up, so its timer never fires for a domain that is gone.
+ */
+static void worker_fire(struct timer *t, uint64_t now_ticks)
+{
+    struct domain *d = container_of(t, struct domain, worker);
+
+    if (__atomic_exchange_n(&d->working, true, __ATOMIC_ACQUIRE)) {
+        worker_set(d, WORKER_PAUSE_NS);
+        return;
+    }
+    bool last = d->job == JOB_RELEASE;
+    step(d);
+    __atomic_store_n(&d->working, false, __ATOMIC_RELEASE);
+    if (last) {
+        domain_put(d);
+    }
+}
+
+void domain_hurry(struct domain *d)
+{
+    if (__atomic_exchange_n(&d->working, true, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    if (d->job == JOB_STOP || d->job == JOB_EMPTY) {
+        step(d);
+    } else if (d->job == JOB_RELEASE) {
+        worker_set(d, 0);
+    }
+    __atomic_store_n(&d->working, false, __ATOMIC_RELEASE);
 }
 
 static int require_alive(struct domain *d) REQUIRES(&d->lock)
@@ -534,6 +663,35 @@ int domain_unpause(struct domain *d)
     int error = d->paused_by_console ? 0 : -XEN_EINVAL;
     if (!error) {
         d->paused_by_console = false;
+        for (uint32_t i = 0; i < d->vcpu_count; i++) {
+            sched_unpause(d->vcpu[i]);
+        }
+    }
+    unlock(&d->lock);
+    return error;
+}
+
+int domain_pause_counted(struct domain *d)
+{
+    lock(&d->lock);
+    int error = d->state == DOMAIN_DYING ? -XEN_EINVAL : d->pauses == 255 ? -XEN_EOVERFLOW : 0;
+    if (!error && d->pauses++ == 0) {
+        for (uint32_t i = 0; i < d->vcpu_count; i++) {
+            sched_pause(d->vcpu[i]);
+        }
+    }
+    unlock(&d->lock);
+    return error;
+}
+
+int domain_unpause_counted(struct domain *d)
+{
+    lock(&d->lock);
+    int error = d->state == DOMAIN_DYING || d->pauses == 0 ? -XEN_EINVAL : 0;
+    if (!error && --d->pauses == 0) {
+        if (d->state == DOMAIN_CREATED && d->config->made) {
+            d->state = DOMAIN_RUNNING;
+        }
         for (uint32_t i = 0; i < d->vcpu_count; i++) {
             sched_unpause(d->vcpu[i]);
         }

@@ -7,6 +7,7 @@
 #include "control-internal.h"
 
 #include <hyp/arch.h>
+#include <lib/string.h>
 
 int64_t domctl(struct vcpu *v, uint64_t *arg);
 
@@ -42,18 +43,22 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
     flags |= d->state == DOMAIN_DOWN
                  ? XEN_DOMINF_shutdown | (uint32_t)d->reason << XEN_DOMINF_shutdownshift
                  : 0;
-    flags |= d->paused_by_console || d->state == DOMAIN_CREATED ? XEN_DOMINF_paused : 0;
+    bool paused = d->paused_by_console || d->pauses != 0 || d->state == DOMAIN_CREATED;
+    flags |= paused ? XEN_DOMINF_paused : 0;
     unlock(&d->lock);
-    *info =
-        (struct xen_domctl_getdomaininfo){.domain = d->id,
-                                          .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
-                                          .tot_pages = frame_owned_count(d->id),
-                                          .max_pages = d->max_frames,
-                                          .shared_info_frame = ~0ull,
-                                          .cpu_time = ticks_to_ns(ticks),
-                                          .nr_online_vcpus = online,
-                                          .max_vcpu_id = d->vcpu_count - 1u,
-                                          .gpaddr_bits = 40};
+    *info = (struct xen_domctl_getdomaininfo){
+        .domain = d->id,
+        .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
+        .tot_pages = frame_owned_count(d->id),
+        .max_pages = d->max_frames,
+        .shared_info_frame = ~0ull,
+        .cpu_time = ticks_to_ns(ticks),
+        .nr_online_vcpus = online,
+        .max_vcpu_id = d->vcpu_count - 1u,
+        .cpupool = d->sched.cpupool,
+        .gpaddr_bits = 40,
+        .arch_config = {.gic_version = (uint8_t)(d->vgic.version - 1)}};
+    memcpy(info->handle, d->handle, sizeof(info->handle));
 }
 
 /* The domain with that number or the next higher one of those that the caller may know. */
@@ -82,21 +87,63 @@ struct domctl_row {
 };
 
 #define LOOK RIGHTS_LOOK
+#define RULE RIGHT_BIT(RIGHT_CONTROL)
+#define MAKE RIGHT_BIT(RIGHT_BUILD)
 #define ROW(op, handler_, rights_, flags_) \
     [XEN_DOMCTL_##op] = {.handler = handler_, .rights = rights_, .flags = flags_, .name = #op}
 
 static const struct domctl_row rows[] = {
+    ROW(createdomain, domctl_create, MAKE, CONTROL_OUT | CONTROL_ALONE),
+    ROW(destroydomain, domctl_destroy, RULE, CONTROL_OTHER | CONTROL_ENDS),
+    ROW(pausedomain, domctl_pause, RULE, CONTROL_OTHER),
+    ROW(unpausedomain, domctl_unpause, RULE, CONTROL_OTHER),
     ROW(getdomaininfo, getdomaininfo, LOOK | RIGHT_BIT(RIGHT_STORE) | RIGHT_BIT(RIGHT_CONSOLE),
         CONTROL_OUT | CONTROL_ALONE),
+    ROW(setvcpuaffinity, domctl_set_affinity, RULE, 0),
+    ROW(max_mem, domctl_max_mem, RULE, 0),
+    ROW(setvcpucontext, domctl_set_context, MAKE, CONTROL_BUILD),
+    ROW(getvcpucontext, domctl_get_context, LOOK, CONTROL_OTHER),
+    ROW(getvcpuinfo, domctl_vcpu_info, LOOK, CONTROL_OUT),
+    ROW(max_vcpus, domctl_max_vcpus, RULE, 0),
+    ROW(scheduler_op, domctl_scheduler, RULE, CONTROL_OUT),
+    ROW(setdomainhandle, domctl_set_handle, RULE, 0),
+    ROW(irq_permission, domctl_irq_permission, RULE, 0),
+    ROW(iomem_permission, domctl_iomem_permission, RULE, 0),
+    ROW(getvcpuaffinity, domctl_get_affinity, LOOK, 0),
+    ROW(set_address_size, domctl_set_width, MAKE, CONTROL_BUILD),
+    ROW(get_address_size, domctl_get_width, LOOK, CONTROL_OUT),
+    ROW(assign_device, domctl_assign_device, RULE, 0),
+    ROW(bind_pt_irq, domctl_bind_irq, MAKE, 0),
+    ROW(memory_mapping, domctl_memory_mapping, MAKE, 0),
+    ROW(test_assign_device, domctl_assign_device, RULE, 0),
+    ROW(deassign_device, domctl_assign_device, RULE, 0),
+    ROW(setnodeaffinity, domctl_set_nodes, RULE, 0),
+    ROW(getnodeaffinity, domctl_get_nodes, LOOK, 0),
+    ROW(cacheflush, domctl_cacheflush, MAKE, 0),
+    ROW(get_paging_mempool_size, domctl_get_pool, LOOK, CONTROL_OUT),
+    ROW(set_paging_mempool_size, domctl_set_pool, RULE, 0),
 };
 
+/* With the right over the target, and with its lock if that is to stay half built meanwhile. */
 static int64_t run(struct domctl_call *c, const struct domctl_row *row)
+    NO_LOCK_ANALYSIS("only some rows lock")
 {
-    int64_t error = rights_require(c->v->domain, row->rights, c->d, row->name);
-    if (error == 0 && (row->flags & CONTROL_OTHER) != 0 && c->d == c->v->domain) {
-        error = -XEN_EINVAL;
+    bool build = (row->flags & CONTROL_BUILD) != 0;
+    int64_t result = rights_require(c->v->domain, row->rights, c->d, row->name);
+    if (result == 0 && (row->flags & CONTROL_OTHER) != 0 && c->d == c->v->domain) {
+        result = -XEN_EINVAL;
     }
-    return error != 0 ? error : row->handler(c);
+    if (result != 0) {
+        return result;
+    }
+    if (build) {
+        lock(&c->d->lock);
+    }
+    result = build && c->d->state != DOMAIN_CREATED ? -XEN_EPERM : row->handler(c);
+    if (build) {
+        unlock(&c->d->lock);
+    }
+    return result;
 }
 
 static const struct domctl_row unknown = {
@@ -127,7 +174,7 @@ int64_t domctl(struct vcpu *v, uint64_t *arg)
     if ((row->flags & CONTROL_ALONE) == 0) {
         c.d = domain_get(c.op.domain == DOMID_SELF ? v->domain->id : c.op.domain);
         if (c.d == NULL) {
-            return -XEN_ESRCH;
+            return (row->flags & CONTROL_ENDS) != 0 && c.progress != 0 ? 0 : -XEN_ESRCH;
         }
     }
     int64_t result = run(&c, row);

@@ -34,25 +34,6 @@ void evtchn_upcall(struct vcpu *v)
     }
 }
 
-/*
- * Pending bit first, then look at the mask: a guest that unmasks clears the
- * mask first and then looks at pending. One of the two sees the other's write.
- */
-static bool two_level_raise(struct domain *d, const struct evtchn *c, uint32_t port)
-{
-    struct shared_info *s = d->xen->shared;
-    if (port >= EVTCHN_2L_NR_CHANNELS || bit_test_and_set(s->evtchn_pending, port)) {
-        return false;
-    }
-    if (!bit_test(s->evtchn_mask, port)) {
-        struct vcpu *v = d->vcpu[__atomic_load_n(&c->vcpu, __ATOMIC_RELAXED)];
-        if (!bit_test_and_set(&v->evtchn->info->evtchn_pending_sel, port / 64)) {
-            evtchn_upcall(v);
-        }
-    }
-    return true;
-}
-
 /* Wake who polls for `port`: it named that one, or several. */
 static void wake_pollers(struct domain *d, uint32_t port)
 {
@@ -67,19 +48,40 @@ static void wake_pollers(struct domain *d, uint32_t port)
     }
 }
 
-void evtchn_raise(struct domain *d, struct evtchn *c, uint32_t port)
+/* Apart, so that an event that was pending anyway saves no registers. `two_level`: its bit is new. */
+static __attribute__((noinline)) void tell(struct domain *d, uint32_t port, bool two_level)
 {
     struct evtchn_domain *e = d->evtchn;
-    bool fresh = false;
-    if (__atomic_load_n(&e->fifo_page, __ATOMIC_RELAXED) == NULL) {
-        fresh = two_level_raise(d, c, port);
+    struct evtchn *c = evtchn_of(e, port);
+    if (two_level && !bit_test(d->xen->shared->evtchn_mask, port)) {
+        struct vcpu *v = d->vcpu[__atomic_load_n(&c->vcpu, __ATOMIC_RELAXED)];
+        if (!bit_test_and_set(&v->evtchn->info->evtchn_pending_sel, port / 64)) {
+            evtchn_upcall(v);
+        }
     }
-    /* Once more: the guest may be changing to FIFO, and have looked at the two-level bit before we set it. */
+    bool fresh = two_level;
     if (__atomic_load_n(&e->fifo_page, __ATOMIC_SEQ_CST) != NULL) {
         fresh |= fifo_raise(d, c, port);
     }
     if (fresh && unlikely(__atomic_load_n(&e->polling, __ATOMIC_SEQ_CST) != 0)) {
         wake_pollers(d, port);
+    }
+}
+
+/*
+ * Pending bit first, then look at the mask: a guest that unmasks clears the
+ * mask first and then looks at pending. One of the two sees the other's write.
+ * The FIFO is looked at once more afterwards: the guest may be changing to it,
+ * and have looked at the two-level bit before we set it.
+ */
+void evtchn_raise(struct domain *d, uint32_t port)
+{
+    struct evtchn_domain *e = d->evtchn;
+    bool fresh = __atomic_load_n(&e->fifo_page, __ATOMIC_RELAXED) == NULL &&
+                 port < EVTCHN_2L_NR_CHANNELS &&
+                 !bit_test_and_set(d->xen->shared->evtchn_pending, port);
+    if (fresh || __atomic_load_n(&e->fifo_page, __ATOMIC_SEQ_CST) != NULL) {
+        tell(d, port, fresh);
     }
 }
 
@@ -119,40 +121,36 @@ static int grow(struct domain *d)
     return 0;
 }
 
-static bool usable(struct domain *d, uint32_t port)
-{
-    struct evtchn_domain *e = d->evtchn;
-    uint32_t limit = e->fifo_page != NULL ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
-    return port < limit && port < e->port_limit && evtchn_of(e, port)->state == EVTCHN_FREE &&
-           !(e->fifo_page != NULL && fifo_busy(d, port));
-}
-
 /* The lowest free port gets `state`, for vCPU 0. Bounded: search_from skips what is known to be taken. */
 static int take_port(struct domain *d, enum evtchn_state state, uint32_t *out)
 {
     struct evtchn_domain *e = d->evtchn;
-    uint32_t first_busy = 0;
-    for (uint32_t port = e->search_from; port < e->port_limit; port++) {
+    bool fifo = e->fifo_page != NULL;
+    uint32_t limit = fifo ? EVTCHN_FIFO_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS, first_busy = 0;
+    limit = limit < e->port_limit ? limit : e->port_limit;
+    for (uint32_t port = e->search_from; port < limit; port++) {
         if (port >= e->port_count) {
             int error = grow(d);
             if (error != 0) {
                 return error;
             }
         }
-        if (usable(d, port)) {
-            struct evtchn *c = evtchn_of(e, port);
-            clear_pending(d, c, port);
-            *c = (struct evtchn){.state = (uint8_t)state,
-                                 .priority = EVTCHN_FIFO_PRIORITY_DEFAULT,
-                                 .fifo_priority = c->fifo_priority,
-                                 .fifo_vcpu = c->fifo_vcpu};
-            e->search_from = first_busy != 0 ? first_busy : port + 1;
-            *out = port;
-            return 0;
+        struct evtchn *c = evtchn_of(e, port);
+        if (c->state != EVTCHN_FREE) {
+            continue;
         }
-        if (first_busy == 0 && evtchn_of(e, port)->state == EVTCHN_FREE) {
-            first_busy = port; /* still linked in a queue of the guest: later */
+        if (fifo && fifo_busy(d, port)) {
+            first_busy = first_busy != 0 ? first_busy : port; /* still linked by the guest: later */
+            continue;
         }
+        clear_pending(d, c, port);
+        *c = (struct evtchn){.state = (uint8_t)state,
+                             .priority = EVTCHN_FIFO_PRIORITY_DEFAULT,
+                             .fifo_priority = c->fifo_priority,
+                             .fifo_vcpu = c->fifo_vcpu};
+        e->search_from = first_busy != 0 ? first_busy : port + 1;
+        *out = port;
+        return 0;
     }
     return -XEN_ENOSPC;
 }
@@ -269,7 +267,8 @@ int evtchn_open_xen(struct domain *d, void (*notify)(struct vcpu *v), evtchn_por
 static int64_t bind_interdomain(struct vcpu *v, struct evtchn_bind_interdomain *op)
 {
     struct domain *d = v->domain;
-    struct domain *remote = domain_get(op->remote_dom == DOMID_SELF ? d->id : op->remote_dom);
+    bool self = op->remote_dom == DOMID_SELF || op->remote_dom == d->id;
+    struct domain *remote = self ? domain_hold(d) : domain_get(op->remote_dom);
     if (remote == NULL) {
         return -XEN_ESRCH;
     }
@@ -293,7 +292,7 @@ static int64_t bind_interdomain(struct vcpu *v, struct evtchn_bind_interdomain *
         theirs->remote = d;
         theirs->remote_port = op->local_port;
         /* What the peer sent before there was anybody to hear it is heard now. */
-        evtchn_raise(d, ours, op->local_port);
+        evtchn_raise(d, op->local_port);
     }
     unlock_both(&d->evtchn->lock, &remote->evtchn->lock);
     domain_put(remote);
@@ -357,10 +356,10 @@ static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port,
 {
     switch (c->state) {
     case EVTCHN_INTERDOMAIN: /* E1: our lock keeps the peer and its channel where they are */
-        evtchn_raise(c->remote, evtchn_of(c->remote->evtchn, c->remote_port), c->remote_port);
+        evtchn_raise(c->remote, c->remote_port);
         return 0;
     case EVTCHN_IPI:
-        evtchn_raise(d, c, port);
+        evtchn_raise(d, port);
         return 0;
     case EVTCHN_XEN:
         *notify = c->notify;
@@ -386,14 +385,13 @@ static int64_t send(struct vcpu *v, uint32_t port)
         return -XEN_EINVAL;
     }
     if (c->state == EVTCHN_IPI) {
-        evtchn_raise(d, c, port);
+        evtchn_raise(d, port);
         return 0;
     }
     if (c->state == EVTCHN_INTERDOMAIN && c->remote == d) {
         uint32_t there = c->remote_port;
-        struct evtchn *peer = evtchn_of(e, there);
-        if (peer != NULL) {
-            evtchn_raise(d, peer, there);
+        if (there < e->port_count) {
+            evtchn_raise(d, there);
         }
         return 0;
     }
@@ -594,7 +592,7 @@ static int64_t dispatch(struct vcpu *v, uint32_t cmd, union evtchn_argument *a)
 /* Not inlined: a send must not save the registers that this needs. */
 static __attribute__((noinline)) int64_t slow_op(struct vcpu *v, uint32_t cmd, uint64_t at)
 {
-    union evtchn_argument a;
+    union evtchn_argument a NOT_ZEROED; /* what is copied in is all that is looked at */
     if (cmd >= ARRAY_LEN(shapes) || shapes[cmd].size == 0) {
         return -XEN_ENOSYS;
     }
@@ -613,7 +611,7 @@ int64_t evtchn_op(struct vcpu *v, uint64_t *arg)
 {
     uint32_t cmd = (uint32_t)arg[0];
     if (likely(cmd == EVTCHNOP_send)) { /* the one that must be quick */
-        uint32_t port;
+        uint32_t port NOT_ZEROED;
         return guest_va_read32(v, &port, arg[1]) != 0 ? -XEN_EFAULT : send(v, port);
     }
     return slow_op(v, cmd, arg[1]);
@@ -629,7 +627,7 @@ static void raise_virq(struct domain *d, struct vcpu *v, unsigned virq)
     lock(&d->evtchn->lock);
     uint32_t port = v->evtchn->virq_port[virq];
     if (port != 0) {
-        evtchn_raise(d, evtchn_of(d->evtchn, port), port);
+        evtchn_raise(d, port);
     }
     unlock(&d->evtchn->lock);
 }
@@ -654,7 +652,7 @@ void evtchn_notify(struct domain *d, evtchn_port_t port)
     lock(&d->evtchn->lock);
     struct evtchn *c = evtchn_of(d->evtchn, port);
     if (c != NULL && c->state == EVTCHN_XEN) {
-        evtchn_raise(d, c, port);
+        evtchn_raise(d, port);
     }
     unlock(&d->evtchn->lock);
 }

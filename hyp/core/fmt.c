@@ -11,7 +11,7 @@ struct spec {
     bool left, zero, alternate;
     int width;
     int precision; /* -1: none; of %s the most characters, of numbers the least digits */
-    int longs;     /* 0: int, 1: long or size_t, 2: long long */
+    int longs;     /* 0: int, else long, size_t or long long, which are all 64 bits */
 };
 
 static void put(struct out *o, char c)
@@ -47,7 +47,7 @@ static void put_text(struct out *o, const struct spec *s, const char *text)
 }
 
 static void put_number(struct out *o, const struct spec *s, uint64_t v, bool negative,
-                       unsigned base, char ten)
+                       unsigned base)
 {
     char digits[24];
     int count = 0;
@@ -56,7 +56,7 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, bool neg
 
     do {
         unsigned d = (unsigned)(v % base);
-        digits[count++] = (char)(d < 10 ? '0' + d : ten + d - 10);
+        digits[count++] = (char)(d < 10 ? '0' + d : 'a' + d - 10);
         v /= base;
     } while (v);
 
@@ -118,47 +118,31 @@ static const char *parse_spec(const char *f, struct spec *s, va_list *args)
     return f;
 }
 
+/* The next argument, as wide as the format says. */
 static uint64_t unsigned_argument(const struct spec *s, va_list *args)
 {
-    return s->longs == 0   ? va_arg(*args, unsigned)
-           : s->longs == 1 ? va_arg(*args, unsigned long)
-                           : va_arg(*args, unsigned long long);
+    return s->longs == 0 ? va_arg(*args, unsigned) : va_arg(*args, uint64_t);
 }
 
 static int64_t signed_argument(const struct spec *s, va_list *args)
 {
-    return s->longs == 0   ? va_arg(*args, int)
-           : s->longs == 1 ? va_arg(*args, long)
-                           : va_arg(*args, long long);
+    return s->longs == 0 ? va_arg(*args, int) : va_arg(*args, int64_t);
 }
 
 static void convert(struct out *o, char conversion, const struct spec *s, va_list *args)
 {
-    struct spec pointer = {.alternate = true, .precision = -1, .width = s->width, .left = s->left};
     int64_t v;
 
     switch (conversion) {
     case 'd':
-    case 'i':
         v = signed_argument(s, args);
-        put_number(o, s, v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0, 10, 'a');
+        put_number(o, s, v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0, 10);
         break;
     case 'u':
-        put_number(o, s, unsigned_argument(s, args), false, 10, 'a');
+        put_number(o, s, unsigned_argument(s, args), false, 10);
         break;
     case 'x':
-        put_number(o, s, unsigned_argument(s, args), false, 16, 'a');
-        break;
-    case 'X':
-        put_number(o, s, unsigned_argument(s, args), false, 16, 'A');
-        break;
-    case 'p':
-        put_number(o, &pointer, (uintptr_t)va_arg(*args, void *), false, 16, 'a');
-        break;
-    case 'c':
-        pad(o, ' ', s->left ? 0 : s->width - 1);
-        put(o, (char)va_arg(*args, int));
-        pad(o, ' ', s->left ? s->width - 1 : 0);
+        put_number(o, s, unsigned_argument(s, args), false, 16);
         break;
     case 's':
         put_text(o, s, va_arg(*args, const char *));

@@ -34,13 +34,13 @@
 /* One word, so that a reference is taken by one compare-and-swap that also sees owner and state. */
 union frame_word {
     struct {
-        uint32_t refs;     /* OWNED: F2. Dirty: frames of it that are scrubbed already */
-        uint16_t owner;    /* domid_t */
-        uint8_t state;     /* enum frame_state or FRAME_SPLIT */
-        uint8_t order : 5; /* FREE: of the block it heads */
-        uint8_t dirty : 1; /* to be scrubbed before a guest gets it */
-        uint8_t fixed : 1; /* goes back to FIXED, not FREE */
-        uint8_t spare : 1;
+        uint32_t refs;      /* OWNED: F2. Dirty: frames of it that are scrubbed already */
+        uint16_t owner;     /* domid_t */
+        uint8_t state;      /* enum frame_state or FRAME_SPLIT */
+        uint8_t order : 5;  /* FREE: of the block it heads */
+        uint8_t dirty : 1;  /* to be scrubbed before a guest gets it */
+        uint8_t fixed : 1;  /* goes back to FIXED, not FREE */
+        uint8_t parked : 1; /* OWNED, mapped nowhere: on its owner's list (frame_park()) */
     };
     uint64_t bits;
 };
@@ -48,7 +48,8 @@ union frame_word {
 struct frame {
     union frame_word w;  /* [atomic] when OWNED, else [lock] or its holder's (I3) */
     uint32_t next, prev; /* FREE: [lock] neighbours on the list, as index of their first frame.
-                            HYP: the owner's, frame_words() */
+                            HYP: the owner's, frame_words(). Parked: on its owner's list,
+                            index + 1, 0 at the ends */
 };
 
 struct chunk {
@@ -78,10 +79,14 @@ static inline struct chunk *chunk_of(uint32_t index)
     return &frame_pool.chunks[index >> CHUNK_ORDER];
 }
 
+static inline struct frame *record_in(uint32_t slot, uint32_t index)
+{
+    return &frame_pool.records[(uint64_t)slot << CHUNK_ORDER | (index & (CHUNK_FRAMES - 1))];
+}
+
 static inline struct frame *record_of(uint32_t index)
 {
-    return &frame_pool.records[(uint64_t)chunk_of(index)->slot << CHUNK_ORDER |
-                               (index & (CHUNK_FRAMES - 1))];
+    return record_in(chunk_of(index)->slot, index);
 }
 
 /* The record that speaks for a block of this order. */

@@ -307,18 +307,24 @@ static void split_owned(uint32_t index)
 }
 
 /* The frame's own record, or NULL while its chunk is whole and not OWNED. */
-static struct frame *own_record(mfn_t m, uint32_t *index)
+static inline struct frame *own_record(mfn_t m, uint32_t *index)
 {
-    if (!frame_index(m, index)) {
+    if (unlikely(!frame_index(m, index))) {
         return NULL;
     }
-    uint8_t state = word_load(&chunk_of(*index)->f).state;
-    if (state == FRAME_OWNED) {
+    const struct chunk *c = chunk_of(*index);
+    uint32_t slot = c->slot;
+    uint8_t state = word_load(&c->f).state;
+    if (unlikely(state == FRAME_OWNED)) {
         split_owned(*index);
-        state = word_load(&chunk_of(*index)->f).state;
+        state = word_load(&c->f).state;
     }
-    return state == FRAME_SPLIT ? record_of(*index) : NULL;
+    return likely(state == FRAME_SPLIT) ? record_in(slot, *index) : NULL;
 }
+
+/* A word of an OWNED frame: its references are the lower half, so taking one is adding one. */
+#define OWNED_MASK 0x00ffffff00000000ull
+#define OWNED_BY(owner) ((uint64_t)FRAME_OWNED << 48 | (uint64_t)(owner) << 32)
 
 bool frame_get(mfn_t m, domid_t owner)
 {
@@ -327,9 +333,27 @@ bool frame_get(mfn_t m, domid_t owner)
     if (f == NULL) {
         return false;
     }
-    union frame_word w = word_load(f), more;
+    uint64_t w = __atomic_load_n(&f->w.bits, __ATOMIC_ACQUIRE);
     do {
-        if (w.state != FRAME_OWNED || w.owner != owner || w.refs == ~0u) {
+        if ((w & OWNED_MASK) != OWNED_BY(owner) || (uint32_t)w == ~0u) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&f->w.bits, &w, w + 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return true;
+}
+
+bool frame_get_shared(mfn_t m, domid_t owner)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    union frame_word w, more;
+    if (f == NULL) {
+        return false;
+    }
+    w = word_load(f);
+    do {
+        if (w.state != FRAME_SHARED || w.owner != owner) {
             return false;
         }
         more = w;
@@ -348,19 +372,36 @@ bool frame_is_shared(mfn_t m)
     return w.state == FRAME_OWNED && w.refs > 1;
 }
 
+/* A hypervisor's page that nobody refers to any more. */
+static void hyp_gone(uint32_t index, unsigned order)
+{
+    mark(index, order, (union frame_word){.bits = 0});
+    lock(&pool.lock);
+    block_free(index, order, true, 0);
+    unlock(&pool.lock);
+    __atomic_fetch_sub(&pool.hyp, 1ull << order, __ATOMIC_RELAXED);
+}
+
 /* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's
  * from now on. */
-static void drop(struct frame *f, uint32_t index, domid_t owner, bool disown)
+static __attribute__((noinline)) void drop(struct frame *f, uint32_t index, domid_t owner,
+                                           bool disown)
 {
     union frame_word w = word_load(f), less;
     do {
-        CHECK(w.state == FRAME_OWNED && w.refs != 0);
+        CHECK((w.state == FRAME_OWNED || w.state == FRAME_SHARED) && w.refs != 0);
         CHECK(!disown || w.owner == owner);
         less = w;
         less.refs--;
-        less.state = less.refs != 0 ? FRAME_OWNED : FRAME_NONE;
+        less.state = less.refs != 0 ? w.state : FRAME_NONE;
         less.owner = disown ? DOMID_INVALID : w.owner;
     } while (!swap(f, &w, less));
+    if (w.state == FRAME_SHARED) {
+        if (less.refs == 0) {
+            hyp_gone(index, 0);
+        }
+        return;
+    }
     if (disown || less.refs == 0) {
         count_owned(w.owner, -1);
     }
@@ -376,7 +417,13 @@ void frame_put(mfn_t m)
     uint32_t index;
     struct frame *f = own_record(m, &index);
     CHECK(f != NULL);
-    drop(f, index, 0, false);
+    uint64_t w = __atomic_load_n(&f->w.bits, __ATOMIC_ACQUIRE);
+    /* Not the last one of an OWNED frame, nearly always. */
+    if ((uint8_t)(w >> 48) != FRAME_OWNED || (uint32_t)w <= 1 ||
+        !__atomic_compare_exchange_n(&f->w.bits, &w, w - 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        drop(f, index, 0, false);
+    }
 }
 
 /* A whole chunk at once, if it still is one. */
@@ -413,6 +460,65 @@ unsigned frame_release(mfn_t m, unsigned order, domid_t owner)
         index++;
     }
     return touched;
+}
+
+/* Frames that are their owner's and mapped nowhere. */
+
+void frame_park(struct domain *d, mfn_t m)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    lock(&pool.lock);
+    CHECK(f != NULL && f->w.state == FRAME_OWNED && f->w.owner == d->id && !f->w.parked);
+    f->w.parked = true;
+    f->prev = 0;
+    f->next = d->parked;
+    if (f->next != 0) {
+        record_of(f->next - 1)->prev = index + 1;
+    }
+    d->parked = index + 1;
+    unlock(&pool.lock);
+}
+
+static void unpark(struct domain *d, struct frame *f) REQUIRES(&pool.lock)
+{
+    *(f->prev != 0 ? &record_of(f->prev - 1)->next : &d->parked) = f->next;
+    if (f->next != 0) {
+        record_of(f->next - 1)->prev = f->prev;
+    }
+    f->next = f->prev = 0;
+    f->w.parked = false;
+}
+
+bool frame_unpark(struct domain *d, mfn_t m)
+{
+    uint32_t index;
+    struct frame *f = own_record(m, &index);
+    if (f == NULL) {
+        return false;
+    }
+    lock(&pool.lock);
+    bool ours = f->w.state == FRAME_OWNED && f->w.owner == d->id && f->w.parked;
+    if (ours) {
+        unpark(d, f);
+    }
+    unlock(&pool.lock);
+    return ours;
+}
+
+int frame_release_parked(struct domain *d)
+{
+    for (unsigned budget = 64; d->parked != 0; budget--) {
+        uint32_t index = d->parked - 1;
+        if (budget == 0) {
+            return -XEN_ERESTART;
+        }
+        lock(&pool.lock);
+        unpark(d, record_of(index));
+        unlock(&pool.lock);
+        drop(record_of(index), index, d->id, true);
+    }
+    return 0;
 }
 
 /* The hypervisor's own frames. */
@@ -463,14 +569,19 @@ void frame_free_hyp(struct domain *d, void *va, unsigned order)
     uint32_t index;
     struct frame *f = hyp_record(va, order, &index);
     CHECK(f->w.state == FRAME_HYP && f->w.owner == (d != NULL ? d->id : DOMID_XEN));
-    mark(index, order, (union frame_word){.bits = 0});
-    lock(&pool.lock);
-    block_free(index, order, true, 0);
-    unlock(&pool.lock);
-    __atomic_fetch_sub(&pool.hyp, 1ull << order, __ATOMIC_RELAXED);
+    hyp_gone(index, order);
     if (d != NULL) {
         __atomic_fetch_sub(&d->hyp_frames, 1ull << order, __ATOMIC_RELAXED);
     }
+}
+
+void frame_free_shared(struct domain *d, void *va)
+{
+    uint32_t index;
+    struct frame *f = hyp_record(va, 0, &index);
+    CHECK(f->w.state == FRAME_SHARED);
+    drop(f, index, d->id, true);
+    __atomic_fetch_sub(&d->hyp_frames, 1, __ATOMIC_RELAXED);
 }
 
 void frame_share(void *va)

@@ -1,10 +1,12 @@
 /*
  * Copying by grant reference or by own frame, and cache maintenance of such
- * frames. Nothing is mapped: both ends are held by references for the length
- * of one copy, at most a page.
+ * frames. Nothing is mapped, pinned or referenced: the locks of both ends are
+ * held for the length of one copy, at most a page, and with them the entries'
+ * claims and the frames stay as they are.
  */
 #include <hyp/grant.h>
 
+#include "p2m-internal.h"
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
@@ -13,80 +15,134 @@
 /* Elements per call before the guest may take its interrupts (H1): a page copied is some 1,000 instructions. */
 #define BATCH 16u
 
-/* One end of a copy, held. */
+/* One end of a copy. */
 struct end {
-    struct domain *d; /* counted */
-    struct grant_use use;
+    struct domain *d;
+    const struct gnttab_copy_ptr *ptr;
     bool by_ref, readonly;
 };
 
-static int hold(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref, bool readonly,
-                uint16_t length, struct end *out)
+/* Both grant locks, save that of an end by frame number, then both p2m locks. */
+static void lock_ends(const struct end *a, const struct end *b)
+    NO_LOCK_ANALYSIS("of an end by frame number the grant lock is not taken")
 {
-    domid_t self = v->domain->id;
-    struct domain *d = p->domid == DOMID_SELF ? domain_hold(v->domain) : domain_get(p->domid);
-    if (d == NULL) {
-        return GNTST_bad_domain;
+    const struct end *first = a->by_ref ? a : b, *second = b->by_ref ? b : a;
+    if (first->by_ref) {
+        lock_both(&first->d->grant->lock, &second->d->grant->lock);
     }
-    int status = GNTST_permission_denied; /* by frame number: one's own only */
-    if (by_ref) {
-        status = grant_pin(d, p->u.ref, self, readonly, false, &out->use);
-    } else if (p->domid == DOMID_SELF) {
-        out->use = (struct grant_use){.start = 0, .length = FRAME_SIZE};
-        status = p2m_get_frame(d, gfn(p->u.gmfn), !readonly, &out->use.mfn) == 0 ? GNTST_okay
-                                                                                 : GNTST_bad_page;
+    lock_both(&a->d->p2m.lock, &b->d->p2m.lock);
+}
+
+static void unlock_ends(const struct end *a, const struct end *b) NO_LOCK_ANALYSIS("as lock_ends()")
+{
+    const struct end *first = a->by_ref ? a : b, *second = b->by_ref ? b : a;
+    unlock_both(&a->d->p2m.lock, &b->d->p2m.lock);
+    if (first->by_ref) {
+        unlock_both(&first->d->grant->lock, &second->d->grant->lock);
     }
-    if (status == GNTST_okay && by_ref &&
-        (p->offset < out->use.start || p->offset + length > out->use.start + out->use.length)) {
-        grant_unpin(out->use.table, out->use.ref, readonly, false);
+}
+
+/* Where the bytes are. GNTST_okay: let_go() of it before unlock_ends(). */
+static int find(const struct end *e, domid_t user, uint16_t length, char **at)
+    NO_LOCK_ANALYSIS("lock_ends()")
+{
+    struct grant_table *t = e->by_ref ? e->d->grant->table : NULL;
+    struct grant_named named = {gfn(e->ptr->u.gmfn), 0, FRAME_SIZE};
+    mfn_t found;
+    if (e->by_ref) {
+        int status =
+            t == NULL ? GNTST_bad_domain : grant_claim(t, e->ptr->u.ref, user, e->readonly, &named);
+        if (status != GNTST_okay) {
+            return status;
+        }
+    }
+    int status = GNTST_okay;
+    if (!p2m_ram_at(&e->d->p2m, named.frame, !e->readonly, &found)) {
+        status = GNTST_bad_page;
+    } else if (e->ptr->offset < named.start ||
+               e->ptr->offset + length > named.start + named.length) {
         status = GNTST_general_error; /* beyond the part that a sub-page grant shows */
     }
-    if (status != GNTST_okay) {
-        domain_put(d);
-        return status;
+    if (likely(status == GNTST_okay)) {
+        *at = (char *)mfn_to_va(found) + e->ptr->offset;
+    } else if (e->by_ref) {
+        grant_unclaim(t, e->ptr->u.ref);
     }
-    out->d = d;
-    out->by_ref = by_ref;
-    out->readonly = readonly;
-    return GNTST_okay;
+    return status;
 }
 
 static void let_go(const struct end *e)
 {
     if (e->by_ref) {
-        grant_unpin(e->use.table, e->use.ref, e->readonly, false);
-    } else {
-        frame_put(e->use.mfn);
+        grant_unclaim(e->d->grant->table, e->ptr->u.ref);
     }
-    domain_put(e->d);
+}
+
+static int copy_locked(const struct end *from, const struct end *to, domid_t user, uint16_t length)
+{
+    char *source NOT_ZEROED, *target NOT_ZEROED;
+    int status = find(from, user, length, &source);
+    if (status != GNTST_okay) {
+        return status;
+    }
+    status = find(to, user, length, &target);
+    if (status == GNTST_okay) {
+        memmove(target, source, length); /* the two may be one frame */
+        let_go(to);
+    }
+    let_go(from);
+    return status;
+}
+
+/* Whose frame or grant it is; counted unless it is the caller. */
+static inline __attribute__((always_inline)) int resolve(struct vcpu *v, struct end *e,
+                                                         const struct gnttab_copy_ptr *ptr,
+                                                         bool by_ref, bool readonly)
+{
+    bool self = ptr->domid == DOMID_SELF;
+    e->d = self ? v->domain : domain_get(ptr->domid);
+    e->ptr = ptr;
+    e->by_ref = by_ref;
+    e->readonly = readonly;
+    if (e->d == NULL || (e->by_ref && e->d->grant == NULL)) {
+        return GNTST_bad_domain;
+    }
+    return e->by_ref || self ? GNTST_okay : GNTST_permission_denied; /* by number: one's own only */
+}
+
+static inline void put_end(const struct end *e)
+{
+    if (e->d != NULL && e->ptr->domid != DOMID_SELF) {
+        domain_put(e->d);
+    }
 }
 
 static int copy_one(struct vcpu *v, const struct gnttab_copy *op)
 {
-    struct end from, to;
+    struct end from NOT_ZEROED, to NOT_ZEROED;
     if ((uint32_t)op->source.offset + op->len > FRAME_SIZE ||
         (uint32_t)op->dest.offset + op->len > FRAME_SIZE) {
         return GNTST_bad_copy_arg;
     }
-    int status = hold(v, &op->source, op->flags & GNTCOPY_source_gref, true, op->len, &from);
-    if (status != GNTST_okay) {
-        return status;
-    }
-    status = hold(v, &op->dest, op->flags & GNTCOPY_dest_gref, false, op->len, &to);
+    to.d = NULL;
+    int status = resolve(v, &from, &op->source, op->flags & GNTCOPY_source_gref, true);
     if (status == GNTST_okay) {
-        /* The two may be one frame: memmove. */
-        memmove((char *)mfn_to_va(to.use.mfn) + op->dest.offset,
-                (const char *)mfn_to_va(from.use.mfn) + op->source.offset, op->len);
-        let_go(&to);
+        status = resolve(v, &to, &op->dest, op->flags & GNTCOPY_dest_gref, false);
     }
-    let_go(&from);
+    if (status == GNTST_okay) {
+        lock_ends(&from, &to);
+        status = copy_locked(&from, &to, v->domain->id, op->len);
+        unlock_ends(&from, &to);
+    }
+    put_end(&from);
+    put_end(&to);
     return status;
 }
 
 int64_t grant_copy_op(struct vcpu *v, uint64_t *arg)
 {
     for (unsigned budget = BATCH; arg[2] > 0; budget--) {
-        struct gnttab_copy op;
+        struct gnttab_copy op NOT_ZEROED;
         if (budget == 0) {
             return -XEN_ERESTART;
         }
@@ -135,7 +191,7 @@ static int64_t cache_flush(struct vcpu *v, const struct gnttab_cache_flush *op)
 int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg)
 {
     for (unsigned budget = BATCH; arg[2] > 0; budget--) {
-        struct gnttab_cache_flush op;
+        struct gnttab_cache_flush op NOT_ZEROED;
         if (budget == 0) {
             return -XEN_ERESTART;
         }

@@ -130,54 +130,19 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
         return GNTST_bad_domain;
     }
     struct grant_use use;
-    int status = grant_pin(from, op->ref, d->id, readonly, true, &use);
+    int status = grant_pin(from, op->ref, d->id, readonly, &use);
     if (status != GNTST_okay) {
         return status;
     }
     grant_handle_t handle;
     status = map_pinned(d, op, &use, &handle);
     if (status != GNTST_okay) {
-        grant_unpin(use.table, use.ref, readonly, true);
+        grant_unpin(use.table, use.ref, readonly);
         return status;
     }
     op->handle = handle;
     op->dev_bus_addr = mfn_mpa(use.mfn).v; /* for devices without an IOMMU */
     return GNTST_okay;
-}
-
-/* Elements that are copied in and out at once. */
-#define CHUNK 8u
-
-static unsigned chunk_of(uint64_t left)
-{
-    return left < CHUNK ? (unsigned)left : CHUNK;
-}
-
-int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
-{
-    struct gnttab_map_grant_ref op[CHUNK] NOT_ZEROED;
-    struct domain *last = NULL;
-    int64_t result = 0;
-    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
-        unsigned count = chunk_of(arg[2]);
-        if (done == BATCH) {
-            result = -XEN_ERESTART;
-        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
-            result = -XEN_EFAULT;
-        } else {
-            for (unsigned i = 0; i < count; i++) {
-                op[i].status = (int16_t)map_one(v->domain, &op[i], &last);
-            }
-            /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
-            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
-            arg[1] += count * sizeof(op[0]);
-            arg[2] -= count;
-        }
-    }
-    if (last != NULL) {
-        domain_put(last);
-    }
-    return result;
 }
 
 /* --- Unmap --- */
@@ -220,7 +185,7 @@ static void release(struct domain *d, const struct taken *taken, unsigned count)
     p2m_flush(d);
     for (unsigned i = 0; i < count; i++) {
         struct maptrack *m = taken[i].track;
-        grant_unpin(m->table, m->ref, m->readonly, true);
+        grant_unpin(m->table, m->ref, m->readonly);
     }
     lock(&d->grant->map_lock);
     for (unsigned i = 0; i < count; i++) {
@@ -229,29 +194,75 @@ static void release(struct domain *d, const struct taken *taken, unsigned count)
     unlock(&d->grant->map_lock);
 }
 
+/* --- Batches --- */
+
+/* What a call keeps from element to element. */
+struct batch {
+    struct domain *last; /* counted: who granted the one before */
+    unsigned taken_count;
+    struct taken taken[BATCH];
+};
+
+/* Elements that are copied in and out at once. */
+#define CHUNK 8u
+
+/* Carry out `one` for each element of arg[1], which is `size` long; arg[1] and arg[2] count the progress. */
+static inline int64_t each(struct vcpu *v, uint64_t *arg, void *op, size_t size, struct batch *b,
+                           void (*one)(struct domain *d, void *op, struct batch *b))
+{
+    for (unsigned done = 0; arg[2] > 0; done += CHUNK) {
+        uint64_t count = arg[2] < CHUNK ? arg[2] : CHUNK;
+        if (done == BATCH) {
+            return -XEN_ERESTART;
+        }
+        if (guest_va_read(v, op, arg[1], count * size) != 0) {
+            return -XEN_EFAULT;
+        }
+        for (char *at = op, *end = at + count * size; at < end; at += size) {
+            one(v->domain, at, b);
+        }
+        /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
+        if (guest_va_write(v, arg[1], op, count * size) != 0) {
+            return -XEN_EFAULT;
+        }
+        arg[1] += count * size;
+        arg[2] -= count;
+    }
+    return 0;
+}
+
+static inline void map_element(struct domain *d, void *op, struct batch *b)
+{
+    struct gnttab_map_grant_ref *m = op;
+    m->status = (int16_t)map_one(d, m, &b->last);
+}
+
+static inline void unmap_element(struct domain *d, void *op, struct batch *b)
+{
+    struct gnttab_unmap_grant_ref *u = op;
+    u->status = (int16_t)take_out(d, u, &b->taken[b->taken_count]);
+    b->taken_count += u->status == GNTST_okay;
+}
+
+int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
+{
+    struct gnttab_map_grant_ref op[CHUNK] NOT_ZEROED;
+    struct batch b NOT_ZEROED;
+    b.last = NULL;
+    int64_t result = each(v, arg, op, sizeof(op[0]), &b, map_element);
+    if (b.last != NULL) {
+        domain_put(b.last);
+    }
+    return result;
+}
+
 int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg)
 {
     struct gnttab_unmap_grant_ref op[CHUNK] NOT_ZEROED;
-    struct taken taken[BATCH] NOT_ZEROED;
-    unsigned taken_count = 0;
-    int64_t result = 0;
-    for (unsigned done = 0; arg[2] > 0 && result == 0; done += CHUNK) {
-        unsigned count = chunk_of(arg[2]);
-        if (done == BATCH) {
-            result = -XEN_ERESTART;
-        } else if (guest_va_read(v, op, arg[1], count * sizeof(op[0])) != 0) {
-            result = -XEN_EFAULT;
-        } else {
-            for (unsigned i = 0; i < count; i++) {
-                op[i].status = (int16_t)take_out(v->domain, &op[i], &taken[taken_count]);
-                taken_count += op[i].status == GNTST_okay;
-            }
-            result = guest_va_write(v, arg[1], op, count * sizeof(op[0])) != 0 ? -XEN_EFAULT : 0;
-            arg[1] += count * sizeof(op[0]);
-            arg[2] -= count;
-        }
-    }
-    release(v->domain, taken, taken_count);
+    struct batch b NOT_ZEROED;
+    b.taken_count = 0;
+    int64_t result = each(v, arg, op, sizeof(op[0]), &b, unmap_element);
+    release(v->domain, b.taken, b.taken_count);
     return result;
 }
 

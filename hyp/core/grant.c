@@ -18,24 +18,24 @@
 
 /* --- Entries; all [grant lock] --- */
 
-static uint32_t refs_per_frame(const struct grant_table *t)
+static void count_refs(struct grant_table *t)
 {
-    return t->version == 2 ? GRANT_V2_PER_FRAME : GRANT_V1_PER_FRAME;
+    t->ref_count =
+        t->frame_count * (uint32_t)(t->version == 2 ? GRANT_V2_PER_FRAME : GRANT_V1_PER_FRAME);
 }
 
 /* The active entry of `ref`, made if `make`; NULL: out of range, no memory, or not in use. */
-static struct grant_active *active_of(struct grant_table *t, grant_ref_t ref, bool make)
+static inline struct grant_active *active_of(struct grant_table *t, grant_ref_t ref, bool make)
 {
-    uint32_t count = t->frame_count * refs_per_frame(t);
-    if (ref >= count) {
+    if (unlikely(ref >= t->ref_count)) {
         return NULL;
     }
-    ref = array_index_clamp(ref, count);
+    ref = array_index_clamp(ref, t->ref_count);
     struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
-    if (*page == NULL && make) {
+    if (unlikely(*page == NULL) && make) {
         *page = frame_alloc_hyp(t->owner, 0);
     }
-    return *page != NULL ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
+    return likely(*page != NULL) ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
 static struct grant_entry_v1 *entry_v1(struct grant_table *t, grant_ref_t ref)
@@ -74,18 +74,9 @@ static int permitted(uint32_t head, domid_t user, bool readonly)
  * a revocation. Version 1 has both in one word. Version 2: set the bits first,
  * look again afterwards; the guest clears flags first, looks at bits afterwards.
  */
-static int claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly)
+static int claim_v1(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly)
 {
-    uint16_t bits = GTF_reading | (readonly ? 0 : GTF_writing);
-    if (t->version == 2) {
-        uint32_t *head = (uint32_t *)&entry_v2(t, ref)->hdr;
-        int status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
-        if (status == GNTST_okay) {
-            __atomic_fetch_or(status_of(t, ref), bits, __ATOMIC_SEQ_CST);
-            status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
-        }
-        return status;
-    }
+    uint32_t bits = GTF_reading | (readonly ? 0 : GTF_writing);
     uint32_t *word = (uint32_t *)entry_v1(t, ref);
     uint32_t head = __atomic_load_n(word, __ATOMIC_SEQ_CST);
     for (unsigned turn = 0; turn < 4; turn++) {
@@ -99,96 +90,126 @@ static int claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool read
     return GNTST_general_error; /* the granter keeps changing it */
 }
 
-/* R4: bits of pins that are gone are cleared. */
-static void unclaim(struct grant_table *t, grant_ref_t ref, const struct grant_active *a)
+static int claim_v2(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly)
 {
-    uint16_t keep = (uint16_t) ~((a->writers == 0 ? GTF_writing : 0) |
-                                 (a->writers == 0 && a->readers == 0 ? GTF_reading : 0));
-    if (keep != 0xffff) {
-        __atomic_fetch_and(status_of(t, ref), keep, __ATOMIC_SEQ_CST);
+    uint32_t *head = (uint32_t *)&entry_v2(t, ref)->hdr;
+    int status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
+    if (status == GNTST_okay) {
+        __atomic_fetch_or(status_of(t, ref), GTF_reading | (readonly ? 0 : GTF_writing),
+                          __ATOMIC_SEQ_CST);
+        status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
+    }
+    return status;
+}
+
+/* R4: bits of pins that are gone are cleared. */
+static inline void unclaim(struct grant_table *t, grant_ref_t ref, uint32_t readers,
+                           uint32_t writers)
+{
+    uint16_t drop = (uint16_t)((writers == 0 ? GTF_writing : 0) |
+                               (writers == 0 && readers == 0 ? GTF_reading : 0));
+    if (drop != 0) {
+        __atomic_fetch_and(status_of(t, ref), (uint16_t)~drop, __ATOMIC_SEQ_CST);
     }
 }
 
-/* What frame, and which part of it, the entry names. Read once, after the claim. */
-static gfn_t frame_named(struct grant_table *t, grant_ref_t ref, struct grant_active *a)
+void grant_unclaim(struct grant_table *t, grant_ref_t ref)
 {
-    a->start = 0;
-    a->length = FRAME_SIZE;
-    if (t->version == 1) {
-        return gfn(__atomic_load_n(&entry_v1(t, ref)->frame, __ATOMIC_RELAXED));
+    const struct grant_active *a = active_of(t, ref, false);
+    unclaim(t, ref, a != NULL ? a->readers : 0, a != NULL ? a->writers : 0);
+}
+
+/* What frame, and which part of it, the entry names. Read once, after the claim. */
+static inline struct grant_named named_by(struct grant_table *t, grant_ref_t ref)
+{
+    if (likely(t->version == 1)) {
+        uint32_t frame = __atomic_load_n(&entry_v1(t, ref)->frame, __ATOMIC_RELAXED);
+        return (struct grant_named){gfn(frame), 0, FRAME_SIZE};
     }
     union grant_entry_v2 e;
     memcpy(&e, entry_v2(t, ref), sizeof(e));
     if ((e.hdr.flags & GTF_sub_page) == 0) {
-        return gfn(e.full_page.frame);
+        return (struct grant_named){gfn(e.full_page.frame), 0, FRAME_SIZE};
     }
-    a->start = e.sub_page.page_off;
-    a->length = e.sub_page.length;
-    return gfn(e.sub_page.frame);
+    return (struct grant_named){gfn(e.sub_page.frame), e.sub_page.page_off, e.sub_page.length};
 }
 
-/* First pin: find the frame and hold it. Only the granter's own memory can be granted. */
-static int activate(struct grant_table *t, grant_ref_t ref, struct grant_active *a, domid_t user,
+int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
+                struct grant_named *out)
+{
+    if (ref >= t->ref_count) {
+        return GNTST_bad_gntref;
+    }
+    ref = array_index_clamp(ref, t->ref_count);
+    const struct grant_active *a = active_of(t, ref, false);
+    if (a != NULL && a->readers + a->writers != 0 && a->domid != user) {
+        return GNTST_general_error;
+    }
+    int status =
+        t->version == 1 ? claim_v1(t, ref, user, readonly) : claim_v2(t, ref, user, readonly);
+    if (status == GNTST_okay) {
+        *out = named_by(t, ref);
+        status = (uint32_t)out->start + out->length > FRAME_SIZE ? GNTST_bad_page : GNTST_okay;
+    }
+    if (status != GNTST_okay) {
+        grant_unclaim(t, ref);
+    }
+    return status;
+}
+
+/*
+ * The frame of a pin. The first one finds it and holds it: only the granter's own memory can be
+ * granted. The first that writes looks again: the page must be one that may be written.
+ */
+static int activate(struct grant_table *t, struct grant_active *a, gfn_t at, domid_t user,
                     bool readonly)
 {
+    bool idle = a->readers + a->writers == 0;
     mfn_t m;
-    gfn_t at = frame_named(t, ref, a);
-    if ((uint32_t)a->start + a->length > FRAME_SIZE ||
-        p2m_get_frame(t->owner, at, !readonly, &m) != 0) {
+    if (!idle && (readonly || a->writers != 0)) {
+        return GNTST_okay;
+    }
+    if (p2m_get_frame(t->owner, at, !readonly, &m) != 0) {
         return GNTST_bad_page;
+    }
+    if (!idle) {
+        frame_put(m);
+        return m.v == a->mfn ? GNTST_okay : GNTST_bad_page;
     }
     a->mfn = m.v;
     a->domid = user;
     return GNTST_okay;
 }
 
-/* The first writing pin of an entry that is being read: its page must be one that may be written. */
-static int make_writable(struct grant_table *t, grant_ref_t ref, const struct grant_active *a)
-{
-    struct grant_active now;
-    mfn_t m;
-    if (p2m_get_frame(t->owner, frame_named(t, ref, &now), true, &m) != 0) {
-        return GNTST_bad_page;
-    }
-    frame_put(m);
-    return m.v == a->mfn ? GNTST_okay : GNTST_bad_page;
-}
-
 static int pin_locked(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
-                      bool mapping, struct grant_use *out)
+                      struct grant_use *out)
 {
     struct grant_active *a = active_of(t, ref, true);
+    struct grant_named named;
     if (a == NULL) {
-        return ref < t->frame_count * refs_per_frame(t) ? GNTST_no_space : GNTST_bad_gntref;
+        return ref < t->ref_count ? GNTST_no_space : GNTST_bad_gntref;
     }
-    bool idle = a->readers + a->writers == 0;
-    if (!idle && (a->domid != user || a->readers + a->writers == UINT32_MAX)) {
+    if (a->readers + a->writers == UINT32_MAX) {
         return GNTST_general_error;
     }
-    int status = claim(t, ref, user, readonly);
-    if (status == GNTST_okay && idle) {
-        status = activate(t, ref, a, user, readonly);
-    } else if (status == GNTST_okay && !readonly && a->writers == 0) {
-        status = make_writable(t, ref, a);
-    }
-    if (status == GNTST_okay && mapping && a->length != FRAME_SIZE) {
-        status = GNTST_general_error; /* a stage-2 entry shows whole pages */
-        if (idle) {
-            frame_put(mfn(a->mfn));
-        }
-    }
+    int status = grant_claim(t, ref, user, readonly, &named);
     if (status != GNTST_okay) {
-        unclaim(t, ref, a);
+        return status;
+    }
+    /* A stage-2 entry shows whole pages. */
+    status = named.length != FRAME_SIZE ? GNTST_general_error
+                                        : activate(t, a, named.frame, user, readonly);
+    if (status != GNTST_okay) {
+        grant_unclaim(t, ref);
         return status;
     }
     readonly ? a->readers++ : a->writers++;
     t->pins++;
-    t->mapped += mapping;
-    *out = (struct grant_use){t, ref, mfn(a->mfn), a->start, a->length};
+    *out = (struct grant_use){t, ref, mfn(a->mfn)};
     return GNTST_okay;
 }
 
-int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly, bool mapping,
+int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
               struct grant_use *out)
 {
     struct grant_domain *g = granter->grant;
@@ -198,7 +219,7 @@ int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readon
     }
     lock(&g->lock);
     if (g->table != NULL) {
-        status = pin_locked(g->table, ref, user, readonly, mapping, out);
+        status = pin_locked(g->table, ref, user, readonly, out);
     }
     unlock(&g->lock);
     return status;
@@ -214,17 +235,15 @@ static void table_free(struct grant_table *t)
         }
     }
     for (unsigned i = 0; i < t->frame_count; i++) {
-        frame_unshare(t->frame[i]);
-        frame_free_hyp(d, t->frame[i], 0);
+        frame_free_shared(d, t->frame[i]);
     }
     for (unsigned i = 0; i < t->status_count; i++) {
-        frame_unshare(t->status[i]);
-        frame_free_hyp(d, t->status[i], 0);
+        frame_free_shared(d, t->status[i]);
     }
     frame_free_hyp(d, t, 0);
 }
 
-void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping)
+void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly)
 {
     lock_t *l = &t->owner->grant->lock;
     mfn_t idle = MFN_NONE;
@@ -236,10 +255,9 @@ void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool map
         idle = mfn(a->mfn);
     }
     if (!t->detached) {
-        unclaim(t, ref, a);
+        unclaim(t, ref, a->readers, a->writers);
     }
     t->pins--;
-    t->mapped -= mapping;
     struct domain *owner = t->detached && t->pins == 0 ? t->owner : NULL;
     unlock(l);
     if (idle.v != MFN_NONE.v) {
@@ -281,6 +299,7 @@ static int grow(struct grant_table *t, uint32_t frames)
             return error;
         }
         t->frame_count++;
+        count_refs(t);
     }
     return 0;
 }
@@ -404,6 +423,7 @@ static void convert(struct grant_table *t, uint32_t version)
         memset(t->status[i], 0, FRAME_SIZE);
     }
     t->version = (uint8_t)version;
+    count_refs(t);
     for (unsigned i = 0; i < ARRAY_LEN(keep); i++) {
         if (version == 1) {
             *entry_v1(t, i) = keep[i];
@@ -468,7 +488,7 @@ static int64_t swap_ref(struct vcpu *v, struct gnttab_swap_grant_ref *op)
     struct grant_domain *g = v->domain->grant;
     lock(&g->lock);
     struct grant_table *t = g->table;
-    uint32_t count = t->frame_count * refs_per_frame(t);
+    uint32_t count = t->ref_count;
     if (op->ref_a >= count || op->ref_b >= count) {
         op->status = GNTST_bad_gntref;
     } else if (in_use(t, op->ref_a) || in_use(t, op->ref_b)) {
@@ -531,7 +551,7 @@ static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
     return 0
 
 /* Operations that take one structure, whatever length is said above one. */
-static int64_t single_op(struct vcpu *v, uint64_t *arg)
+static apart int64_t single_op(struct vcpu *v, uint64_t *arg)
 {
     if (arg[2] != 1) {
         return -XEN_EINVAL;
@@ -547,6 +567,18 @@ static int64_t single_op(struct vcpu *v, uint64_t *arg)
         EACH(struct gnttab_get_status_frames, 2, get_status_frames(v, &op));
     default:
         EACH(struct gnttab_get_version, 2, get_version(v, &op));
+    }
+}
+
+static apart int64_t array_op(struct vcpu *v, uint64_t *arg)
+{
+    switch ((uint32_t)arg[0]) {
+    case GNTTABOP_transfer:
+        EACH(struct gnttab_transfer, 64, transfer(v, &op));
+    case GNTTABOP_unmap_and_replace:
+        EACH(struct gnttab_unmap_and_replace, 64, replace(v, &op));
+    default:
+        EACH(struct gnttab_swap_grant_ref, 64, swap_ref(v, &op));
     }
 }
 
@@ -569,11 +601,9 @@ int64_t grant_table_op(struct vcpu *v, uint64_t *arg)
     case GNTTABOP_cache_flush:
         return grant_cache_flush_op(v, arg);
     case GNTTABOP_transfer:
-        EACH(struct gnttab_transfer, 64, transfer(v, &op));
     case GNTTABOP_unmap_and_replace:
-        EACH(struct gnttab_unmap_and_replace, 64, replace(v, &op));
     case GNTTABOP_swap_grant_ref:
-        EACH(struct gnttab_swap_grant_ref, 64, swap_ref(v, &op));
+        return array_op(v, arg);
     case GNTTABOP_setup_table:
     case GNTTABOP_query_size:
     case GNTTABOP_set_version:

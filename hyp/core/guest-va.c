@@ -23,37 +23,43 @@ static inline void copy_words(void *to, const void *from, size_t size)
         t[0] = first;
         t[1] = second;
     }
-    if (size >= sizeof(*t)) {
+    if ((size & 8) != 0) {
         *t++ = *f++;
-        size -= sizeof(*t);
     }
-    for (size_t i = 0; i < size; i++) {
+    if ((size & 4) != 0) {
+        *(uint32_t *)t = *(const uint32_t *)f;
+        t = (uint64_t *)((uint32_t *)t + 1);
+        f = (const uint64_t *)((const uint32_t *)f + 1);
+    }
+    for (size_t i = 0; i < (size & 3); i++) {
         ((uint8_t *)t)[i] = ((const uint8_t *)f)[i];
     }
 }
 
-/* What is RAM stays RAM, so the last frame that was is remembered: arguments lie on one stack. */
+/* What is RAM stays RAM, so frames that were are remembered: arguments lie on a stack and in a structure or two. */
 static inline bool is_ram(struct evtchn_vcpu *x, mfn_t m)
 {
-    if (likely(x->ram_frame == m.v)) {
+    uint64_t *seen = &x->ram_frame[m.v % ARRAY_LEN(x->ram_frame)];
+    if (likely(*seen == m.v)) {
         return true;
     }
     if (!frame_is_ram(m)) {
         return false; /* a device */
     }
-    x->ram_frame = m.v;
+    *seen = m.v;
     return true;
 }
 
 /* Within one page. The bytes stay where they are as long as the p2m lock is held. */
-static inline int copy_part(struct vcpu *v, void *ours, uint64_t va, size_t size, bool write)
+static inline __attribute__((always_inline)) int copy_part(struct vcpu *v, void *ours, uint64_t va,
+                                                           size_t size, bool write)
 {
     lock_t *l = &v->domain->p2m.lock;
     mpa_t at;
     lock(l);
     bool good = arch_guest_va_to_mpa(v, va, write, &at) && is_ram(v->evtchn, mpa_mfn(at));
     if (likely(good)) {
-        void *theirs = (char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK);
+        void *theirs = arch_ram_va(at.v);
         copy_words(write ? theirs : ours, write ? ours : theirs, size);
     }
     unlock(l);
@@ -84,7 +90,7 @@ int guest_va_read32(struct vcpu *v, uint32_t *to, uint64_t va)
     lock(l);
     bool good = arch_guest_va_to_mpa(v, va, false, &at) && is_ram(v->evtchn, mpa_mfn(at));
     if (likely(good)) {
-        *to = *(const uint32_t *)((const char *)mfn_to_va(mpa_mfn(at)) + (at.v & FRAME_MASK));
+        *to = *(const uint32_t *)arch_ram_va(at.v);
     }
     unlock(l);
     return good ? 0 : -XEN_EFAULT;

@@ -23,6 +23,7 @@
 #include <hyp/assert.h>
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
+#include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/lock.h>
 #include <hyp/log.h>
@@ -49,7 +50,7 @@ struct irq_desc {
 };
 
 static lock_t irq_lock = LOCK_INIT(RANK_IRQ);
-static struct irq_desc descs[DESC_COUNT]; /* [irq_lock] */
+static struct irq_desc *descs;            /* [irq_lock] DESC_COUNT of them */
 static uint8_t desc_index[GIC_INTID_MAX]; /* [irq_lock] INTID to descriptor plus one; 0: none */
 
 /* What the bits ask for beyond looking is asked in words that the way out tests anyway. */
@@ -225,6 +226,12 @@ static int enter(uint32_t intid, struct irq_desc *what)
         gic_set_config(intid, what->edge, what->route);
     }
     return error;
+}
+
+int irq_init(void)
+{
+    descs = frame_alloc_hyp(NULL, frame_order(DESC_COUNT * sizeof(*descs)));
+    return descs ? 0 : -XEN_ENOMEM;
 }
 
 int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg)

@@ -60,10 +60,13 @@ static inline void rank_pop(const lock_t *l)
 static inline void take(lock_t *l)
 {
     uint32_t word = __atomic_fetch_add(&l->tickets, TICKET, __ATOMIC_ACQUIRE);
-    uint16_t mine = (uint16_t)(word >> 16);
 
-    for (uint16_t now = (uint16_t)word; unlikely(now != mine);) {
-        now = arch_wait_change(&l->served, now);
+    /* Both halves alike: it is free. Said this way it is one instruction and a branch. */
+    if (unlikely((word ^ (word >> 16 | word << 16)) != 0)) {
+        uint16_t mine = (uint16_t)(word >> 16);
+        for (uint16_t now = (uint16_t)word; now != mine;) {
+            now = arch_wait_change(&l->served, now);
+        }
     }
 }
 

@@ -12,38 +12,41 @@
 #include <hyp/lock.h>
 #include <hyp/timer.h>
 
-#define LOG_RING_SIZE 16384u /* power of two */
+#define EARLY_SIZE 2048u /* power of two, as all sizes of the ring */
 #define LOG_LINE_MAX 240u
 #define DLOG_LINES_PER_SECOND 10u
 
+static char early_ring[EARLY_SIZE];
 static struct {
     lock_t lock;
     uint64_t head, tail;                           /* [lock] */
     void (*sink)(const char *line, size_t length); /* [lock] */
     void (*panic_putc)(char c);                    /* [atomic] set once, by the failing CPU */
-    char ring[LOG_RING_SIZE];                      /* [lock] */
-} ring_log = {.lock = LOCK_INIT(RANK_LOG)};
+    char *ring;                                    /* [lock] */
+    uint32_t size;                                 /* [lock] of the ring */
+} ring_log = {.lock = LOCK_INIT(RANK_LOG), .ring = early_ring, .size = EARLY_SIZE};
 
-static char ring_at(uint64_t position)
+/* Byte `position` ever logged. */
+static char *ring_at(uint64_t position)
 {
-    return ring_log.ring[position % LOG_RING_SIZE];
+    return &ring_log.ring[position & (ring_log.size - 1)];
 }
 
 static void drop_oldest_locked(void)
 {
-    while (ring_at(ring_log.tail++) != '\n') {
+    while (*ring_at(ring_log.tail++) != '\n') {
     }
 }
 
 static void append_locked(const char *line, size_t length)
 {
-    while (ring_log.head + length + 1 - ring_log.tail > LOG_RING_SIZE) {
+    while (ring_log.head + length + 1 - ring_log.tail > ring_log.size) {
         drop_oldest_locked();
     }
     for (size_t i = 0; i < length; i++) {
-        ring_log.ring[ring_log.head++ % LOG_RING_SIZE] = line[i];
+        *ring_at(ring_log.head++) = line[i];
     }
-    ring_log.ring[ring_log.head++ % LOG_RING_SIZE] = '\n';
+    *ring_at(ring_log.head++) = '\n';
 }
 
 static void emit(const char *line, size_t length)
@@ -148,7 +151,7 @@ static bool read_locked(uint64_t *at, char *buf, size_t size)
     if (*at >= ring_log.head) {
         return false;
     }
-    for (char c; (c = ring_at((*at)++)) != '\n';) {
+    for (char c; (c = *ring_at((*at)++)) != '\n';) {
         if (n + 1 < size) {
             buf[n++] = c;
         }
@@ -179,6 +182,17 @@ void log_set_sink(void (*sink)(const char *line, size_t length), bool replay)
         sink(line, n);
     }
     ring_log.sink = sink;
+    unlock(&ring_log.lock);
+}
+
+void log_use_ring(char *ring, uint32_t size)
+{
+    lock(&ring_log.lock);
+    for (uint64_t at = ring_log.tail; at < ring_log.head; at++) {
+        ring[at & (size - 1)] = *ring_at(at);
+    }
+    ring_log.ring = ring;
+    ring_log.size = size;
     unlock(&ring_log.lock);
 }
 

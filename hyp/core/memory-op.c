@@ -10,10 +10,13 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/config.h>
 #include <hyp/grant.h>
+#include <hyp/rights.h>
 #include <xen/memory.h>
 
 #define CMD_BITS 6u /* XENMEM_* in the command word; above it, how many extents are done */
+#define PART_SHIFT 60u
 #define CMD_MASK ((1u << CMD_BITS) - 1)
 #define ORDER_MAX 9u /* Xen's limit for an ordinary domain */
 /* A large extent is made of blocks of at most this order; a block is scrubbed, some 300 instructions per frame. */
@@ -22,13 +25,25 @@
 
 /* --- Putting and taking away --- */
 
+/* Memory of its own that a domain has taken out of its tables. */
+static void give_up(struct domain *d, mfn_t m)
+{
+    if (d->config->direct_map) {
+        frame_park(d, m);
+    } else {
+        frame_put(m);
+    }
+}
+
 int physmap_clear(struct domain *d, gfn_t at)
 {
     struct p2m_entry e;
-    int error = p2m_take(d, at, P2M_TYPES_RAM | 1u << P2M_FOREIGN | 1u << P2M_SHARED, &e);
+    int error = p2m_take(d, at, P2M_TYPES_RAM | P2M_TYPES_FOREIGN | 1u << P2M_SHARED, &e);
     if (error == 0) {
         p2m_flush(d);
-        if (e.type != P2M_SHARED) {
+        if (p2m_is_ram(e.type)) {
+            give_up(d, e.mfn);
+        } else if (e.type != P2M_SHARED) {
             frame_put(e.mfn);
         }
     }
@@ -59,23 +74,33 @@ struct extents {
     uint64_t at; /* guest array of frame numbers */
     uint64_t count, done;
     uint32_t order;
+    uint32_t part; /* blocks of the extent that are done */
 };
 
-/* Where the block work of an extent had stopped, if it is this one. */
-static uint32_t resume(struct vcpu *v, uint64_t key)
+/* Where addresses are the machine's, only what was there before can come back. */
+static int populate_parked(struct domain *d, gfn_t at, unsigned order)
 {
-    struct evtchn_vcpu *x = v->evtchn;
-    if (x->resume_key != key) {
-        x->resume_key = key;
-        x->resume_at = 0;
+    for (uint64_t i = 0; i < 1ull << order; i++) {
+        mfn_t m = mfn(at.v + i);
+        if (!frame_unpark(d, m)) {
+            return -XEN_EINVAL;
+        }
+        int error = p2m_map(d, gfn(at.v + i), m, 1, P2M_RAM);
+        if (error != 0) {
+            frame_park(d, m);
+            return error;
+        }
     }
-    return x->resume_at;
+    return 0;
 }
 
 /* Give one block of `order` at `at`. */
 static int populate_block(struct domain *d, gfn_t at, unsigned order)
 {
     mfn_t m;
+    if (d->config->direct_map) {
+        return populate_parked(d, at, order);
+    }
     int error = frame_alloc_domain(d, order, &m);
     if (error != 0) {
         return error;
@@ -87,39 +112,44 @@ static int populate_block(struct domain *d, gfn_t at, unsigned order)
     return error;
 }
 
-/* Fill an extent block by block; *budget counts frames. -XEN_ERESTART: more to do. */
-static int populate_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
-                           uint32_t *budget)
+/* A large extent in one piece, if there is one; else -XEN_ENOMEM, and block by block. */
+static int populate_whole(struct extents *x, uint64_t first)
 {
-    unsigned block = order < BLOCK_ORDER ? order : BLOCK_ORDER;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0; done < 1u << order;
-         done += 1u << block) {
+    bool may = x->order > BLOCK_ORDER && x->part == 0 && !x->d->config->direct_map;
+    return may ? populate_block(x->d, gfn(first), x->order) : -XEN_ENOMEM;
+}
+
+/* Fill an extent; *budget counts frames. -XEN_ERESTART: more to do. */
+static int populate_extent(struct extents *x, uint64_t first, uint32_t *budget)
+{
+    unsigned block = x->order < BLOCK_ORDER ? x->order : BLOCK_ORDER;
+    for (; x->part << block < 1u << x->order; x->part++) {
         if (*budget < 1u << block) {
-            v->evtchn->resume_at = done;
             return -XEN_ERESTART;
         }
         *budget -= 1u << block;
-        int error = populate_block(d, gfn(first + done), block);
+        int error = populate_whole(x, first);
+        if (error != -XEN_ENOMEM) {
+            return error;
+        }
+        error = populate_block(x->d, gfn(first + (x->part << block)), block);
         if (error != 0) {
             return error;
         }
     }
-    v->evtchn->resume_key = ~0ull;
     return 0;
 }
 
 /* Take an extent back, block by block, each with one invalidation for what was taken. */
-static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uint32_t order,
-                           uint32_t *budget)
+static int decrease_extent(struct extents *x, uint64_t first, uint32_t *budget)
 {
     mfn_t taken[1u << BLOCK_ORDER] NOT_ZEROED;
-    uint32_t block = 1u << (order < BLOCK_ORDER ? order : BLOCK_ORDER);
+    struct domain *d = x->d;
+    uint32_t block = 1u << (x->order < BLOCK_ORDER ? x->order : BLOCK_ORDER);
     int error = 0;
-    for (uint32_t done = order > BLOCK_ORDER ? resume(v, first) : 0;
-         done < 1u << order && error == 0; done += block) {
-        uint32_t count = 0;
+    for (; x->part * block < 1u << x->order && error == 0; x->part++) {
+        uint32_t count = 0, done = x->part * block;
         if (*budget < block) {
-            v->evtchn->resume_at = done;
             return -XEN_ERESTART;
         }
         *budget -= block;
@@ -132,16 +162,16 @@ static int decrease_extent(struct vcpu *v, struct domain *d, uint64_t first, uin
         }
         p2m_flush(d);
         for (uint32_t i = 0; i < count; i++) {
-            frame_put(taken[i]);
+            give_up(d, taken[i]);
         }
     }
-    v->evtchn->resume_key = ~0ull;
     return error;
 }
 
 /*
  * Work through the extents. Returns how many were done when one fails: the
- * interface has no other way to say it. Progress is in the command word.
+ * interface has no other way to say it. Progress is in the command word: whole
+ * extents as Xen has it, and above PART_SHIFT the blocks of the one at work.
  */
 static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
 {
@@ -151,14 +181,15 @@ static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
         if (guest_va_read(v, &first, x->at + x->done * sizeof(first), sizeof(first)) != 0) {
             return (int64_t)x->done;
         }
-        int error = populate ? populate_extent(v, x->d, first, x->order, &budget)
-                             : decrease_extent(v, x->d, first, x->order, &budget);
+        int error =
+            populate ? populate_extent(x, first, &budget) : decrease_extent(x, first, &budget);
         if (error == -XEN_ERESTART) {
             return error;
         }
         if (error != 0) {
             return (int64_t)x->done;
         }
+        x->part = 0;
     }
     return (int64_t)x->done;
 }
@@ -166,15 +197,16 @@ static int64_t each_extent(struct vcpu *v, struct extents *x, bool populate)
 static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
 {
     struct xen_memory_reservation r;
-    struct extents x = {.done = arg[0] >> CMD_BITS};
+    struct extents x = {.done = arg[0] << (64 - PART_SHIFT) >> (64 - PART_SHIFT + CMD_BITS),
+                        .part = (uint32_t)(arg[0] >> PART_SHIFT)};
     if (guest_va_read(v, &r, arg[1], sizeof(r)) != 0) {
         return (int64_t)x.done;
     }
-    if (r.nr_extents >= ~0ull >> (CMD_BITS + 2) || r.extent_order > ORDER_MAX ||
+    if (r.nr_extents >= 1ull << (PART_SHIFT - CMD_BITS) || r.extent_order > ORDER_MAX ||
         x.done > r.nr_extents) {
         return (int64_t)x.done;
     }
-    if (xen_target(v, r.domid, &x.d) != 0) {
+    if (foreign_begin(v, r.domid, &x.d) != 0) {
         return (int64_t)x.done;
     }
     x.at = r.extent_start;
@@ -186,9 +218,9 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
         result = each_extent(v, &x, cmd == XENMEM_populate_physmap);
     }
     if (result == -XEN_ERESTART) {
-        arg[0] = cmd | x.done << CMD_BITS;
+        arg[0] = cmd | x.done << CMD_BITS | (uint64_t)x.part << PART_SHIFT;
     }
-    domain_put(x.d);
+    foreign_end(v, x.d);
     return result;
 }
 
@@ -199,7 +231,7 @@ static int64_t numbers(struct vcpu *v, uint64_t at, uint32_t cmd)
     if (guest_va_read(v, &target, at, sizeof(target)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t error = xen_target(v, target.domid, &d);
+    int64_t error = xen_target_by(v, target.domid, RIGHTS_LOOK, &d);
     if (error != 0) {
         return error;
     }
@@ -235,21 +267,8 @@ static int64_t find_frame(struct vcpu *v, struct domain *d, uint32_t space, uint
         index &= ~(uint64_t)XENMAPIDX_grant_table_status;
         return index >> 32 != 0 ? -XEN_EINVAL : grant_frame(d, (uint32_t)index, status, out);
     }
-    case XENMAPSPACE_gmfn_foreign: {
-        struct domain *from;
-        int64_t error = xen_target(v, foreign, &from);
-        if (error != 0) {
-            return error;
-        }
-        if (from == d) {
-            error = -XEN_EINVAL; /* one's own memory is not foreign */
-        } else {
-            *type = P2M_FOREIGN;
-            error = p2m_get_frame(from, gfn(index), true, out) != 0 ? -XEN_EINVAL : 0;
-        }
-        domain_put(from);
-        return error;
-    }
+    case XENMAPSPACE_gmfn_foreign:
+        return foreign_frame(v, d, foreign, gfn(index), out, type);
     default:
         return -XEN_ENOSYS;
     }
@@ -266,7 +285,7 @@ static int64_t add_one(struct vcpu *v, struct domain *d, uint32_t space, uint64_
     int64_t error = find_frame(v, d, space, index, foreign, &m, &type);
     if (error == 0) {
         error = physmap_replace(d, at, m, type);
-        if (error != 0 && type == P2M_FOREIGN) {
+        if (error != 0 && p2m_is_foreign(type)) {
             frame_put(m);
         }
     }
@@ -286,10 +305,10 @@ static int64_t add_to_physmap(struct vcpu *v, uint64_t at)
     if (op.space == XENMAPSPACE_gmfn_range && op.size == 0) {
         return 0; /* nothing asked, nothing refused */
     }
-    int64_t error = xen_target(v, op.domid, &d);
+    int64_t error = foreign_begin(v, op.domid, &d);
     if (error == 0) {
         error = add_one(v, d, op.space, op.idx, gfn(op.gpfn), DOMID_INVALID);
-        domain_put(d);
+        foreign_end(v, d);
     }
     return error;
 }
@@ -302,7 +321,7 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t result = xen_target(v, op.domid, &d);
+    int64_t result = foreign_begin(v, op.domid, &d);
     if (result != 0) {
         return result;
     }
@@ -324,7 +343,7 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t at)
         op.errs += sizeof(error);
         op.size--;
     }
-    domain_put(d);
+    foreign_end(v, d);
     return result;
 }
 
@@ -335,39 +354,13 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t at)
     if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
         return -XEN_EFAULT;
     }
-    int64_t error = xen_target(v, op.domid, &d);
+    int64_t error = foreign_begin(v, op.domid, &d);
     if (error != 0) {
         return error;
     }
     error = physmap_clear(d, gfn(op.gpfn));
-    domain_put(d);
+    foreign_end(v, d);
     return error == -XEN_EACCES ? -XEN_EINVAL : error;
-}
-
-/*
- * Resources of another domain, for who may control it. Its grant frames are
- * the hypervisor's pages and can go away with it; so the answer is the one
- * that makes tools map them as foreign memory instead.
- */
-static int64_t acquire_resource(struct vcpu *v, uint64_t at)
-{
-    struct xen_mem_acquire_resource op;
-    struct domain *d;
-    if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
-        return -XEN_EFAULT;
-    }
-    if (op.pad != 0) {
-        return -XEN_EINVAL;
-    }
-    if (op.domid == DOMID_SELF || op.domid == v->domain->id) {
-        return -XEN_EPERM;
-    }
-    int64_t error = xen_target(v, op.domid, &d);
-    if (error != 0) {
-        return error;
-    }
-    domain_put(d);
-    return -XEN_EOPNOTSUPP;
 }
 
 /* For who builds domains; memory is not promised before it is given. */
@@ -409,7 +402,7 @@ int64_t memory_op(struct vcpu *v, uint64_t *arg)
     case XENMEM_remove_from_physmap:
         return remove_from_physmap(v, arg[1]);
     case XENMEM_acquire_resource:
-        return acquire_resource(v, arg[1]);
+        return foreign_acquire(v, arg[1]);
     case XENMEM_claim_pages:
         return claim_pages(v, arg[1]);
     case XENMEM_get_sharing_freed_pages:

@@ -10,8 +10,6 @@
 
 #define P2M_LEVELS 3
 #define P2M_ENTRIES 512u
-#define P2M_SPARES \
-    2u /* empty tables kept for the next map: a lone frame mapped and unmapped needs both */
 
 /* A block of this level is 2^order frames. */
 static inline unsigned level_order(unsigned level)
@@ -52,6 +50,20 @@ static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *pa
     }
     path->level = 3;
     path->slot[3] = &table_at(*path->slot[2])[g.v & (P2M_ENTRIES - 1)];
+}
+
+/* The domain's own memory at `g`, which may be written if it must be. For who holds the lock. */
+static inline bool p2m_ram_at(const struct p2m *p, gfn_t g, bool writable, mfn_t *out)
+{
+    struct p2m_path path;
+    if (unlikely(g.v >= p->gfn_limit)) {
+        return false;
+    }
+    p2m_descend(p, g, &path);
+    s2_pte_t e = *path.slot[path.level];
+    uint32_t good = 1u << P2M_RAM | 1u << P2M_RAM_XN | (writable ? 0 : 1u << P2M_RAM_RO);
+    *out = mfn(arch_s2_mfn(e).v + (g.v & (level_frames(path.level) - 1)));
+    return arch_s2_valid(e) && (good >> arch_s2_type(e) & 1) != 0;
 }
 
 /* p2m_lookup() for who holds the lock. */

@@ -38,10 +38,10 @@ static unsigned leaf_free(struct domain *d, s2_pte_t e, unsigned level) REQUIRES
         return frame_release(arch_s2_mfn(e), level_order(level), d->id);
     }
     CHECK(t != P2M_GRANT_RW && t != P2M_GRANT_RO);
-    for (uint64_t i = 0; t == P2M_FOREIGN && i < level_frames(level); i++) {
+    for (uint64_t i = 0; p2m_is_foreign(t) && i < level_frames(level); i++) {
         frame_put(mfn(arch_s2_mfn(e).v + i));
     }
-    return t == P2M_FOREIGN ? (unsigned)level_frames(level) : 1;
+    return p2m_is_foreign(t) ? (unsigned)level_frames(level) : 1;
 }
 
 static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
@@ -109,17 +109,6 @@ static bool empty_dying(struct domain *d, unsigned *steps) REQUIRES(&d->p2m.lock
     return true;
 }
 
-static void free_spares(struct domain *d) REQUIRES(&d->p2m.lock)
-{
-    while (d->p2m.spare != NULL) {
-        void *page = d->p2m.spare;
-        uint32_t next = words_of(page)[1];
-        d->p2m.spare = next != 0 ? mfn_to_va(mfn(next)) : NULL;
-        frame_free_hyp(d, page, 0);
-    }
-    d->p2m.spare_count = 0;
-}
-
 int p2m_teardown(struct domain *d)
 {
     struct p2m *p = &d->p2m;
@@ -134,7 +123,6 @@ int p2m_teardown(struct domain *d)
     }
     bool done = steps < TEARDOWN_STEPS;
     if (done) {
-        free_spares(d);
         p->root_slot = 0;
         p->max_gfn = gfn(0);
         p->seal = (struct p2m_seal){.state = SEAL_OPEN};

@@ -3,8 +3,9 @@
  *
  * How many entries of a table page are valid is in frame_words()[0] of its
  * frame record; [1] is where merge() last saw that it is no block, and links
- * the pages of `spare` and `retired`. A table is never empty (P5), so a free
- * range has no table in the way of a block.
+ * the pages of `retired`. A table is never empty, so a free range has no table
+ * in the way of a block; the one that P5 excepts goes before anything larger
+ * than a page is mapped.
  *
  * An unmap leaves an invalidation owed: the range, and the tables that it
  * emptied. Nobody maps into such a range, and no page of it is used again,
@@ -45,37 +46,11 @@ static void set_slot(struct domain *d, s2_pte_t *slot, unsigned level, s2_pte_t 
 
 /* Table pages. */
 
-static void list_push(void **list, void *page)
-{
-    words_of(page)[1] = *list != NULL ? (uint32_t)va_to_mfn(*list).v : 0;
-    *list = page;
-}
-
-static void *list_pop(void **list)
-{
-    void *page = *list;
-    if (page != NULL) {
-        uint32_t next = words_of(page)[1];
-        *list = next != 0 ? mfn_to_va(mfn(next)) : NULL;
-        words_of(page)[1] = 0;
-    }
-    return page;
-}
-
 /* An empty table from the domain's allowance, or NULL. */
 static s2_pte_t *table_alloc(struct domain *d) REQUIRES(&d->p2m.lock)
 {
-    struct p2m *p = &d->p2m;
-    if (p->stale_tables) {
-        p2m_flush_locked(d); /* the spare ones may still be walked */
-    }
-    s2_pte_t *page = list_pop(&p->spare);
-    if (page != NULL) {
-        p->spare_count--;
-    } else {
-        page = frame_alloc_hyp(d, 0);
-    }
-    p->table_frames += page != NULL;
+    s2_pte_t *page = frame_alloc_hyp(d, 0);
+    d->p2m.table_frames += page != NULL;
     return page;
 }
 
@@ -93,14 +68,17 @@ static void owe(struct p2m *p, uint64_t start, uint64_t end, bool tables_too)
 void p2m_flush_locked(struct domain *d)
 {
     struct p2m *p = &d->p2m;
-    void *page;
     if (p->stale_start.v == p->stale_end.v) {
         return;
     }
     arch_s2_flush(d, p->stale_start, p->stale_end.v - p->stale_start.v, p->stale_tables);
     p->stale_start = p->stale_end = gfn(0);
     p->stale_tables = false;
-    while ((page = list_pop(&p->retired)) != NULL) {
+    while (p->retired != NULL) {
+        void *page = p->retired;
+        uint32_t next = words_of(page)[1];
+        p->retired = next != 0 ? mfn_to_va(mfn(next)) : NULL;
+        words_of(page)[1] = 0;
         frame_free_hyp(d, page, 0);
     }
 }
@@ -109,12 +87,8 @@ void p2m_flush_locked(struct domain *d)
 static void table_retire(struct p2m *p, void *page)
 {
     p->table_frames--;
-    if (p->spare_count < P2M_SPARES) {
-        list_push(&p->spare, page);
-        p->spare_count++;
-    } else {
-        list_push(&p->retired, page);
-    }
+    words_of(page)[1] = p->retired != NULL ? (uint32_t)va_to_mfn(p->retired).v : 0;
+    p->retired = page;
 }
 
 /* The slot at path->level has been cleared: take tables along that have no entry left. */
@@ -130,12 +104,34 @@ static void prune(struct domain *d, struct p2m_path *path, uint64_t g) REQUIRES(
     }
 }
 
+/* P5's exception goes, if it still is one. */
+static void prune_idle(struct domain *d) REQUIRES(&d->p2m.lock)
+{
+    struct p2m_path path;
+    p2m_descend(&d->p2m, d->p2m.idle, &path);
+    prune(d, &path, d->p2m.idle.v);
+}
+
+/* The same and at once. True if that gave pages back to the allowance. */
+static bool free_idle(struct domain *d) REQUIRES(&d->p2m.lock)
+{
+    prune_idle(d);
+    bool any = d->p2m.retired != NULL;
+    if (any) {
+        p2m_flush_locked(d);
+    }
+    return any;
+}
+
 /* Replace the block that ends the path by a table of 512 smaller ones and go down to `g` in it. */
 static int split(struct domain *d, struct p2m_path *path, gfn_t g) REQUIRES(&d->p2m.lock)
 {
     s2_pte_t *slot = path->slot[path->level], old = *slot;
     unsigned level = path->level + 1;
     s2_pte_t *table = table_alloc(d);
+    if (table == NULL && free_idle(d)) { /* the tables of this path have an entry, and stay */
+        table = table_alloc(d);
+    }
     if (table == NULL) {
         return -XEN_ENOMEM;
     }
@@ -321,7 +317,6 @@ static void clear_leaf(struct domain *d, struct p2m_path *path, uint64_t g) REQU
     d->p2m.mapped_frames[arch_s2_type(*slot)] -= level_frames(path->level);
     set_slot(d, slot, path->level, 0);
     owe(&d->p2m, start, start + level_frames(path->level), false);
-    prune(d, path, g);
 }
 
 /* Clear every leaf in [start, end), whose edges are split. */
@@ -333,6 +328,7 @@ static void clear_range(struct domain *d, uint64_t start, uint64_t end) REQUIRES
         next = next_block(g, path.level);
         if (arch_s2_valid(*path.slot[path.level])) {
             clear_leaf(d, &path, g);
+            prune(d, &path, g);
         }
     }
 }
@@ -359,6 +355,48 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
     return 0;
 }
 
+/* A page into a table that is there and does not fill up: what map_locked() does, in one walk. */
+static inline bool map_quick(struct domain *d, gfn_t at, mfn_t to, enum p2m_type t)
+    REQUIRES(&d->p2m.lock)
+{
+    struct p2m *p = &d->p2m;
+    struct p2m_path path;
+    if (at.v - p->stale_start.v < p->stale_end.v - p->stale_start.v) {
+        return false;
+    }
+    p2m_descend(p, at, &path);
+    if (path.level != P2M_LEVELS || arch_s2_valid(*path.slot[P2M_LEVELS])) {
+        return false;
+    }
+    uint32_t *words = words_of_table(path.slot[P2M_LEVELS]);
+    if (words[0] == P2M_ENTRIES - 1) {
+        return false;
+    }
+    words[0]++;
+    p->mapped_frames[t]++;
+    arch_s2_write(d, path.slot[P2M_LEVELS], arch_s2_leaf(to, t, P2M_LEVELS));
+    arch_s2_publish();
+    return true;
+}
+
+static __attribute__((noinline)) int map_locked(struct domain *d, gfn_t at, mfn_t to,
+                                                uint64_t count, enum p2m_type t)
+    REQUIRES(&d->p2m.lock)
+{
+    struct p2m *p = &d->p2m;
+    uint64_t end = at.v + count;
+    if (count > 1) { /* a single one is looked at when it is mapped, and no table is in its way */
+        (void)free_idle(d);
+        if (!range_empty(p, at.v, end)) {
+            return -XEN_EEXIST;
+        }
+    }
+    if (at.v < p->stale_end.v && end > p->stale_start.v) {
+        p2m_flush_locked(d); /* P1: the break was somebody else's */
+    }
+    return count == 1 ? map_one(d, at, to, t) : map_range(d, at.v, to.v, count, t);
+}
+
 int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t)
 {
     struct p2m *p = &d->p2m;
@@ -368,18 +406,13 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
     if (unlikely(p->seal.state != SEAL_OPEN) && (P2M_TYPES_GRANT >> t & 1) == 0) {
         return -XEN_EPERM;
     }
-    uint64_t end = at.v + count;
     lock(&d->p2m.lock);
-    /* A single one is looked at when it is mapped. */
-    int error = count == 1 || range_empty(p, at.v, end) ? 0 : -XEN_EEXIST;
-    if (error == 0) {
-        if (at.v < p->stale_end.v && end > p->stale_start.v) {
-            p2m_flush_locked(d); /* P1: the break was somebody else's */
-        }
-        error = count == 1 ? map_one(d, at, to, t) : map_range(d, at.v, to.v, count, t);
+    int error = count == 1 && map_quick(d, at, to, t) ? 0 : map_locked(d, at, to, count, t);
+    if (unlikely(error == -XEN_ENOMEM && free_idle(d))) {
+        error = map_locked(d, at, to, count, t);
     }
-    if (error == 0 && end > p->max_gfn.v) {
-        p->max_gfn = gfn(end);
+    if (error == 0 && at.v + count > p->max_gfn.v) {
+        p->max_gfn = gfn(at.v + count);
     }
     unlock(&d->p2m.lock);
     return error;
@@ -397,6 +430,7 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
         return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
+    prune_idle(d);
     int error = split_edges(d, at.v, at.v + count);
     if (error == 0) {
         clear_range(d, at.v, at.v + count);
@@ -439,9 +473,17 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
         error = split(d, &path, g);
     }
     if (error == 0) {
-        s2_pte_t e = *path.slot[P2M_LEVELS];
+        s2_pte_t *slot = path.slot[P2M_LEVELS], e = *slot;
+        uint32_t *words = words_of_table(slot);
         *out = (struct p2m_entry){arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e), 0};
-        clear_leaf(d, &path, g.v);
+        p->mapped_frames[out->type]--;
+        words[0]--;
+        arch_s2_write(d, slot, 0);
+        owe(p, g.v, g.v + 1, false);
+        if (words[0] == 0 && g.v >> level_order(2) != p->idle.v >> level_order(2)) {
+            prune_idle(d);
+            p->idle = g;
+        }
     }
     unlock(&d->p2m.lock);
     return error;
@@ -490,15 +532,14 @@ bool p2m_allows(struct domain *d, gpa_t at, bool write, bool fetch)
 
 int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out)
 {
-    struct p2m_entry e;
+    mfn_t m;
     lock(&d->p2m.lock);
-    bool ok = p2m_lookup_locked(d, g, &e) && p2m_is_ram(e.type) &&
-              (!writable || (p2m_rights(e.type) & P2M_W) != 0) && frame_get(e.mfn, d->id);
+    bool ok = p2m_ram_at(&d->p2m, g, writable, &m) && frame_get(m, d->id);
     unlock(&d->p2m.lock);
     if (!ok) {
         return -XEN_EFAULT;
     }
-    *out = e.mfn;
+    *out = m;
     return 0;
 }
 

@@ -4,7 +4,7 @@
  * Rights are bits that only get cleared while a domain exists, so asking takes
  * no lock: who asks while a right is being dropped is before it or after it.
  */
-#include <hyp/rights.h>
+#include "rights-internal.h"
 
 #include <hyp/config.h>
 #include <hyp/domain.h>
@@ -13,14 +13,7 @@
 #include <lib/string.h>
 #include <xen/errno.h>
 
-#define OVER_DOMAINS (RIGHT_INSPECT + 1) /* the first ones are over domains */
 #define WORDS (MAX_DOMAINS / 64)
-
-struct rights {
-    uint32_t held;      /* [atomic] bit n: enum right n, over somebody at least */
-    uint32_t everybody; /* [atomic] likewise: over all domains there are and will be */
-    uint64_t over[OVER_DOMAINS][WORDS]; /* [atomic] by number */
-};
 
 static const char *const names[RIGHT_COUNT] = {[RIGHT_CONTROL] = "control",
                                                [RIGHT_INSPECT] = "inspect",
@@ -71,7 +64,7 @@ bool rights_allow(const struct domain *caller, enum right right, const struct do
         return made(caller, target) &&
                __atomic_load_n(&target->state, __ATOMIC_RELAXED) == DOMAIN_CREATED;
     }
-    if (right >= OVER_DOMAINS) {
+    if (right >= RIGHTS_OVER_DOMAINS) {
         return holds;
     }
     if (right == RIGHT_CONTROL && made(caller, target)) {
@@ -134,15 +127,27 @@ static void grant_words(struct rights *x, const char *words)
         return; /* config_parse() has said so */
     }
     x->held |= RIGHT_BIT(r);
+    if (r == RIGHT_DEVICE || r == RIGHT_IRQ) {
+        rights_grant_device(x, r, words[n] != 0 ? words + n + 1 : "");
+        return;
+    }
     for (const char *at = words + n; *at != 0; at += n) {
         domid_t id;
         n = word_length(++at);
         if (n == 1 && *at == '*') {
             x->everybody |= RIGHT_BIT(r);
-        } else if (r < OVER_DOMAINS && number_of(at, n, &id)) {
+        } else if (r < RIGHTS_OVER_DOMAINS && number_of(at, n, &id)) {
             x->over[r][id / 64] |= 1ull << id % 64;
         }
     }
+}
+
+struct rights *rights_page(struct domain *d)
+{
+    if (d->rights == NULL) {
+        d->rights = frame_alloc_hyp(d, 0);
+    }
+    return d->rights;
 }
 
 int rights_grant(struct domain *d)
@@ -152,10 +157,7 @@ int rights_grant(struct domain *d)
     if (c == NULL || c->rights_len == 0) {
         return 0;
     }
-    if (d->rights == NULL) {
-        d->rights = frame_alloc_hyp(d, 0);
-    }
-    if (d->rights == NULL) {
+    if (rights_page(d) == NULL) {
         return -XEN_ENOMEM;
     }
     memset(d->rights, 0, sizeof(*d->rights));
@@ -181,7 +183,12 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over)
     if (x == NULL || right >= RIGHT_COUNT) {
         return;
     }
-    bool whole = over == NULL || right >= OVER_DOMAINS;
+    bool whole = over == NULL || right >= RIGHTS_OVER_DOMAINS;
+    if (right == RIGHT_IRQ) {
+        memset(x->irq, 0, sizeof(x->irq));
+    } else if (right == RIGHT_DEVICE) {
+        memset(x->range, 0, sizeof(x->range));
+    }
     if (whole) {
         __atomic_fetch_and(&x->everybody, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
     } else {
@@ -240,7 +247,7 @@ bool rights_describe(const struct domain *d, unsigned n, char *words, size_t siz
     size_t length = (size_t)fmt(words, size, "%s%s", names[r],
                                 (load(&x->everybody) & RIGHT_BIT(r)) != 0 ? " *" : "");
     const char *name = "";
-    for (unsigned i = 0; r < OVER_DOMAINS && name != NULL && length < size; i++) {
+    for (unsigned i = 0; r < RIGHTS_OVER_DOMAINS && name != NULL && length < size; i++) {
         name = target_name(x, (enum right)r, i);
         length += name != NULL ? (size_t)fmt(words + length, size - length, " %s", name) : 0;
     }

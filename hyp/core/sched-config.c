@@ -11,8 +11,8 @@
 #include <hyp/assert.h>
 #include <xen/errno.h>
 
-#define RT_ONE (1u << 20)               /* all of a CPU */
-#define RT_LIMIT (RT_ONE - RT_ONE / 20) /* 5 % are left to the share class and the hypervisor */
+#define RT_ONE (1u << 20) /* all of a CPU */
+#define RT_LIMIT (RT_ONE * SCHED_REALTIME_PERCENT / 100)
 #define NO_CPU 0xffu
 
 static uint64_t bandwidth(const struct sched_params *p)
@@ -246,7 +246,16 @@ static int move_reservation(struct vcpu *v, uint64_t mask)
     return 0;
 }
 
-int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
+uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
+
+static uint64_t pool_of(const struct vcpu *v)
+{
+    uint32_t pool = __atomic_load_n(&v->domain->sched.cpupool, __ATOMIC_RELAXED);
+    return mask_read(&sched_pool_cpus[pool]);
+}
+
+/* Restrict `v` to `cpu_mask`, because it was asked to run on `asked`. */
+static int restrict_to(struct vcpu *v, uint64_t cpu_mask, uint64_t asked)
     NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     uint64_t online = cpu_mask & mask_read(&sched_online_mask);
@@ -264,6 +273,7 @@ int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
     if (!err) {
         struct cpu *home = sched_lock_home(v);
         v->sched.affinity = cpu_mask;
+        v->sched.asked = asked;
         bool move = should_move(v, home);
         unlock(&home->sched.lock);
         if (move) {
@@ -272,6 +282,18 @@ int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
     }
     unlock(&sched_config_lock);
     return err;
+}
+
+int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
+{
+    return restrict_to(v, cpu_mask & pool_of(v), cpu_mask);
+}
+
+int sched_follow_pool(struct vcpu *v)
+{
+    uint64_t pool = pool_of(v), asked = v->sched.asked;
+    bool none = (pool & asked & mask_read(&sched_online_mask)) == 0;
+    return restrict_to(v, none ? pool : pool & asked, none ? ~0ull : asked);
 }
 
 static struct cpu *least_assigned(uint64_t mask)
@@ -291,13 +313,14 @@ static struct cpu *least_assigned(uint64_t mask)
 void sched_vcpu_init(struct vcpu *v)
 {
     struct sched_vcpu *s = &v->sched;
-    struct cpu *home =
-        least_assigned(mask_read(&sched_online_mask) & ~mask_read(&sched_dedicated_mask));
+    uint64_t can = mask_read(&sched_online_mask) & ~mask_read(&sched_dedicated_mask);
+    struct cpu *home = least_assigned((can & pool_of(v)) != 0 ? can & pool_of(v) : can);
 
     list_init(&s->link);
     s->params = (struct sched_params){.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT};
     s->vtime_rate = 1u << 16;
-    s->affinity = ~0ull;
+    s->affinity = pool_of(v);
+    s->asked = ~0ull;
     s->state = SCHED_OFFLINE;
     s->state_since = arch_counter_ticks();
     lock(&home->sched.lock);

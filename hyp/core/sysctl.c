@@ -16,14 +16,17 @@ int64_t sysctl(struct vcpu *v, uint64_t *arg);
 int64_t platform_op(struct vcpu *v, uint64_t *arg);
 int64_t hypfs_op(struct vcpu *v, uint64_t *arg);
 
+/* Bits above those that we have are zero; of a bitmap of more than 4 KiB, as far as that. */
 int control_put_bitmap(struct vcpu *v, const struct xenctl_bitmap *to, uint64_t mask)
 {
-    uint32_t bytes = (to->nr_bits + 7) / 8;
-    uint64_t bits = to->nr_bits < 64 ? mask & ((1ull << to->nr_bits) - 1) : mask;
-    bytes = bytes < sizeof(bits) ? bytes : sizeof(bits);
-    int error = guest_va_write(v, to->bitmap, &bits, bytes);
-    for (uint32_t at = bytes; error == 0 && at < (to->nr_bits + 7) / 8 && at < 4096; at++) {
-        error = guest_va_write(v, to->bitmap + at, &(uint8_t){0}, 1);
+    static const uint8_t zeros[64];
+    uint32_t all = (to->nr_bits + 7) / 8, at = all < sizeof(mask) ? all : sizeof(mask);
+    all = all < FRAME_SIZE ? all : FRAME_SIZE;
+    mask &= to->nr_bits < 64 ? (1ull << to->nr_bits) - 1 : ~0ull;
+    int error = guest_va_write(v, to->bitmap, &mask, at);
+    for (uint32_t n; error == 0 && at < all; at += n) {
+        n = all - at < sizeof(zeros) ? all - at : (uint32_t)sizeof(zeros);
+        error = guest_va_write(v, to->bitmap + at, zeros, n);
     }
     return error;
 }
@@ -39,7 +42,7 @@ int control_get_bitmap(struct vcpu *v, const struct xenctl_bitmap *from, uint64_
     return error;
 }
 
-static uint64_t online_mask(void)
+uint64_t control_online_mask(void)
 {
     return cpu_count < 64 ? (1ull << cpu_count) - 1 : ~0ull;
 }
@@ -131,28 +134,6 @@ static int64_t numainfo(struct sysctl_call *c)
     return 0;
 }
 
-/* --- CPU pools: there is one, of all CPUs --- */
-
-static int64_t cpupool_op(struct sysctl_call *c)
-{
-    struct xen_sysctl_cpupool_op *op = &c->op.u.cpupool_op;
-    bool any = op->cpupool_id == XEN_SYSCTL_CPUPOOL_PAR_ANY;
-    switch (op->op) {
-    case XEN_SYSCTL_CPUPOOL_OP_INFO: /* the pool of that number or the next higher one */
-        if (op->cpupool_id != 0 && !any) {
-            return -XEN_ENOENT;
-        }
-        op->cpupool_id = 0;
-        op->sched_id = XEN_SCHEDULER_CREDIT2;
-        op->n_dom = domain_count();
-        return control_put_bitmap(c->v, &op->cpumap, online_mask());
-    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
-        return control_put_bitmap(c->v, &op->cpumap, 0);
-    default:
-        return -XEN_ENOSYS;
-    }
-}
-
 /* --- Domains --- */
 
 bool control_sees(struct vcpu *v, const struct domain *d)
@@ -240,7 +221,9 @@ static const struct sysctl_row {
     ROW(availheap, availheap, HOST),
     ROW(cputopoinfo, cputopoinfo, HOST),
     ROW(numainfo, numainfo, HOST),
-    ROW(cpupool_op, cpupool_op, HOST),
+    ROW(debug_keys, sysctl_debug_keys, RIGHT_BIT(RIGHT_CONSOLE)),
+    ROW(cpupool_op, sysctl_cpupool, HOST),
+    ROW(scheduler_op, sysctl_scheduler, HOST),
 };
 
 int64_t sysctl(struct vcpu *v, uint64_t *arg)

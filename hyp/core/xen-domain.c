@@ -27,7 +27,7 @@
 /* Real time at counter 0. */
 static uint64_t wall_clock_ns;
 
-int xen_target(struct vcpu *v, domid_t id, struct domain **out)
+int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct domain **out)
 {
     if (id == DOMID_SELF || id == v->domain->id) {
         *out = domain_hold(v->domain);
@@ -37,15 +37,19 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
     if (d == NULL) {
         return -XEN_ESRCH;
     }
-    int error = d->xen == NULL
-                    ? -XEN_ESRCH
-                    : rights_require(v->domain, RIGHT_BIT(RIGHT_CONTROL), d, "a call on behalf");
+    int error =
+        d->xen == NULL ? -XEN_ESRCH : rights_require(v->domain, any_of, d, "a call on behalf");
     if (error != 0) {
         domain_put(d);
         return error;
     }
     *out = d;
     return 0;
+}
+
+int xen_target(struct vcpu *v, domid_t id, struct domain **out)
+{
+    return xen_target_by(v, id, RIGHT_BIT(RIGHT_CONTROL), out);
 }
 
 struct xen_links xen_links(struct domain *d)
@@ -228,6 +232,8 @@ int xen_domain_start(struct domain *d)
     fresh(d);
     tell_wall_clock(d);
     int error = rights_grant(d);
+    d->evtchn->port_limit =
+        rights_allow(d, RIGHT_STORE, NULL) ? EVTCHN_PORTS_MAX : EVTCHN_PORTS_DEFAULT;
     if (error == 0) {
         error = grant_domain_create(d);
     }

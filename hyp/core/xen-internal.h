@@ -42,6 +42,8 @@ static inline struct domain *domain_hold(struct domain *d)
  * one if the caller may control that. Counted. -XEN_ESRCH, -XEN_EPERM.
  */
 must_check int xen_target(struct vcpu *v, domid_t id, struct domain **out);
+/* The same with another choice of rights: RIGHT_BIT()s, one of which is enough (hyp/rights.h). */
+must_check int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct domain **out);
 
 /* --- Event channels (evtchn.c) --- */
 
@@ -74,6 +76,7 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
 #define EVTCHN_BUCKETS (FRAME_SIZE / sizeof(void *))
 /* Ports a guest may have, 0 not counted; as Xen's dom0less domains. */
 #define EVTCHN_PORTS_DEFAULT 1024u
+#define EVTCHN_PORTS_MAX ((uint32_t)(EVTCHN_BUCKETS * EVTCHN_BUCKET)) /* who serves everybody */
 #define FIFO_WORDS (FRAME_SIZE / sizeof(uint32_t))
 #define FIFO_PAGES (EVTCHN_FIFO_NR_CHANNELS / FIFO_WORDS)
 
@@ -90,12 +93,12 @@ struct evtchn_domain {
 };
 
 struct evtchn_vcpu {
-    uint64_t ram_frame; /* [cpu] the frame that an argument was found on last: it is RAM. 0: none */
-    struct vcpu_info *info;       /* [const] once registered: shared page, or the guest's own */
-    struct vcpu_info no_info;     /* until then */
-    uint32_t virq_port[NR_VIRQS]; /* [evtchn lock] 0: not bound */
-    uint32_t poll_port;           /* [atomic] the one port polled, 0: several or none */
-    struct evtchn_fifo_control_block *fifo;     /* [fifo lock] */
+    struct vcpu_info *info;   /* [const] once registered: shared page, or the guest's own */
+    uint64_t ram_frame[4];    /* [cpu] frames that arguments were on last: they are RAM. 0: none */
+    struct vcpu_info no_info; /* until then */
+    uint32_t virq_port[NR_VIRQS];           /* [evtchn lock] 0: not bound */
+    uint32_t poll_port;                     /* [atomic] the one port polled, 0: several or none */
+    struct evtchn_fifo_control_block *fifo; /* [fifo lock] */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
     mfn_t info_frame, fifo_frame;               /* referenced; MFN_NONE */
     struct timer poll_timer;
@@ -116,11 +119,15 @@ static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t p
         return NULL;
     }
     port = array_index_clamp(port, e->port_count);
-    return &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+    struct evtchn *c = &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+    if (c == NULL) {
+        __builtin_unreachable(); /* said once, so that callers need not look again */
+    }
+    return c;
 }
 
 /* Make an event pending and tell the vCPU or who polls. Needs E1's lock on either side. */
-void evtchn_raise(struct domain *d, struct evtchn *c, uint32_t port);
+void evtchn_raise(struct domain *d, uint32_t port);
 /* Tell `v` that something is pending: upcall_pending, and the interrupt on its edge (E4). */
 void evtchn_upcall(struct vcpu *v);
 /* FIFO ABI (evtchn-fifo.c): raise; and the four operations that only it has. */
@@ -138,14 +145,12 @@ void evtchn_domain_destroy(struct domain *d);
 
 /* --- Grants (grant.c, grant-map.c, grant-copy.c) --- */
 
-struct grant_active { /* 32 bytes, likewise */
+struct grant_active {
     uint64_t mfn;     /* [grant lock] valid while there are pins */
-    uint32_t readers; /* [grant lock] pins, mapping and copying alike */
+    uint32_t readers; /* [grant lock] pins */
     uint32_t writers;
-    domid_t domid; /* [grant lock] to whom */
-    uint16_t start,
-        length; /* [grant lock] v2 sub-page grants: for copying only; else 0, FRAME_SIZE */
-} __attribute__((aligned(32)));
+    domid_t domid;              /* [grant lock] to whom */
+} __attribute__((aligned(32))); /* likewise */
 
 #define GRANT_FRAMES_MAX 64u
 #define GRANT_V1_PER_FRAME (FRAME_SIZE / sizeof(struct grant_entry_v1))
@@ -160,11 +165,11 @@ _Static_assert(GRANT_ACTIVE_PAGES *GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * G
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {
     struct domain *owner; /* counted once detached */
-    uint32_t mapped;      /* maptrack entries of others that name this table */
     uint32_t pins;        /* all readers and writers of all entries */
     bool detached;        /* the owner has left it: nothing new starts (R5) */
     uint8_t version;      /* 1 or 2 */
     uint32_t frame_count, status_count;
+    uint32_t ref_count; /* entries: follows from version and frame_count */
     void *frame[GRANT_FRAMES_MAX];
     void *status[GRANT_STATUS_MAX];
     struct grant_active *active[GRANT_ACTIVE_PAGES]; /* made when first needed */
@@ -200,26 +205,39 @@ struct grant_use {
     struct grant_table *table;
     uint32_t ref;
     mfn_t mfn;
-    uint16_t start, length; /* usable part of the page */
 };
 
 /*
- * Pin entry `ref` of `granter` for `user`. GNTST_okay, or the reason; then nothing is held.
- * Takes granter's grant lock, and below it its p2m and frame locks. `mapping` also counts the use in
- * table->mapped. For mapping, sub-page grants are refused.
+ * Pin entry `ref` of `granter` for a mapping of `user`. GNTST_okay, or the reason; then nothing is
+ * held. Takes granter's grant lock, and below it its p2m and frame locks. Sub-page grants are refused.
  */
 must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
-                         bool mapping, struct grant_use *out);
+                         struct grant_use *out);
+/* What an entry names: a frame of its granter, and the part of it that may be used. */
+struct grant_named {
+    gfn_t frame;
+    uint16_t start, length;
+};
+/*
+ * Use an entry for as long as its grant lock is held: check it and tell the guest (R4). On success
+ * grant_unclaim() it before the lock is dropped. [grant lock]
+ */
+must_check int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
+                           struct grant_named *out);
+void grant_unclaim(struct grant_table *t, grant_ref_t ref);
 void grant_domain_init(struct domain *d);
 void grant_table_detach(struct domain *d);
-void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly, bool mapping);
+void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly);
+
+/* Not inlined: one operation must not save the registers that another needs. */
+#define apart __attribute__((noinline))
 
 /* Clean bytes of a frame that `v`'s domain has mapped by a grant; -XEN_EPERM if it has not. */
 int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length);
-int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
-int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
+apart int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
 
 /* --- Memory (memory-op.c) --- */
 
@@ -232,6 +250,33 @@ int64_t memory_op(struct vcpu *v, uint64_t *arg);
 must_check int physmap_clear(struct domain *d, gfn_t at);
 /* Map one frame where something may be. On error `at` is as it was, or empty. */
 must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
+
+/* --- Memory of other domains (foreign.c) --- */
+
+/*
+ * The domain whose memory a call changes: the caller, or one that it is building. The latter is
+ * locked: its first run and its end wait (L1). Pairs with foreign_end().
+ */
+must_check int foreign_begin_other(struct vcpu *v, domid_t id, struct domain **out);
+void foreign_end_other(struct domain *d);
+static inline int foreign_begin(struct vcpu *v, domid_t id, struct domain **out)
+{
+    if (likely(id == DOMID_SELF || id == v->domain->id)) {
+        *out = v->domain; /* is here as long as it calls */
+        return 0;
+    }
+    return foreign_begin_other(v, id, out);
+}
+static inline void foreign_end(struct vcpu *v, struct domain *d)
+{
+    if (unlikely(d != v->domain)) {
+        foreign_end_other(d);
+    }
+}
+/* A frame of `id`, referenced, for `d`, which is the caller, to map as *type says. */
+must_check int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
+                             enum p2m_type *type);
+int64_t foreign_acquire(struct vcpu *v, uint64_t at);
 
 /* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
 

@@ -1,6 +1,7 @@
 /* One rule for each event in a domain's life. Invariants in life.h. */
 #include "life.h"
 
+#include <hyp/config.h>
 #include <hyp/frame.h>
 #include <lib/string.h>
 #include <xen/errno.h>
@@ -29,6 +30,8 @@ void spec_life_look(const struct domain *d, struct spec_life *out)
     out->policy = policy_of(d);
     out->working = d->job != JOB_NONE;
     out->paused = d->paused_by_console;
+    out->made = d->config->made;
+    out->held = d->pauses;
     for (unsigned i = 0; i < d->vcpu_count; i++) {
         out->on_cpu = out->on_cpu || d->vcpu[i]->cpu != NULL;
     }
@@ -40,7 +43,7 @@ void spec_life_look(const struct domain *d, struct spec_life *out)
 static bool same(const struct spec_life *a, const struct spec_life *b)
 {
     return a->gone == b->gone && a->state == b->state && a->working == b->working &&
-           a->paused == b->paused && a->pause_count == b->pause_count &&
+           a->paused == b->paused && a->held == b->held && a->pause_count == b->pause_count &&
            a->restarts == b->restarts && a->memory == b->memory;
 }
 
@@ -53,7 +56,8 @@ static const char *invariant(const struct spec_life *pre, const struct spec_life
     if (post->memory < pre->memory && pre->on_cpu) {
         return "memory taken away under a vCPU";
     }
-    if (post->state == DOMAIN_RUNNING && post->pause_count != (post->paused ? 1u : 0u)) {
+    uint32_t pauses = (post->paused ? 1u : 0u) + (post->held != 0 ? 1u : 0u);
+    if (post->state == DOMAIN_RUNNING && post->pause_count != pauses) {
         return "running, but its vCPUs are paused a wrong number of times";
     }
     if (post->state == DOMAIN_RUNNING && post->memory == 0) {
@@ -106,6 +110,33 @@ static const char *rule_unpause(const struct spec_life *pre, int result,
         return pre->paused ? "a paused domain could not go on" : "let go on what was not paused";
     }
     return pre->paused ? (post->paused ? "still paused" : NULL) : refused(pre, post);
+}
+
+static const char *rule_hold(const struct spec_life *pre, int result, const struct spec_life *post)
+{
+    bool may = pre->state != DOMAIN_DYING;
+    if (may != (result == 0)) {
+        return may ? "could not be held" : "held what is dying";
+    }
+    bool good = post->held == pre->held + 1 && post->state == pre->state;
+    return may ? (good ? NULL : "held, but it does not count") : refused(pre, post);
+}
+
+/* L5. */
+static const char *rule_let_go(const struct spec_life *pre, int result,
+                               const struct spec_life *post)
+{
+    bool may = pre->state != DOMAIN_DYING && pre->held != 0;
+    if (may != (result == 0)) {
+        return may ? "could not be let go" : "let go what was not held";
+    }
+    if (!may) {
+        return refused(pre, post);
+    }
+    bool starts = pre->made && pre->state == DOMAIN_CREATED && pre->held == 1;
+    return post->held == pre->held - 1 && post->state == (starts ? DOMAIN_RUNNING : pre->state)
+               ? NULL
+               : "let go, but it is not as it should be";
 }
 
 static const char *rule_order(const struct spec_life *pre, enum life_event event, int result,
@@ -175,6 +206,12 @@ const char *spec_life_step(const struct spec_life *pre, enum life_event event,
     case LIFE_REBOOT:
     case LIFE_DESTROY:
         broken = rule_order(pre, event, result, post);
+        break;
+    case LIFE_HOLD:
+        broken = rule_hold(pre, result, post);
+        break;
+    case LIFE_LET_GO:
+        broken = rule_let_go(pre, result, post);
         break;
     case LIFE_WORK:
         broken = rule_work(pre, post);

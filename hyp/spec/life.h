@@ -4,12 +4,15 @@
  *
  * L1  memory is taken away only while no vCPU is on a CPU (D2), and a domain
  *     that is gone has none.
- * L2  in RUNNING a vCPU is paused once if somebody paused the domain, else not
- *     at all; in every other state it does not run.
+ * L2  in RUNNING a vCPU is paused once for the console's order, once if domctl
+ *     has paused the domain, however often, and else not at all; in every other
+ *     state it does not run.
  * L3  what a policy says happens: DESTROY ends in gone, RESTART in RUNNING with
  *     one more restart (or in gone, if it cannot be built), PRESERVE stays.
  *     To an order from outside to reboot, no policy is asked: it is RESTART.
  * L4  an order that is refused changes nothing.
+ * L5  a domain that was made at run time runs with the unpause that makes its
+ *     count zero for the first time, and not before.
  */
 #ifndef HYP_SPEC_LIFE_H
 #define HYP_SPEC_LIFE_H
@@ -23,7 +26,9 @@ enum life_event {
     LIFE_UNPAUSE,
     LIFE_REBOOT,
     LIFE_DESTROY,
-    LIFE_WORK, /* one step of its worker */
+    LIFE_HOLD,   /* domain_pause_counted() */
+    LIFE_LET_GO, /* domain_unpause_counted() */
+    LIFE_WORK,   /* one step of its worker */
     LIFE_EVENT_COUNT
 };
 
@@ -35,6 +40,8 @@ struct spec_life {
     enum domain_policy policy;   /* what the reason asks for */
     bool working;                /* the worker has something to do */
     bool paused;                 /* by somebody's order */
+    bool made;                   /* at run time */
+    uint32_t held;               /* pauses that domctl counts */
     bool on_cpu;                 /* a vCPU is still on a CPU */
     uint32_t pause_count;        /* of its vCPUs, which agree */
     uint32_t restarts;

@@ -344,7 +344,7 @@ static const char *rule_teardown(const struct spec_window *w, const struct spec_
         struct spec_entry *e = &expected.map[c->domain][g];
         if (p2m_is_ram((enum p2m_type)e->type)) {
             release(e->frame);
-        } else if (e->type == P2M_FOREIGN) {
+        } else if (p2m_is_foreign((enum p2m_type)e->type)) {
             drop(e->frame);
         }
         *e = (struct spec_entry){P2M_INVALID, 0};

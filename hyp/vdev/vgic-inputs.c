@@ -109,9 +109,12 @@ void vgic_timer_level(struct vcpu *v, bool high)
 {
     struct vgic_cpu *c = &v->vgic;
 
-    lock(&c->lock);
-    (void)level_change(&c->priv, VTIMER_BIT, high);
-    unlock(&c->lock);
+    /* Nobody else changes this line, so a look without the lock is as good. */
+    if (((c->priv.line & VTIMER_BIT) != 0) != high) {
+        lock(&c->lock);
+        (void)level_change(&c->priv, VTIMER_BIT, high);
+        unlock(&c->lock);
+    }
 }
 
 int vgic_link_spi(struct domain *d, uint32_t intid, uint16_t physical)

@@ -50,9 +50,10 @@ void vtimer_vcpu_reset(struct vcpu *v)
 }
 
 /* Level of a timer's output: enabled, not masked, condition met. */
-static bool output(uint32_t ctl, uint64_t cval, uint64_t count)
+static inline bool output(uint32_t ctl, uint64_t cval, uint64_t offset)
 {
-    return (ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE && count >= cval;
+    return (ctl & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK)) == TIMER_CTL_ENABLE &&
+           arch_counter_ticks() - offset >= cval;
 }
 
 bool vtimer_line(const struct vcpu *v)
@@ -63,7 +64,7 @@ bool vtimer_line(const struct vcpu *v)
         const uint32_t on = TIMER_CTL_ENABLE | TIMER_CTL_ISTATUS;
         return (arch_vtimer_ctl() & (on | TIMER_CTL_IMASK)) == on;
     }
-    return output(r->v_ctl, r->v_cval, arch_counter_ticks() - v->domain->vtimer_offset_ticks);
+    return output(r->v_ctl, r->v_cval, v->domain->vtimer_offset_ticks);
 }
 
 void vtimer_interrupt(struct cpu *c)
@@ -116,7 +117,7 @@ void vtimer_restore(struct vcpu *v)
 static void ptimer_update(struct vcpu *v)
 {
     struct vtimer_regs *r = &v->timer_regs;
-    bool high = output(r->p_ctl, r->p_cval, arch_counter_ticks());
+    bool high = output(r->p_ctl, r->p_cval, 0);
 
     vgic_set_level(v, VIRQ_PTIMER, high);
     if (r->p_ctl == TIMER_CTL_ENABLE && !high) {

@@ -1,5 +1,6 @@
 #include "libos/random.h"
 
+#include <lib/chacha20.h>
 #include <string.h>
 
 #include "libos/time.h"
@@ -10,48 +11,15 @@ static uint32_t key[8];
 static uint64_t counter;
 static bool seeded;
 
-static uint32_t rotate(uint32_t x, int by)
-{
-    return x << by | x >> (32 - by);
-}
-
-static void quarter(uint32_t *s, int a, int b, int c, int d)
-{
-    s[a] += s[b];
-    s[d] = rotate(s[d] ^ s[a], 16);
-    s[c] += s[d];
-    s[b] = rotate(s[b] ^ s[c], 12);
-    s[a] += s[b];
-    s[d] = rotate(s[d] ^ s[a], 8);
-    s[c] += s[d];
-    s[b] = rotate(s[b] ^ s[c], 7);
-}
-
-/* One ChaCha20 block (RFC 8439, 2.3) of the current key and counter. */
 static void block(uint32_t out[16])
 {
-    uint32_t state[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-    memcpy(state + 4, key, sizeof(key));
-    state[12] = (uint32_t)counter;
-    state[13] = (uint32_t)(counter >> 32);
-    counter++;
-    memcpy(out, state, sizeof(state));
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < 4; i++) {
-            quarter(out, i, 4 + i, 8 + i, 12 + i);
-        }
-        for (int i = 0; i < 4; i++) {
-            quarter(out, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
-        }
-    }
-    for (int i = 0; i < 16; i++) {
-        out[i] += state[i];
-    }
+    chacha20_block(key, counter++, out);
 }
 
 void random_mix(uint64_t event)
 {
-    key[event & 7] ^= rotate((uint32_t)event, 5) ^ (uint32_t)(event >> 32);
+    uint32_t low = (uint32_t)event;
+    key[event & 7] ^= (low << 5 | low >> 27) ^ (uint32_t)(event >> 32);
 }
 
 void random_init(const uint8_t *seed, size_t size)

@@ -224,7 +224,6 @@ SYSCALL(listen)
     bool first = socket->state == SOCKET_NEW;
     error = tcp_socket_listen(socket, ARG_INT(1));
     if (error == 0 && first) {
-        extern void net_say_listening(uint16_t port);
         net_say_listening(socket->tcp->local_port);
     }
     return error;

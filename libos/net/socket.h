@@ -105,4 +105,8 @@ ssize_t udp_socket_receive(struct socket *socket, const struct iovec *iov, int c
 /** Make lwIP's begun output go to the device now, not at the next poll. */
 void net_flush(void);
 
+/** Lines on the console: the first listener is there; the first bytes went out. */
+void net_say_listening(uint16_t port);
+void net_say_answered(void);
+
 #endif

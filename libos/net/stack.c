@@ -314,9 +314,17 @@ void net_start(void)
     net_flush();
 }
 
-void net_say_listening(uint16_t port);
 void net_say_listening(uint16_t port)
 {
-    libos_log("listening on port %u, %lu us after the first instruction", port,
-              platform_uptime_us());
+    libos_log("listening on port %u, %lu us after the first instruction, %lu us of them on a CPU",
+              port, platform_uptime_us(), platform_cpu_ns() / 1000);
+}
+
+void net_say_answered(void)
+{
+    static bool said;
+    if (!said) {
+        said = true;
+        libos_log("first answer after %lu us on a CPU", platform_cpu_ns() / 1000);
+    }
 }

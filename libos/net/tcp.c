@@ -288,6 +288,7 @@ ssize_t tcp_socket_send(struct socket *socket, const void *data, size_t size, in
     if (socket->tcp != NULL && done > 0) {
         tcp_output(socket->tcp);
         net_flush();
+        net_say_answered();
     }
     return done == 0 && size != 0 ? -EAGAIN : (ssize_t)done;
 }

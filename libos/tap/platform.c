@@ -39,6 +39,11 @@ uint64_t platform_uptime_us(void)
     return clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000;
 }
 
+uint64_t platform_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 bool platform_is_constant(const void *data, size_t size)
 {
     return false;

@@ -165,6 +165,13 @@ uint64_t platform_uptime_us(void)
     return (counter_read() - boot.first_count) * 1000000 / counter_hz();
 }
 
+uint64_t platform_cpu_ns(void)
+{
+    const volatile struct runstate_info *r = &runstate;
+    return r->time[0] /* RUNSTATE_running, up to when we last began */ + time_monotonic_ns() +
+           system_offset_ns - r->state_entry_time;
+}
+
 void platform_init(void)
 {
     console_early_init();

@@ -43,7 +43,7 @@ def unikernel(name, memory_mib, words=""):
 class Machine:
     """QEMU with Bulkhead and domain files (texts, or paths); its console as text."""
 
-    def __init__(self, domains, options, seconds=SECONDS):
+    def __init__(self, domains, options, seconds=SECONDS, tool=()):
         self.text = ""
         self.changed = threading.Condition()
         self.folder = tempfile.TemporaryDirectory(prefix="bulkhead-test-")
@@ -55,7 +55,7 @@ class Machine:
                 with open(files[-1], "w", encoding="utf-8") as file:
                     file.write(domain)
         self.process = subprocess.Popen(
-            ["build/host/bulkhead", "run", "--quiet"] + files + ["--"] + options, cwd=ROOT,
+            ["build/host/bulkhead", "run", "--quiet"] + list(tool) + files + ["--"] + options, cwd=ROOT,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, preexec_fn=dies_with_parent)
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()

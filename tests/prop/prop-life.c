@@ -24,6 +24,7 @@
 
 static struct domain_config config;
 static struct domain *d; /* NULL once it is gone */
+static domid_t id;       /* its number */
 static struct spec_life pre, post;
 static uint64_t free_before;
 static enum { BUILD_GOOD, BUILD_SLOW, BUILD_BAD } build;
@@ -92,6 +93,10 @@ int xen_domain_create(struct domain *c)
 {
     return 0;
 }
+int xen_domain_start(struct domain *c)
+{
+    return 0;
+}
 int xen_domain_stop(struct domain *c)
 {
     return 0;
@@ -117,7 +122,7 @@ static uint64_t free_frames(void)
 /* The table's reference is the domain's; when that is gone, so is `d`. */
 static void find_again(void)
 {
-    struct domain *found = domain_get(1);
+    struct domain *found = domain_get(id);
     if (found == NULL) {
         d = NULL;
     } else {
@@ -137,7 +142,7 @@ static void settle(void)
     }
     PROVE(fake_locks_held() == 0);
     if (d == NULL) {
-        PROVE(frame_owned_count(1) == 0);
+        PROVE(frame_owned_count(id) == 0);
         PROVE(free_frames() == free_before);
     }
 }
@@ -152,6 +157,7 @@ static void boot(void)
         settle();
     }
     fake_boot(1, 64 * FRAME_SIZE);
+    PROVE(domains_init() == 0);
     free_before = free_frames();
     config = (struct domain_config){
         .name = "guest", .id = 1, .vcpu_count = 1, .max_memory_bytes = 1 << 20};
@@ -159,6 +165,7 @@ static void boot(void)
         (enum domain_policy)ANY(POLICY_DESTROY, POLICY_PRESERVE);
     build = BUILD_GOOD;
     half_built = false;
+    id = 1;
     PROVE(domain_create(&config, &d) == 0);
     spec_life_look(d, &pre);
 }
@@ -193,6 +200,10 @@ static int happen(enum life_event event, enum shutdown_reason *reason)
         return domain_reboot(d);
     case LIFE_DESTROY:
         return domain_destroy(d);
+    case LIFE_HOLD:
+        return domain_pause_counted(d);
+    case LIFE_LET_GO:
+        return domain_unpause_counted(d);
     default:
         work();
         return 0;
@@ -211,7 +222,7 @@ static void step(enum life_event event)
     }
     spec_life_look(d, &post);
     if (post.gone) {
-        post.memory = frame_owned_count(1);
+        post.memory = frame_owned_count(id);
     }
     PROVE_RULE(spec_life_step(&pre, event, reason, result, &post));
     pre = post;
@@ -245,6 +256,38 @@ static void good_before_the_start(void)
     settle();
 }
 
+/* One that another made: held at birth, started by being let go; it leaves nothing behind. */
+static void good_made(void)
+{
+    mfn_t m;
+    boot();
+    struct domain *builder = d;
+    uint64_t free_of_all = free_before;
+    free_before = free_frames();
+    PROVE(domain_make(&config, 2, builder, &d) == 0);
+    domain_put(d); /* the table keeps it */
+    id = 2;
+    PROVE(frame_alloc_domain(d, 0, &m) == 0 && p2m_map(d, gfn(8), m, 1, P2M_RAM) == 0);
+    spec_life_look(d, &pre);
+    PROVE(pre.held == 1 && pre.made && pre.state == DOMAIN_CREATED);
+    for (unsigned i = 0; d != NULL && i < 4; i++) {
+        step((enum life_event)ANY(LIFE_SHUTDOWN, LIFE_WORK));
+    }
+    build = BUILD_BAD;
+    settle();
+    if (d != NULL) {
+        PROVE(domain_destroy(d) == 0);
+        for (unsigned i = 0; i < 4; i++) {
+            domain_hurry(d); /* as a caller of domctl would */
+        }
+        settle();
+    }
+    PROVE(d == NULL);
+    d = builder;
+    id = 1;
+    free_before = free_of_all;
+}
+
 /* Somebody lets a paused vCPU go behind the domain's back. */
 static void bad_pause_count(void)
 {
@@ -272,9 +315,10 @@ static void bad_memory_under_a_vcpu(void)
 
 const struct prop props[] = {
     {"good_life", good_life,
-     "3 policies, 3 builders, every 3 of 6 events, the worker to its end, and another event", NULL},
+     "3 policies, 3 builders, every 3 of 8 events, the worker to its end, and another event", NULL},
     {"good_before_the_start", good_before_the_start,
-     "the same, every 4 of 7 events, not started yet", NULL},
+     "the same, every 4 of 9 events, not started yet", NULL},
+    {"good_made", good_made, "3 policies, every 4 of 8 events", NULL},
     {"bad_pause_count", bad_pause_count, "one", "paused a wrong number of times"},
     {"bad_memory_under_a_vcpu", bad_memory_under_a_vcpu, "one", "memory taken away under a vCPU"},
     {NULL, NULL, NULL, NULL},

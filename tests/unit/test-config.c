@@ -9,10 +9,13 @@
 
 #include <fake.h>
 #include <hyp/config.h>
+#include <hyp/domain.h>
 #include <hyp/frame.h>
+#include <hyp/rights.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xen/errno.h>
 
 static const struct domain_config *configs;
 static void *blob;
@@ -110,6 +113,35 @@ static void test_our_properties(void **state)
     assert_int_equal(c->nr_spis, 128);
     assert_true(c->enhanced && c->enhanced_no_xenstore);
     assert_string_equal(c->bootargs, "console=ttyAMA0"); /* the module's wins */
+}
+
+/* Devices that a domain may hand on: registers in whole frames, interrupts; and handed on. */
+static void test_device_rights(void **state)
+{
+    assert_int_equal(WITH("bulkhead,rights = \"device /net@a003000\", \"irq 77\";"), 2);
+    struct domain *d = fake_domain(1, "home", 1), *e = fake_domain(5, "made", 1);
+    d->config = &configs[0];
+    assert_int_equal(rights_grant(d), 0);
+    assert_true(rights_iomem(d, mfn(0xa003), 1));
+    assert_false(rights_iomem(d, mfn(0xa003), 2));
+    assert_false(rights_iomem(d, mfn(0xa002), 2));
+    assert_false(rights_iomem(d, mfn(0x9000), 1));
+    assert_true(rights_irq(d, 77) && !rights_irq(d, 78) && !rights_irq(d, 5000));
+    assert_false(rights_iomem(e, mfn(0xa003), 1));
+    assert_int_equal(rights_set_iomem(e, mfn(0xa003), 1, true), 0);
+    assert_int_equal(rights_set_irq(e, 77, true), 0);
+    assert_int_equal(rights_set_irq(e, 16, true),
+                     -XEN_EINVAL); /* private ones are nobody's to give */
+    assert_true(rights_iomem(e, mfn(0xa003), 1) && rights_irq(e, 77));
+    assert_int_equal(rights_set_iomem(e, mfn(0xa003), 1, false), 0);
+    assert_false(rights_iomem(e, mfn(0xa003), 1));
+    rights_drop(d, RIGHT_DEVICE, NULL);
+    rights_drop(d, RIGHT_IRQ, NULL);
+    assert_false(rights_iomem(d, mfn(0xa003), 1) || rights_irq(d, 77));
+    rights_destroy(d);
+    rights_destroy(e);
+    fake_domain_free(d);
+    fake_domain_free(e);
 }
 
 static void test_enhanced_forms(void **state)
@@ -254,10 +286,14 @@ static const struct mistake {
     {"cpus = <2>;",
      "cpus = <2>; bulkhead,budget-us = <60>; bulkhead,period-us = <100>; bulkhead,pin = <0 1>;",
      "asks CPU 0 for more than it has"},
+    {"cpus = <2>;",
+     "cpus = <2>; bulkhead,budget-us = <48>; bulkhead,period-us = <100>; bulkhead,pin = <0 1>;",
+     "asks CPU 0 for more than it has (95 %)"},
     {"cpus = <2>;", "cpus = <2>; bulkhead,on-crash = \"explode\";", "bulkhead,on-crash must be"},
     {"cpus = <2>;", "cpus = <2>; bulkhead,rights = \"rule\";", "entry \"rule\" is not a right"},
     {"cpus = <2>;", "cpus = <2>; bulkhead,rights = \"control nobody\";", "names \"nobody\""},
     {"cpus = <2>;", "cpus = <2>; bulkhead,rights = [61 62];", "is not a right"},
+    {"cpus = <2>;", "cpus = <2>; bulkhead,rights = \"device /nowhere\";", "has no such node"},
     {"cpus = <2>;", "cpus = <2>; bootargs = <1>;", "bootargs must be one string"},
     {"cpus = <2>;", "cpus = <2>; xen,static-mem = <0 0x60000000 0 0x1000000>;",
      "adds up to 16384 KiB"},
@@ -508,6 +544,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_good_board, setup),
         cmocka_unit_test_setup(test_our_properties, setup),
+        cmocka_unit_test_setup(test_device_rights, setup),
         cmocka_unit_test_setup(test_enhanced_forms, setup),
         cmocka_unit_test_setup(test_scheduling, setup),
         cmocka_unit_test_setup(test_static_mem, setup),

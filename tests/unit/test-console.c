@@ -320,7 +320,11 @@ static void to_hypervisor(void)
 
 static int boot(void **state)
 {
+    static char ring[16384];
+
     fake_boot(2, 0);
+    log_line("kept when the log moves");
+    log_use_ring(ring, sizeof(ring));
     return console_start();
 }
 
@@ -521,6 +525,7 @@ static void test_silence(void **state)
     SHOWN("Usage: quiet [on|off]");
     type("log\r");
     SHOWN("] for later");
+    SHOWN("] kept when the log moves");
     wipe();
     type("\x14\x14");
     SHOWN("secret\r\nmore\r\n");

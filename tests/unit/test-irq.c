@@ -117,7 +117,13 @@ static struct domain *guest;
 
 static int begin(void **state)
 {
+    static bool ready;
+
     fake_boot(2, 1 << 20);
+    if (!ready) {
+        assert_int_equal(irq_init(), 0);
+        ready = true;
+    }
     gic_host = (struct gic_host){.version = 3, .maintenance_intid = 25, .intid_count = 256};
     dropped = deactivated = masked = handled = injected = timers = served = 0;
     target_vcpu = 0;

@@ -628,6 +628,35 @@ static void test_steal_and_spread(void **state)
     assert_true(runtime(&guests[0]) - before == 100 * MS);
 }
 
+/* S5: who leaves a pool's CPU behind is where the pool is now, and back where it was asked to be. */
+static void test_pools(void **state)
+{
+    machine(3);
+    struct guest *a = simple(256, TICKS_NEVER, 0), *b = simple(256, TICKS_NEVER, 0);
+    assert_int_equal(sched_set_affinity(a->v, 4), 0);
+    online(a);
+    online(b);
+    run_for(20 * MS);
+    sched_pool_cpus[0] = 3;
+    sched_pool_cpus[1] = 4;
+    assert_int_equal(sched_set_affinity(b->v, 4), -XEN_EINVAL); /* CPU 2 is another pool's */
+    a->v->domain->sched.cpupool = 1;
+    assert_int_equal(sched_follow_pool(a->v), 0);
+    assert_int_equal(sched_follow_pool(b->v), 0);
+    run_for(20 * MS);
+    assert_int_equal(a->v->sched.home->id, 2);
+    assert_true(b->v->sched.home->id < 2);
+    a->v->domain->sched.cpupool =
+        0; /* what it was asked to have is not there: anywhere in the pool */
+    assert_int_equal(sched_follow_pool(a->v), 0);
+    run_for(20 * MS);
+    assert_int_equal(a->v->sched.affinity, 3);
+    sched_pool_cpus[0] = ~0ull;
+    sched_pool_cpus[1] = 0;
+    assert_int_equal(sched_follow_pool(b->v), 0);
+    assert_true(b->v->sched.affinity == ~0ull);
+}
+
 static void test_yield(void **state)
 {
     machine(1);
@@ -840,6 +869,7 @@ int main(void)
         cmocka_unit_test(test_admission),
         cmocka_unit_test(test_dedicated),
         cmocka_unit_test(test_steal_and_spread),
+        cmocka_unit_test(test_pools),
         cmocka_unit_test(test_yield),
         cmocka_unit_test(test_yield_to_sibling),
         cmocka_unit_test(test_block_races),

@@ -24,8 +24,6 @@
 #define strcmp our_strcmp
 #define strncmp our_strncmp
 #define strchr our_strchr
-#define strrchr our_strrchr
-#define strstr our_strstr
 #undef LIB_STRING_H
 #include "../../lib/string.c"
 #undef memcpy
@@ -38,8 +36,6 @@
 #undef strcmp
 #undef strncmp
 #undef strchr
-#undef strrchr
-#undef strstr
 
 enum { AREA = 400 };
 
@@ -103,12 +99,10 @@ static void test_strings(void **state)
         assert_int_equal(our_strlen(s), strlen(s));
         assert_ptr_equal(our_strchr(s, 'b'), strchr(s, 'b'));
         assert_ptr_equal(our_strchr(s, 0), strchr(s, 0));
-        assert_ptr_equal(our_strrchr(s, 'b'), strrchr(s, 'b'));
         assert_ptr_equal(our_memchr(s, 'b', strlen(s)), memchr(s, 'b', strlen(s)));
         for (unsigned k = 0; k < ARRAY_LEN(words); k++) {
             assert_int_equal(sign(our_strcmp(s, words[k])), sign(strcmp(s, words[k])));
             assert_int_equal(sign(our_strncmp(s, words[k], 2)), sign(strncmp(s, words[k], 2)));
-            assert_ptr_equal(our_strstr(s, words[k]), strstr(s, words[k]));
         }
         for (size_t n = 0; n < 8; n++) {
             assert_int_equal(our_strnlen(s, n), strnlen(s, n));
@@ -127,16 +121,14 @@ static void test_strings(void **state)
 static void test_format(void **state)
 {
     SAME("plain %%");
-    SAME("%d %i %u", -5, 0, 4000000000u);
+    SAME("%d %u", -5, 4000000000u);
     SAME("[%5d] [%-5d] [%05d] [%.3d]", -42, -42, -42, 7);
-    SAME("%x %X %#x %#x", 0xdeadu, 0xbeefu, 0x10u, 0u);
+    SAME("%x %#x %#x", 0xdeadu, 0x10u, 0u);
     SAME("%016lx %#018lx", 0x1234ul, 0x1234ul);
     SAME("%ld %lu", LONG_MIN, ~0ul);
     SAME("%lld %llu", LLONG_MIN, ~0ull);
     SAME("%zu", (size_t)12);
     SAME("[%s] [%8s] [%-8s] [%.2s] [%*s]", "abc", "abc", "abc", "abc", 5, "x");
-    SAME("[%c] [%3c] [%-3c]", 'a', 'b', 'c');
-    SAME("%p", (void *)0x1234);
     const char *volatile rest = "not by far, and so is cut";
     SAME("a text that does not fit into sixty-four characters, %s", rest);
 }

@@ -633,9 +633,10 @@ static void large_extents_are_done_in_pieces(void **state)
 {
     world[1]->max_frames += 600;
     assert_int_equal(reserve(1, XENMEM_populate_physmap, 9, 1, WORLD_HOLE), 1);
-    assert_true(world_restarts >= 7);
+    unsigned at_once = world_restarts; /* in one piece, as there is one */
     memset(guest(1, WORLD_HOLE + 511), 1, 8);
     assert_int_equal(reserve(1, XENMEM_decrease_reservation, 9, 1, WORLD_HOLE), 1);
+    assert_true(world_restarts >= at_once + 7);
     assert_int_equal(reserve(1, XENMEM_decrease_reservation, 0, 1, WORLD_HOLE + 5), 0);
 }
 

@@ -14,15 +14,14 @@ KIND_FILE = 0o100000
 
 
 def collect(roots):
-    """{path: (mode, bytes or None)}: all directories and files below the roots."""
+    """{path: (mode, bytes or None)}: what lies below the roots, pairs of a folder and its place."""
     found = {"/": (KIND_DIRECTORY | 0o755, None)}
-    for root in roots:
+    for root, at in roots:
         for directory, names, files in os.walk(root):
             names.sort()
-            relative = os.path.relpath(directory, root)
-            prefix = "/" if relative == "." else f"/{relative}/"
-            if relative != ".":
-                found[prefix[:-1]] = (KIND_DIRECTORY | 0o755, None)
+            path = os.path.normpath(os.path.join(at, os.path.relpath(directory, root)))
+            found[path] = (KIND_DIRECTORY | 0o755, None)
+            prefix = path.rstrip("/") + "/"
             for name in sorted(files):
                 path = os.path.join(directory, name)
                 executable = os.stat(path).st_mode & stat.S_IXUSR

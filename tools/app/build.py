@@ -158,7 +158,7 @@ def build_xen(manifest):
         include, libs = libraries.target_libraries(manifest.libraries)
         flags = ["-std=gnu11", "-g", "-Os"] + toolchain.target_cflags() + include
         objects = compile_sources(manifest, where, CROSS + "gcc", flags + manifest.cflags)
-    roots = [os.path.join(manifest.directory, name) for name in manifest.files]
+    roots = [(os.path.join(manifest.directory, name), at) for name, at in manifest.file_roots()]
     libs = libs + [os.path.join(LIBOS, "compat.a")]
     known = scan.read_list(SYSCALL_LIST)
     names = {number: name for number, (name, _) in known.items()}

@@ -22,7 +22,7 @@ KEYS = {
     "net": ("word", "none", "none, dhcp, or ADDRESS/BITS[,gateway=A][,dns=A]"),
     "ipv6": ("flag", True, "IPv6 beside IPv4"),
     "disk": ("word", "none", "none, or the mount point of the writable file system, such as /data"),
-    "files": ("list", [], "directories whose content is sealed into the image"),
+    "files": ("list", [], "directories sealed into the image: FOLDER, or FOLDER:/PLACE"),
     "memory": ("size", 8 << 20, "memory of the domain; K, M, G"),
     "stack": ("size", 64 << 10, "stack of the first thread"),
     "arguments": ("list", [], "command line of the program"),
@@ -70,6 +70,10 @@ class Manifest:
         except KeyError as error:
             raise AttributeError(key) from error
 
+    def file_roots(self):
+        """(folder beside the manifest, where its content lies in the image) of each `files`."""
+        return [(name.partition(":")[0], name.partition(":")[2] or "/") for name in self.files]
+
     def _read(self):
         try:
             with open(self.path, encoding="utf-8") as file:
@@ -101,7 +105,7 @@ class Manifest:
             raise Mistake(f"{self.path}: `name` is missing")
         if bool(self.sources) == bool(self.project):
             raise Mistake(f"{self.path}: give either `sources` or `project`")
-        for source in self.sources + self.files:
+        for source in self.sources + [folder for folder, _ in self.file_roots()]:
             if not os.path.exists(os.path.join(self.directory, source)):
                 raise Mistake(f"{self.path}: {source} does not exist")
         if self.stack % 4096 or not 4096 <= self.stack <= 64 << 20:

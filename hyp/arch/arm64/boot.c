@@ -12,6 +12,7 @@
 #include <hyp/console.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
+#include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/random.h>
 #include <hyp/rtc.h>
@@ -20,7 +21,8 @@
 #include <lib/string.h>
 
 #define MEMORY_RANGES 32
-#define KEEP_RANGES 1024
+#define KEEP_RANGES 384 /* kernel, ramdisk and tree of 128 domains */
+#define LOG_ORDER 2u
 
 static struct tree board_tree; /* [const] the one we were entered with */
 static struct cpu boot_cpu __initdata;
@@ -29,8 +31,20 @@ static unsigned ram_count __initdata;
 static struct frame_range keep[KEEP_RANGES] __initdata;
 static unsigned keep_count __initdata;
 
+static bool has_console __initdata;
+
+/* As late as there is nothing to be said: the tables it needs come from the allocator then. */
+static __init void open_console(void)
+{
+    if (!has_console) {
+        has_console = true;
+        console_early_init(&board_tree);
+    }
+}
+
 static noreturn_fn __init void stop(const char *why)
 {
+    open_console();
     log_warn("Bulkhead cannot start: %s", why);
     arch_park();
 }
@@ -40,11 +54,17 @@ static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
     if (size_bytes == 0) {
         return;
     }
-    if (keep_count == KEEP_RANGES) {
-        stop("the tree reserves more than 1,024 ranges of memory; merge some of them.");
+    struct frame_range r = {mpa(start.v & ~FRAME_MASK),
+                            mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
+    for (unsigned i = 0; i < keep_count; i++) {
+        if (keep[i].start.v <= r.start.v && r.end.v <= keep[i].end.v) {
+            return; /* many domains, one kernel */
+        }
     }
-    keep[keep_count++] = (struct frame_range){
-        mpa(start.v & ~FRAME_MASK), mpa((start.v + size_bytes + FRAME_MASK) & ~FRAME_MASK)};
+    if (keep_count == KEEP_RANGES) {
+        stop("the tree reserves more than 384 ranges of memory; merge some of them.");
+    }
+    keep[keep_count++] = r;
 }
 
 /* The tree is somewhere in RAM: map its head to learn its size, then all of it. */
@@ -126,8 +146,12 @@ static __init void start_domains(const struct tree *t)
         int error = domain_create(&config[i], &d);
 
         if (error) {
-            log_warn("%s: domain \"%s\" is left out: error %d when it was made.", config[i].node,
-                     config[i].name, -error);
+            log_warn("%s: domain \"%s\" is left out: %s (error %d).", config[i].node,
+                     config[i].name,
+                     error == -XEN_ENOSPC   ? "no CPU has that much left to reserve"
+                     : error == -XEN_ENOMEM ? "not enough memory"
+                                            : "it cannot be made",
+                     -error);
             continue;
         }
         error = domain_start(d);
@@ -165,7 +189,6 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         arch_park(); /* no tree, no console: nothing can be said */
     }
     const struct tree *t = &board_tree;
-    console_early_init(t);
     log_line("Bulkhead " BULKHEAD_VERSION " for arm64.");
     if (state == TREE_DAMAGED) {
         log_warn("The board's tree is cut off, damaged or nested deeper than %d levels near %s; "
@@ -178,6 +201,12 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
         stop("not enough memory for the frame records.");
     }
     mmu_frames_ready();
+    open_console();
+    char *ring = frame_alloc_hyp(NULL, LOG_ORDER);
+    if (!ring || irq_init() != 0 || domains_init() != 0) {
+        stop("no memory for the log, the interrupts and the list of domains.");
+    }
+    log_use_ring(ring, FRAME_SIZE << LOG_ORDER);
     c = cpu_create(0, sysreg_read(mpidr_el1) & 0xff00fffffful);
     if (!c) {
         stop("no memory for CPU 0.");

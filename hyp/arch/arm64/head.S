@@ -34,6 +34,7 @@ boot_entry:
 
     /* Nothing of ours is in the caches: the MMU was off. Zero the bss in memory. */
     adrp    x1, bss_start
+    add     x1, x1, :lo12:bss_start
     adrp    x2, bss_end
 1:  stp     xzr, xzr, [x1], #16
     cmp     x1, x2

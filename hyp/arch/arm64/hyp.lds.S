@@ -41,8 +41,8 @@ SECTIONS
     data_start = .;
     .data : {
         *(.data .data.*)
-        . = ALIGN(4096);
     }
+    . = ALIGN(64); /* both are writable: they may share a page */
     bss_start = .;
     .bss (NOLOAD) : {
         *(.bss .bss.* COMMON)

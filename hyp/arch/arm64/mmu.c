@@ -42,10 +42,13 @@
 uint64_t image_pa;
 uint64_t root_table[ENTRIES] TABLE;
 static uint64_t image_l1[ENTRIES] TABLE, image_l2[ENTRIES] TABLE, image_l3[ENTRIES] TABLE;
-static uint64_t identity_l1[ENTRIES] TABLE, identity_l2[ENTRIES] TABLE;
 
-/* Tables needed before there is a frame allocator: for the tree, and the direct map itself. */
+/*
+ * Tables needed before there is a frame allocator: for the tree and the direct
+ * map itself, usually four; the last two are the identity map's until it goes.
+ */
 #define POOL_TABLES 8
+#define POOL_FREE (POOL_TABLES - 2)
 static uint64_t pool[POOL_TABLES][ENTRIES] TABLE;
 static unsigned pool_used;
 static bool frames_ready;
@@ -82,9 +85,9 @@ __init uint64_t boot_tables(uint64_t base)
     image_pages(base, init_data_start, image_end, MAP_DATA);
 
     /* The image is 2 MiB-aligned and smaller: one read-only block carries the switch. */
-    root_table[index_at(base, 0)] = here(identity_l1) | link;
-    identity_l1[index_at(base, 1)] = here(identity_l2) | link;
-    identity_l2[index_at(base, 2)] = base | MAP_TEXT;
+    root_table[index_at(base, 0)] = here(pool[POOL_FREE]) | link;
+    pool[POOL_FREE][index_at(base, 1)] = here(pool[POOL_FREE + 1]) | link;
+    pool[POOL_FREE + 1][index_at(base, 2)] = base | MAP_TEXT;
     return here(root_table);
 }
 
@@ -110,7 +113,7 @@ static uint64_t *table_alloc(void)
     if (frames_ready) {
         return frame_alloc_hyp(NULL, 0);
     }
-    return pool_used < POOL_TABLES ? pool[pool_used++] : NULL;
+    return pool_used < POOL_FREE ? pool[pool_used++] : NULL;
 }
 
 /*

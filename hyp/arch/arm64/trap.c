@@ -139,14 +139,16 @@ static enum outcome smc(struct vcpu *v, uint64_t esr)
     return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
 }
 
+static void any_data_abort(struct vcpu *v, uint64_t esr);
+
 static enum outcome decode(struct vcpu *v, uint64_t esr)
 {
     switch (esr >> ESR_EC_SHIFT) {
     case EC_SYS64:
         trap_sysreg(v, esr);
         return TRAP_DONE;
-    case EC_DABT_LOW:
-        trap_data_abort(v, esr);
+    case EC_DABT_LOW: /* maybe of AArch32 code */
+        any_data_abort(v, esr);
         return TRAP_DONE;
     case EC_WFX:
         return wait_for(v, esr);
@@ -192,19 +194,26 @@ static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
     }
 }
 
-static inline void skip(uint64_t esr)
+/* Over the instruction: four bytes, unless the guest's state is among `special`. */
+static inline void skip(uint64_t esr, uint64_t special)
 {
-    if (unlikely(sysreg_read(spsr_el2) & (SPSR_SS | SPSR_AARCH32))) {
+    if (unlikely(sysreg_read(spsr_el2) & special)) {
         skip_instruction(esr);
     } else {
         sysreg_write(elr_el2, sysreg_read(elr_el2) + 4);
     }
 }
 
+/* The same for one that is known to be of AArch64 code. */
+static inline void skip64(uint64_t esr)
+{
+    skip(esr, SPSR_SS);
+}
+
 static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 {
     if (likely(outcome == TRAP_SKIP)) {
-        skip(esr);
+        skip(esr, SPSR_SS | SPSR_AARCH32);
     } else if (outcome != TRAP_DONE) {
         inject(v, esr, outcome);
     }
@@ -221,7 +230,7 @@ static __attribute__((noinline)) void any_data_abort(struct vcpu *v, uint64_t es
 void trap_data_abort(struct vcpu *v, uint64_t esr)
 {
     if (likely(prints(v, esr))) {
-        skip(esr);
+        skip64(esr);
     } else {
         any_data_abort(v, esr);
     }
@@ -229,7 +238,11 @@ void trap_data_abort(struct vcpu *v, uint64_t esr)
 
 void trap_sysreg(struct vcpu *v, uint64_t esr)
 {
-    finish(v, esr, sysreg_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED);
+    if (likely(sysreg_trap(v, esr))) {
+        skip64(esr);
+    } else {
+        inject_undefined(v);
+    }
 }
 
 /* All registers are in v->arch.x. */

@@ -86,82 +86,58 @@ static void fp_unload(struct vcpu *v)
     }
 }
 
+/* Field and register, two by two as they lie in struct arch_vcpu: a pair is one LDP or STP. */
+#define EL1_PAIRS(P)                                  \
+    P(elr, elr_el2, spsr, spsr_el2)                   \
+    P(sp_el0, sp_el0, sp_el1, sp_el1)                 \
+    P(elr_el1, elr_el1, spsr_el1, spsr_el1)           \
+    P(sctlr, sctlr_el1, cpacr, cpacr_el1)             \
+    P(ttbr0, ttbr0_el1, ttbr1, ttbr1_el1)             \
+    P(tcr, tcr_el1, mair, mair_el1)                   \
+    P(amair, amair_el1, vbar, vbar_el1)               \
+    P(contextidr, contextidr_el1, esr, esr_el1)       \
+    P(far, far_el1, afsr0, afsr0_el1)                 \
+    P(afsr1, afsr1_el1, par, par_el1)                 \
+    P(tpidr_el0, tpidr_el0, tpidrro_el0, tpidrro_el0) \
+    P(tpidr_el1, tpidr_el1, cntkctl, cntkctl_el1)
+/* AArch32 guests only. */
+#define AARCH32_PAIRS(P)                      \
+    P(spsr_abt, spsr_abt, spsr_und, spsr_und) \
+    P(spsr_irq, spsr_irq, spsr_fiq, spsr_fiq) \
+    P(dacr32, dacr32_el2, ifsr32, ifsr32_el2)
+
+#define SAVE(one, one_el, two, two_el)                                      \
+    {                                                                       \
+        uint64_t first = sysreg_read(one_el), second = sysreg_read(two_el); \
+        a->one = first;                                                     \
+        a->two = second;                                                    \
+    }
+#define RESTORE(one, one_el, two, two_el)         \
+    {                                             \
+        uint64_t first = a->one, second = a->two; \
+        sysreg_write(one_el, first);              \
+        sysreg_write(two_el, second);             \
+    }
+
 static void el1_save(struct arch_vcpu *a)
 {
-    a->elr = sysreg_read(elr_el2);
-    a->spsr = sysreg_read(spsr_el2);
-    a->sp_el0 = sysreg_read(sp_el0);
-    a->sp_el1 = sysreg_read(sp_el1);
-    a->elr_el1 = sysreg_read(elr_el1);
     if (a->aarch32) {
-        spsr32_expose(a->spsr);
+        spsr32_expose(sysreg_read(spsr_el2));
     }
-    a->spsr_el1 = sysreg_read(spsr_el1);
-    a->sctlr = sysreg_read(sctlr_el1);
-    a->cpacr = sysreg_read(cpacr_el1);
-    a->ttbr0 = sysreg_read(ttbr0_el1);
-    a->ttbr1 = sysreg_read(ttbr1_el1);
-    a->tcr = sysreg_read(tcr_el1);
-    a->mair = sysreg_read(mair_el1);
-    a->amair = sysreg_read(amair_el1);
-    a->vbar = sysreg_read(vbar_el1);
-    a->contextidr = sysreg_read(contextidr_el1);
-    a->esr = sysreg_read(esr_el1);
-    a->far = sysreg_read(far_el1);
-    a->afsr0 = sysreg_read(afsr0_el1);
-    a->afsr1 = sysreg_read(afsr1_el1);
-    a->par = sysreg_read(par_el1);
-    a->tpidr_el0 = sysreg_read(tpidr_el0);
-    a->tpidrro_el0 = sysreg_read(tpidrro_el0);
-    a->tpidr_el1 = sysreg_read(tpidr_el1);
-    a->cntkctl = sysreg_read(cntkctl_el1);
+    EL1_PAIRS(SAVE)
     a->csselr = sysreg_read(csselr_el1);
     if (a->aarch32) {
-        a->spsr_abt = sysreg_read(spsr_abt);
-        a->spsr_und = sysreg_read(spsr_und);
-        a->spsr_irq = sysreg_read(spsr_irq);
-        a->spsr_fiq = sysreg_read(spsr_fiq);
-        a->dacr32 = sysreg_read(dacr32_el2);
-        a->ifsr32 = sysreg_read(ifsr32_el2);
+        AARCH32_PAIRS(SAVE)
     }
 }
 
 static void el1_restore(const struct arch_vcpu *a)
 {
-    sysreg_write(elr_el2, a->elr);
-    sysreg_write(spsr_el2, a->spsr);
-    sysreg_write(sp_el0, a->sp_el0);
-    sysreg_write(sp_el1, a->sp_el1);
-    sysreg_write(elr_el1, a->elr_el1);
-    sysreg_write(spsr_el1, a->spsr_el1);
-    sysreg_write(sctlr_el1, a->sctlr);
-    sysreg_write(cpacr_el1, a->cpacr);
-    sysreg_write(ttbr0_el1, a->ttbr0);
-    sysreg_write(ttbr1_el1, a->ttbr1);
-    sysreg_write(tcr_el1, a->tcr);
-    sysreg_write(mair_el1, a->mair);
-    sysreg_write(amair_el1, a->amair);
-    sysreg_write(vbar_el1, a->vbar);
-    sysreg_write(contextidr_el1, a->contextidr);
-    sysreg_write(esr_el1, a->esr);
-    sysreg_write(far_el1, a->far);
-    sysreg_write(afsr0_el1, a->afsr0);
-    sysreg_write(afsr1_el1, a->afsr1);
-    sysreg_write(par_el1, a->par);
-    sysreg_write(tpidr_el0, a->tpidr_el0);
-    sysreg_write(tpidrro_el0, a->tpidrro_el0);
-    sysreg_write(tpidr_el1, a->tpidr_el1);
-    sysreg_write(cntkctl_el1, a->cntkctl);
+    EL1_PAIRS(RESTORE)
+    RESTORE(hcr, hcr_el2, vmpidr, vmpidr_el2)
     sysreg_write(csselr_el1, a->csselr);
-    sysreg_write(vmpidr_el2, a->vmpidr);
-    sysreg_write(hcr_el2, a->hcr);
     if (a->aarch32) {
-        sysreg_write(spsr_abt, a->spsr_abt);
-        sysreg_write(spsr_und, a->spsr_und);
-        sysreg_write(spsr_irq, a->spsr_irq);
-        sysreg_write(spsr_fiq, a->spsr_fiq);
-        sysreg_write(dacr32_el2, a->dacr32);
-        sysreg_write(ifsr32_el2, a->ifsr32);
+        AARCH32_PAIRS(RESTORE)
         spsr32_enter(a->spsr);
     }
 }

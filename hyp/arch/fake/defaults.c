@@ -4,11 +4,14 @@
  * one, once linked, wins.
  */
 #include <xen/errno.h>
+#include <xen/domctl.h>
 #include <fake.h>
 #include <hyp/assert.h>
 #include <hyp/config.h>
 #include <hyp/frame.h>
+#include <hyp/irq.h>
 #include <hyp/log.h>
+#include "../../core/rights-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
@@ -345,6 +348,11 @@ WEAK int sched_set(struct domain *d, const struct sched_params *p)
     return 0;
 }
 
+WEAK uint64_t sched_pool_cpus[SCHED_POOLS] = {[0] = ~0ull};
+WEAK int sched_follow_pool(struct vcpu *v)
+{
+    return 0;
+}
 WEAK int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 {
     return 0;
@@ -494,4 +502,65 @@ WEAK int config_all(const struct domain_config **out)
 {
     *out = NULL;
     return 0;
+}
+
+WEAK void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *to)
+{
+    memset(to, 0, sizeof(*to));
+    memcpy(&to->user_regs.x0, v->arch.x, sizeof(v->arch.x));
+    to->user_regs.pc64 = v->arch.pc;
+}
+
+WEAK int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *from, bool aarch32)
+{
+    memcpy(v->arch.x, &from->user_regs.x0, sizeof(v->arch.x));
+    v->arch.pc = from->user_regs.pc64;
+    return 0;
+}
+
+WEAK int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
+                     struct domain **out)
+{
+    return -XEN_ENOMEM;
+}
+WEAK int domain_pause_counted(struct domain *d)
+{
+    return 0;
+}
+WEAK int domain_unpause_counted(struct domain *d)
+{
+    return 0;
+}
+WEAK void domain_hurry(struct domain *d)
+{
+}
+
+WEAK void rights_grant_device(struct rights *x, enum right right, const char *what)
+{
+}
+WEAK bool rights_iomem(struct domain *d, mfn_t first, uint64_t count)
+{
+    return false;
+}
+WEAK bool rights_irq(struct domain *d, uint32_t intid)
+{
+    return false;
+}
+WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool allow)
+{
+    return -XEN_ENOMEM;
+}
+WEAK int rights_set_irq(struct domain *d, uint32_t intid, bool allow)
+{
+    return -XEN_ENOMEM;
+}
+
+WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
+{
+    return -XEN_ENOSPC;
+}
+
+WEAK noreturn_fn void arch_power(bool reset)
+{
+    abort();
 }

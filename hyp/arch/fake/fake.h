@@ -123,7 +123,7 @@ unsigned fake_tlb_stale(struct domain *d); /* entries that an invalidation is ow
 /* A TLB entry or walk cache of d (NULL: of any) holds one of [m, m+count). */
 bool fake_tlb_reaches(struct domain *d, mfn_t m, uint64_t count);
 void fake_tlb_forget(struct domain *d); /* before a test throws its tables away */
-extern unsigned fake_flush_count, fake_flush_all_count, fake_publish_count;
+extern unsigned fake_flush_count, fake_publish_count;
 extern bool fake_flush_broken; /* test hook: invalidations do nothing */
 
 /* What a guest access would do now: walk the tables. False: stage-2 fault. */

@@ -29,7 +29,7 @@ extern uint8_t *fake_arena;
 
 static struct shadow *shadows;
 static unsigned unpublished;
-unsigned fake_flush_count, fake_flush_all_count, fake_publish_count;
+unsigned fake_flush_count, fake_publish_count;
 bool fake_flush_broken;
 
 static unsigned level_shift(unsigned level)
@@ -222,8 +222,9 @@ static void sweep(struct domain *d)
     }
 }
 
-static void flush(struct domain *d, uint64_t start, uint64_t end, bool tables_too)
+void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too)
 {
+    fake_flush_count++;
     unpublished = 0; /* an invalidation begins with the barrier that publishes */
     if (fake_flush_broken) {
         return;
@@ -231,23 +232,11 @@ static void flush(struct domain *d, uint64_t start, uint64_t end, bool tables_to
     for (unsigned level = 3; level >= 1; level--) {
         for (struct shadow *s = shadows; s != NULL; s = s->next) {
             if (s->d == d && s->level == level) {
-                flush_shadow(s, start, end, tables_too);
+                flush_shadow(s, at.v, at.v + count, tables_too);
             }
         }
     }
     sweep(d);
-}
-
-void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too)
-{
-    fake_flush_count++;
-    flush(d, at.v, at.v + count, tables_too);
-}
-
-void arch_s2_flush_all(struct domain *d)
-{
-    fake_flush_all_count++;
-    flush(d, 0, ~0ull, true);
 }
 
 unsigned fake_tlb_stale(struct domain *d)
@@ -308,7 +297,7 @@ void fake_tlb_forget(struct domain *d)
         free(s);
     }
     if (d == NULL) {
-        unpublished = fake_flush_count = fake_flush_all_count = fake_publish_count = 0;
+        unpublished = fake_flush_count = fake_publish_count = 0;
         fake_flush_broken = false;
     }
 }

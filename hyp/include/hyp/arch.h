@@ -78,7 +78,6 @@ noreturn_fn void arch_park(void);
 /* Invalidate [at, at+count) of this domain on all CPUs, leaf entries or also tables; begins with what
  * arch_s2_publish() does and returns when done. Cheap if the domain's VMID was never loaded. */
 void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
-void arch_s2_flush_all(struct domain *d);
 
 /* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
 void arch_zero_pages(void *va, uint64_t size_bytes);
@@ -117,6 +116,12 @@ void arch_vcpu_fix_translation(struct vcpu *v);
 void arch_vcpu_destroy(struct vcpu *v);
 /* The machine address behind a virtual address of the current vCPU; false if an access would fault. */
 bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out);
+/* Registers as domctl has them, of a vCPU that no CPU has loaded. Set: all, from reset; -XEN_EINVAL: a
+ * mode that is no guest's, or not of its width. */
+struct vcpu_guest_context;
+void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *to);
+must_check int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *from,
+                                     bool aarch32);
 /* The registers as they are now, for a crash record; `v` may be loaded here or nowhere. */
 struct crash_record;
 void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to);

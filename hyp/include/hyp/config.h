@@ -69,6 +69,7 @@ struct domain_config {
     struct sched_params sched;
     uint64_t affinity[MAX_VCPUS]; /* bit n: CPU n; 0: any CPU */
     enum domain_policy on_crash, on_reboot, on_poweroff;
+    bool made;          /* at run time: this is a page of its own, freed with the domain */
     const char *rights; /* string list in the host tree, NULL if none */
     size_t rights_len;
 };

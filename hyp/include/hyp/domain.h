@@ -67,6 +67,7 @@ struct vcpu {
     uint32_t work;         /* [atomic] enum vcpu_work, set by anybody, cleared on the way out */
     struct cpu *cpu;       /* [atomic] CPU whose registers hold this vCPU, or NULL */
     struct sched_vcpu sched;
+    uint64_t soft_affinity; /* [atomic] as the tools set it */
     struct vgic_cpu vgic;
     struct vtimer_regs timer_regs;
     struct timer vtimer; /* virtual timer while the vCPU is not loaded */
@@ -92,6 +93,7 @@ struct domain {
     struct vgic vgic;
     struct vuart vuart;
     struct console *console; /* hyp/console.h; NULL before and after its life */
+    uint32_t parked;         /* [frame lock] first frame that frame_park() keeps, its index + 1 */
     uint64_t max_frames;     /* [const] guest memory limit; frame_owned_count() says what it has */
     uint64_t hyp_frames;     /* [atomic] what the hypervisor spends on it */
     uint64_t hyp_frames_max; /* [const] */
@@ -103,6 +105,9 @@ struct domain {
     enum domain_job job;          /* [lock] what the worker is at */
     struct build *build;          /* how far domain_build() is, NULL when it is not at work */
     bool paused_by_console;       /* [lock] */
+    bool working;                 /* [atomic] a step of its job is being made */
+    uint32_t pauses;              /* [lock] by domctl; a domain made at run time is born with one */
+    uint8_t handle[16];           /* [lock] what the tools call it */
     bool ordered;                 /* [lock] to restart, from outside: no policy is asked */
     uint32_t shutdown_vcpu;       /* [lock] that said so, or 0 */
     uint64_t log_window_ticks;    /* [atomic] dlog() */
@@ -113,6 +118,8 @@ struct domain {
     struct xen_domain *xen;       /* shared info, hvm params..., owned by core/hypercall*.c */
 };
 
+/* Once, before the others: -XEN_ENOMEM. */
+must_check int domains_init(void);
 /*
  * Make a domain from its configuration: vCPUs, tables, devices, no memory yet.
  * Returns 0 and *out with one reference, the table's; -XEN_ENOMEM, -XEN_EEXIST (number or name taken), ...
@@ -122,6 +129,13 @@ must_check int domain_create(const struct domain_config *config, struct domain *
 must_check int domain_start(struct domain *d);
 /* Make a domain that was destroyed again; its worker builds and starts it. Errors of domain_create(). */
 must_check int domain_launch(const struct domain_config *config);
+/*
+ * Make an empty domain for `builder` to fill: CREATED, paused once. Of `like`, copied, number and
+ * name are chosen here unless the number is taken from `wanted` (0: any). Counted for the caller
+ * besides the table. -XEN_EEXIST (the number is taken), -XEN_ENOMEM, errors of domain_create().
+ */
+must_check int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
+                           struct domain **out);
 
 /* Borrowed for the duration of a call; NULL if there is none. Counted: domain_put() it. */
 struct domain *domain_get(domid_t id);
@@ -140,6 +154,13 @@ bool domain_last_crash(unsigned n, struct crash_record *out);
 must_check int domain_pause(struct domain *d);
 must_check int domain_unpause(struct domain *d);
 must_check int domain_destroy(struct domain *d);
+/* By domctl; these count. The first unpause of a domain that was made at run time is its start.
+ * -XEN_EINVAL: not paused so, or dying; -XEN_EOVERFLOW: paused far too often. */
+must_check int domain_pause_counted(struct domain *d);
+must_check int domain_unpause_counted(struct domain *d);
+/* Make one bounded step of what domain_destroy() has begun, instead of waiting for the worker. The
+ * caller holds a reference. */
+void domain_hurry(struct domain *d);
 must_check int domain_reboot(struct domain *d);
 
 /* Set bits in v->work and make it notice: wake it, or kick the CPU it runs on. Any context. */

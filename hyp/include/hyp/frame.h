@@ -16,11 +16,12 @@
  *          FIXED -> OWNED      frame_alloc_domain_at()
  *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
  *          HYP <-> SHARED      frame_share(), frame_unshare()
+ *          SHARED -> FREE      frame_free_shared(), or the last frame_put() after it
  *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was
  *
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
- *     mapping, grant mapping or copy in flight. It goes back only at 0.
+ *     mapping and grant mapping. It goes back only at 0.
  * F3  memory that a guest owned is scrubbed before it is anybody else's.
  *     Memory that nobody owned since power-on need not be (`dirty` tells).
  * F4  no frame is reachable by two domains except by a grant or a declared
@@ -93,6 +94,15 @@ must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count)
  * number of records it had to touch, from 1 for a whole 2 MiB to 512 for a split one.
  */
 unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
+/*
+ * A domain whose guest addresses are machine addresses (direct-map) may give a frame of its own up
+ * only in appearance: devices would go on to use the address. The frame is out of its tables, holds
+ * the owner's reference only, and stays the domain's until it comes back. Constant time.
+ */
+void frame_park(struct domain *d, mfn_t m);
+must_check bool frame_unpark(struct domain *d, mfn_t m);
+/* Give all of them up. -XEN_ERESTART: a bounded number is done. */
+must_check int frame_release_parked(struct domain *d);
 /* Frames that count as this domain's now. */
 uint64_t frame_owned_count(domid_t id);
 
@@ -103,11 +113,16 @@ void frame_free_hyp(struct domain *d, void *va, unsigned order);
 /* Let the domain it is charged to map a page of frame_alloc_hyp(d, 0), and take that back. */
 void frame_share(void *va);
 void frame_unshare(void *va);
+/* Free a page that is shared. If another domain still maps it (frame_get_shared()), it is nobody's
+ * and charged to nobody until the last frame_put(). */
+void frame_free_shared(struct domain *d, void *va);
 /* Two words for whoever allocated a single HYP frame, zero at first. */
 uint32_t *frame_words(const void *va);
 
 /* Take a reference to a frame that `owner` owns; false if it does not (any more). */
 must_check bool frame_get(mfn_t m, domid_t owner);
+/* The same for a SHARED page that is charged to `owner`. */
+must_check bool frame_get_shared(mfn_t m, domid_t owner);
 /* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under
  * its p2m lock. */
 bool frame_is_shared(mfn_t m);

@@ -4,7 +4,7 @@
  * What a guest writes into its shared table is a wish; the truth is the active
  * entry, made when the grant is first used and gone when the last use ends.
  *
- * R1  an active entry with pins holds one reference to its frame, and the table one pin per use.
+ * R1  an active entry with pins holds one reference to its frame, and the table one pin per mapping.
  * R2  a mapping is a maptrack entry of the mapper: MAPPED <=> its gfn is P2M_GRANT_RW or _RO in the
  *     mapper's stage 2. Nobody else makes or removes such an entry.
  * R3  the frame's reference is dropped after the mapper's TLBs have forgotten the mapping.

@@ -12,6 +12,8 @@ struct domain;
 /* Take and handle one interrupt, if the controller has any for this CPU; called with interrupts masked. */
 void irq_interrupt(struct cpu *c);
 
+/* Once, before the others: -XEN_ENOMEM. */
+must_check int irq_init(void);
 /* A handler of the hypervisor's own, e.g. the serial line. */
 must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg);
 /* Hand an SPI to a guest as its virtual interrupt `virq`. -XEN_EBUSY if it belongs to somebody. */

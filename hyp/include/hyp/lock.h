@@ -13,7 +13,8 @@
 #include <hyp/types.h>
 
 enum lock_rank {
-    RANK_DOMLIST = 1, /* the table of domains */
+    RANK_CPUPOOL = 1, /* which CPU pools there are */
+    RANK_DOMLIST,     /* the table of domains */
     RANK_DOMAIN,      /* one domain's life cycle */
     RANK_XEN_CONSOLE, /* the hypervisor's end of one PV console; below it the console takes its own */
     RANK_EVTCHN,      /* one domain's event channel table */

@@ -2,7 +2,7 @@
  * The log: a ring of lines, shown on the hypervisor's console.
  *
  * Whole sentences, one line each. What a guest can cause is rate-limited per
- * domain by dlog(). Formats: %d %i %u %x %c %s %p %%, with l, ll, z, width,
+ * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width,
  * `*`, precision, `0`, `-` and `#`; no floating point.
  */
 #ifndef HYP_LOG_H
@@ -24,6 +24,9 @@ void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
  * hypervisor's console is the sink; unit tests may leave it out.
  */
 void log_set_sink(void (*sink)(const char *line, size_t length), bool replay);
+
+/* From now on keep lines here, where more fit: `size` bytes, a power of two. Before, 2 KiB are kept. */
+void log_use_ring(char *ring, uint32_t size);
 
 /*
  * The machine is about to stop: no more locks, which the failing CPU may hold

@@ -13,6 +13,8 @@
  * P4  a frame leaves the table before its reference is dropped, and the TLB is
  *     invalidated in between.
  * P5  no table page is empty, save the root: the last entry takes it along.
+ *     One table of the lowest level is excepted, that p2m_take() emptied last:
+ *     a page that comes and goes alone costs no table each time.
  *
  * Who holds references: RAM types carry the owner's own; P2M_FOREIGN and
  * P2M_GRANT_* one that whoever mapped them took (frame_get()) and drops after
@@ -38,9 +40,10 @@ enum p2m_type {
     P2M_MMIO_C,  /* device memory the guest may map cacheable (framebuffers), xn */
     P2M_GRANT_RW,
     P2M_GRANT_RO,
-    P2M_FOREIGN, /* another domain's frame, mapped by right */
-    P2M_SHARED,  /* a hypervisor page the guest may use, xn */
-    P2M_RAM_R,   /* r--: sealed read-only data */
+    P2M_FOREIGN,    /* another domain's frame, mapped by right */
+    P2M_FOREIGN_RO, /* likewise, to look at */
+    P2M_SHARED,     /* a hypervisor page the guest may use, xn */
+    P2M_RAM_R,      /* r--: sealed read-only data */
     P2M_TYPE_COUNT
 };
 
@@ -56,6 +59,7 @@ static inline unsigned p2m_rights(enum p2m_type t)
         return P2M_R | P2M_X;
     case P2M_GRANT_RO:
     case P2M_RAM_R:
+    case P2M_FOREIGN_RO:
         return P2M_R;
     case P2M_RAM_XN:
     case P2M_MMIO:
@@ -74,6 +78,11 @@ static inline unsigned p2m_rights(enum p2m_type t)
 static inline bool p2m_is_ram(enum p2m_type t)
 {
     return t == P2M_RAM || t == P2M_RAM_RO || t == P2M_RAM_XN || t == P2M_RAM_R;
+}
+
+static inline bool p2m_is_foreign(enum p2m_type t)
+{
+    return t == P2M_FOREIGN || t == P2M_FOREIGN_RO;
 }
 
 static inline bool p2m_is_mmio(enum p2m_type t)
@@ -103,15 +112,14 @@ struct p2m {
     lock_t lock;
     mpa_t root;            /* [const] arch_s2_root_order() frames; 0: none */
     uint64_t gfn_limit;    /* [const] one past the highest gfn there can be; 0 without a root */
-    uint64_t table_frames; /* [lock] the root and tables in use; not the spare ones */
+    uint64_t table_frames; /* [lock] the root and tables in use */
     uint64_t mapped_frames[P2M_TYPE_COUNT]; /* [lock] */
     gfn_t max_gfn;                          /* [lock] one past the highest gfn ever mapped */
     /* Invalidation owed: [stale_start, stale_end), for tables too. */
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
-    uint32_t spare_count;         /* [lock] empty table pages kept for the next map */
-    void *spare;         /* [lock] linked by frame_words()[1]; not to be used while stale_tables */
-    void *retired;       /* [lock] more of them, to be freed after the invalidation; likewise */
+    void *retired;       /* [lock] tables to be freed after it, linked by frame_words()[1] */
+    gfn_t idle;          /* [lock] P5: a gfn of that table, if it is still empty */
     uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
     uint32_t dying_slot; /* [lock] how far */
     uint32_t root_slot;  /* [lock] root entries below are empty */
@@ -155,6 +163,7 @@ struct p2m_entry {
  */
 must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out);
 #define P2M_TYPES_RAM (1u << P2M_RAM | 1u << P2M_RAM_RO | 1u << P2M_RAM_XN | 1u << P2M_RAM_R)
+#define P2M_TYPES_FOREIGN (1u << P2M_FOREIGN | 1u << P2M_FOREIGN_RO)
 #define P2M_TYPES_GRANT (1u << P2M_GRANT_RW | 1u << P2M_GRANT_RO)
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);

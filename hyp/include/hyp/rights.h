@@ -53,6 +53,7 @@ const char *rights_name(enum right r);
 bool rights_allow(const struct domain *caller, enum right right, const struct domain *target);
 
 #define RIGHT_BIT(r) (1u << (r))
+#define RIGHTS_LOOK (RIGHT_BIT(RIGHT_INSPECT) | RIGHT_BIT(RIGHT_CONTROL)) /* to know how one is */
 /* The same for any of several; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
 must_check int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
                               const char *what);
@@ -65,6 +66,13 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over);
 /* The end of `d`: it is nobody's maker any more; and the page that holds its rights. */
 void rights_forget(const struct domain *d);
 void rights_destroy(struct domain *d);
+
+/* Frames of device registers, and interrupts, that `d` may hand on or was handed. They take d's lock. */
+bool rights_iomem(struct domain *d, mfn_t first, uint64_t count);
+bool rights_irq(struct domain *d, uint32_t intid);
+/* Add, or take away what overlaps. 0, -XEN_ENOMEM, -XEN_ENOSPC (too many ranges), -XEN_EINVAL. */
+must_check int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool allow);
+must_check int rights_set_irq(struct domain *d, uint32_t intid, bool allow);
 
 /* Words for the n-th right that `d` holds now, as in the configuration; false: there are no more. */
 bool rights_describe(const struct domain *d, unsigned n, char *words, size_t size);

@@ -15,7 +15,7 @@
  * S3  weights hold over any second a set of vCPUs competes: within 3 %.
  * S4  a timer is set only when somebody waits, or a budget or cap ends. One left
  *     over from such a moment may fire once (docs/scheduling.md).
- * S5  a vCPU never runs on a CPU outside its affinity.
+ * S5  a vCPU never runs on a CPU outside its affinity, which lies within its domain's CPU pool.
  */
 #ifndef HYP_SCHED_H
 #define HYP_SCHED_H
@@ -44,6 +44,8 @@ struct sched_params {
 };
 
 /* Limits of the real-time class; sched_set() refuses what is beyond. */
+#define SCHED_REALTIME_PERCENT \
+    95u /* of a CPU; the rest is for the share class and the hypervisor */
 #define SCHED_PERIOD_MAX_TICKS (1ull << 31)
 
 /* Entry points; called with no scheduler lock held unless they say so. */
@@ -65,6 +67,19 @@ void sched_vcpu_destroy(struct vcpu *v);
 /* Restrict to the CPUs in `cpu_mask` (bit n = CPU n). -XEN_EINVAL if none of them is online,
  * -XEN_EBUSY if they are all dedicated or cannot keep a reservation. Moves it if need be. */
 must_check int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask);
+
+/*
+ * CPU pools: sets of CPUs, each CPU in at most one; a domain belongs to one of
+ * them. All start in pool 0. An empty mask is a pool without CPUs.
+ */
+#define SCHED_POOLS 16u
+extern uint64_t sched_pool_cpus[SCHED_POOLS]; /* [atomic] written by sysctl-sched.c */
+/*
+ * After the domain's pool or that pool's CPUs changed: what the vCPU was
+ * restricted to, as far as the pool has it; all of the pool if that is nothing.
+ * Errors of sched_set_affinity().
+ */
+must_check int sched_follow_pool(struct vcpu *v);
 
 /* Something for `v` arrived (interrupt, event, timer): make it runnable if it is blocked. Any CPU. */
 void sched_wake(struct vcpu *v);
@@ -151,22 +166,23 @@ struct sched_cpu {
 };
 
 struct sched_vcpu {
-    struct list link;           /* [home lock] on queue, rt_queue or throttled */
-    struct list assigned;       /* [home lock] on home's list */
-    struct cpu *home;           /* [home lock] CPU whose lock guards this vCPU */
-    struct cpu *reserved;       /* [home lock] the CPU a reservation ties it to, or NULL */
-    enum sched_state state;     /* [home lock] */
-    uint32_t pause_count;       /* [home lock] */
-    uint32_t online;            /* [home lock] */
-    uint32_t awake;             /* [atomic] cleared by sched_block, set by sched_wake */
-    uint32_t wake_pending;      /* [atomic] a wake came while it was still running */
-    uint32_t on_saved;          /* [atomic] what sched_saved() has to do */
-    uint32_t throttled;         /* [home lock] out of budget until period_end */
-    uint32_t vtime_rate;        /* [home lock] virtual time per tick, 16 fraction bits */
-    uint64_t affinity;          /* [home lock] bit n: may run on CPU n */
-    struct sched_params params; /* [home lock] */
-    uint64_t vtime;             /* [home lock] weighted run time */
-    uint64_t state_since;       /* [home lock] */
+    struct list link;       /* [home lock] on queue, rt_queue or throttled */
+    struct list assigned;   /* [home lock] on home's list */
+    struct cpu *home;       /* [home lock] CPU whose lock guards this vCPU */
+    struct cpu *reserved;   /* [home lock] the CPU a reservation ties it to, or NULL */
+    enum sched_state state; /* [home lock] */
+    uint32_t pause_count;   /* [home lock] */
+    uint32_t online;        /* [home lock] */
+    uint32_t awake;         /* [atomic] cleared by sched_block, set by sched_wake */
+    uint32_t wake_pending;  /* [atomic] a wake came while it was still running */
+    uint32_t on_saved;      /* [atomic] what sched_saved() has to do */
+    uint32_t throttled;     /* [home lock] out of budget until period_end */
+    uint32_t vtime_rate;    /* [home lock] virtual time per tick, 16 fraction bits */
+    uint64_t affinity;      /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
+    uint64_t asked;         /* [config lock] what sched_set_affinity() was told */
+    struct sched_params params;              /* [home lock] */
+    uint64_t vtime;                          /* [home lock] weighted run time */
+    uint64_t state_since;                    /* [home lock] */
     uint64_t state_ticks[SCHED_STATE_COUNT]; /* [home lock] completed stretches */
     int64_t budget_left; /* [home lock] realtime or cap: ticks left in this period */
     uint64_t period_end; /* [home lock] realtime or cap */
@@ -175,6 +191,7 @@ struct sched_vcpu {
 /* The cap is one budget for all vCPUs of a domain, from which they draw in small portions. */
 struct sched_domain {
     lock_t lock;
+    uint32_t cpupool;    /* [atomic] below SCHED_POOLS */
     int64_t pool_ticks;  /* [lock] left in this period; negative: debt */
     uint64_t period_end; /* [lock] */
 };

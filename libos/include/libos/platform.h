@@ -31,6 +31,9 @@ bool platform_is_constant(const void *data, size_t size);
 /** Microseconds since our first instruction. */
 uint64_t platform_uptime_us(void);
 
+/** Nanoseconds that we, and the hypervisor for us, have used of a CPU: instructions under QEMU's -icount. */
+uint64_t platform_cpu_ns(void);
+
 /*
  * A poller is a device with something to look at when the program waits.
  * `poll` does the work that is there and returns whether anything happened;

@@ -47,6 +47,7 @@ static inline s2_pte_t s2_attributes(unsigned type)
         return S2_NORMAL | S2_WRITE | S2_XN;
     case P2M_GRANT_RO:
     case P2M_RAM_R:
+    case P2M_FOREIGN_RO:
         return S2_NORMAL | S2_XN;
     case P2M_MMIO_C:
         return S2_NORMAL | S2_WRITE | S2_XN;

@@ -1,0 +1,2 @@
+UNIT_TESTS += control
+UNIT_SRCS_control = hyp/core/domain.c $(filter-out tests/unit/xen-world.c,$(XEN_UNIT_SRCS))
