@@ -259,9 +259,12 @@ static void grant(void)
 /* Entries of every type and with flags that belong to version 2, mapped and copied from, unused and in use. */
 static void grant_types(void)
 {
-    static const u16 flags[] = {GTF_invalid,        GTF_permit_access,
-                                GTF_transitive,     GTF_transitive | GTF_readonly,
-                                GTF_accept_transfer, GTF_permit_access | GTF_sub_page,
+    static const u16 flags[] = {GTF_invalid,
+                                GTF_permit_access,
+                                GTF_transitive,
+                                GTF_transitive | GTF_readonly,
+                                GTF_accept_transfer,
+                                GTF_permit_access | GTF_sub_page,
                                 GTF_transitive | GTF_sub_page};
     u16 self = (u16)bootarg_u64("self", 1);
     u64 target = (u64)heap_pages(1) >> 12;
