@@ -19,18 +19,18 @@ static inline void copy_words(void *to, const void *from, size_t size)
         for (; size >= 32; size -= 32, t += 4, f += 4) {
             uint64_t a = f[0], b = f[1], c = f[2], d = f[3];
             t[0] = a, t[1] = b, t[2] = c, t[3] = d;
-            __asm__("" : "+r"(t), "+r"(f)); /* else gcc sets up more indices, for a round or two */
+            WALK(t, f);
         }
         for (; size != 0; size -= 8) {
             *t++ = *f++;
-            __asm__("" : "+r"(t), "+r"(f));
+            WALK(t, f);
         }
     } else if (mix % 4 == 0) {
         uint32_t *t = to;
         const uint32_t *f = from;
         for (; size != 0; size -= 4) {
             *t++ = *f++;
-            __asm__("" : "+r"(t), "+r"(f));
+            WALK(t, f);
         }
     } else if (size == 2 && mix % 2 == 0) {
         *(uint16_t *)to = *(const uint16_t *)from;
