@@ -284,7 +284,7 @@ static bool read_rights(struct reader *r, struct domain_config *d, tree_node nod
         if (n == v.size - at || rights_named(s, word) == RIGHT_COUNT) {
             return config_mistake(
                 r, d, "bulkhead,rights",
-                "entry \"%.*s\" is not a right; there are control, inspect, build, "
+                "entry \"%.*s\" is not a right; there are control, inspect, emulate, build, "
                 "store, console, device, irq, schedule, shutdown-host",
                 n > 32 ? 32 : (int)n, s);
         }

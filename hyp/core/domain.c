@@ -779,6 +779,6 @@ enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a)
     case VGIC_RETRY:
         return MMIO_RETRY;
     default:
-        return MMIO_ABSENT;
+        return ioreq_mmio(v, a);
     }
 }

@@ -252,7 +252,7 @@ int evtchn_open_unbound(struct domain *d, domid_t remote, evtchn_port_t *port)
     return error;
 }
 
-int evtchn_open_xen(struct domain *d, void (*notify)(struct vcpu *v), evtchn_port_t *port)
+int evtchn_open_xen(struct domain *d, evtchn_notify_fn notify, evtchn_port_t *port)
 {
     lock(&d->evtchn->lock);
     int error = take_port(d, EVTCHN_XEN, port);
@@ -261,6 +261,56 @@ int evtchn_open_xen(struct domain *d, void (*notify)(struct vcpu *v), evtchn_por
     }
     unlock(&d->evtchn->lock);
     return error;
+}
+
+int evtchn_open_served(struct domain *d, domid_t remote, evtchn_notify_fn notify,
+                       evtchn_port_t *port)
+{
+    lock(&d->evtchn->lock);
+    int error = take_port(d, EVTCHN_SERVED, port);
+    if (error == 0) {
+        struct evtchn *c = evtchn_of(d->evtchn, *port);
+        c->remote_id = remote;
+        c->notify = notify;
+    }
+    unlock(&d->evtchn->lock);
+    return error;
+}
+
+void evtchn_close_served(struct domain *d, evtchn_port_t port)
+{
+    lock(&d->evtchn->lock);
+    struct evtchn *c = evtchn_of(d->evtchn, port);
+    if (c != NULL && c->state == EVTCHN_SERVED) {
+        set_free(d, c, port);
+    }
+    unlock(&d->evtchn->lock);
+}
+
+void evtchn_notify_served(struct domain *d, evtchn_port_t port)
+{
+    lock(&d->evtchn->lock);
+    struct evtchn *c = evtchn_of(d->evtchn, port);
+    bool bound = c != NULL && c->state == EVTCHN_SERVED && c->remote_port != 0;
+    uint32_t there = bound ? c->remote_port : 0;
+    domid_t id = bound ? c->remote_id : DOMID_INVALID;
+    unlock(&d->evtchn->lock);
+    struct domain *remote = bound ? domain_get(id) : NULL;
+    if (remote != NULL) {
+        evtchn_notify(remote, there);
+        domain_put(remote);
+    }
+}
+
+/* The remote end of a channel whose other end is the hypervisor's, on behalf of `remote`. */
+static void bind_served(struct evtchn *ours, struct domain *remote, struct evtchn *theirs,
+                        const struct evtchn_bind_interdomain *op)
+{
+    ours->state = EVTCHN_XEN;
+    ours->notify = theirs->notify;
+    ours->remote_id = remote->id;
+    ours->remote_port = op->remote_port;
+    theirs->remote_port = op->local_port; /* bound anew: the last one hears it */
 }
 
 static int64_t bind_interdomain(struct vcpu *v, struct evtchn_bind_interdomain *op)
@@ -278,11 +328,13 @@ static int64_t bind_interdomain(struct vcpu *v, struct evtchn_bind_interdomain *
     lock_both(&d->evtchn->lock, &remote->evtchn->lock);
     struct evtchn *theirs = evtchn_of(remote->evtchn, op->remote_port);
     int64_t error = -XEN_EINVAL;
-    if (op->remote_port != 0 && theirs != NULL && theirs->state == EVTCHN_UNBOUND &&
-        theirs->remote_id == d->id) {
+    if (op->remote_port != 0 && theirs != NULL && theirs->remote_id == d->id &&
+        (theirs->state == EVTCHN_UNBOUND || (theirs->state == EVTCHN_SERVED && !self))) {
         error = take_port(d, EVTCHN_INTERDOMAIN, &op->local_port);
     }
-    if (error == 0) {
+    if (error == 0 && theirs->state == EVTCHN_SERVED) {
+        bind_served(evtchn_of(d->evtchn, op->local_port), remote, theirs, op);
+    } else if (error == 0) {
         struct evtchn *ours = evtchn_of(d->evtchn, op->local_port);
         ours->remote = remote;
         ours->remote_id = remote->id;
@@ -341,7 +393,8 @@ static int64_t close_port(struct vcpu *v, const struct evtchn_close *op)
 {
     struct domain *d = v->domain, *peer;
     struct evtchn *c = lock_with_peer(d, op->port, &peer);
-    int64_t error = c == NULL || c->state == EVTCHN_FREE ? -XEN_EINVAL : 0;
+    bool open = c != NULL && c->state != EVTCHN_FREE && c->state != EVTCHN_SERVED;
+    int64_t error = open ? 0 : -XEN_EINVAL;
     if (error == 0) {
         close_locked(d, c, op->port);
     }
@@ -350,8 +403,7 @@ static int64_t close_port(struct vcpu *v, const struct evtchn_close *op)
 }
 
 /* What a send means for a channel whose ends stay as they are meanwhile. */
-static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port,
-                           void (**notify)(struct vcpu *v))
+static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port, struct evtchn *xen)
 {
     switch (c->state) {
     case EVTCHN_INTERDOMAIN: /* E1: our lock keeps the peer and its channel where they are */
@@ -361,7 +413,7 @@ static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port,
         evtchn_raise(d, port);
         return 0;
     case EVTCHN_XEN:
-        *notify = c->notify;
+        *xen = *c;
         return 0;
     case EVTCHN_UNBOUND: /* nobody there yet, or any more */
         return 0;
@@ -394,12 +446,13 @@ static int64_t send(struct vcpu *v, uint32_t port)
         }
         return 0;
     }
-    void (*notify)(struct vcpu * v) = NULL;
+    struct evtchn xen NOT_ZEROED;
+    xen.notify = NULL;
     lock(&e->lock);
-    int64_t error = send_locked(d, c, port, &notify);
+    int64_t error = send_locked(d, c, port, &xen);
     unlock(&e->lock);
-    if (notify != NULL) {
-        notify(v);
+    if (xen.notify != NULL) {
+        xen.notify(v, xen.remote_id, xen.remote_port);
     }
     return error;
 }
@@ -421,7 +474,8 @@ static int64_t status(struct vcpu *v, struct evtchn_status *op)
                                           [EVTCHN_INTERDOMAIN] = EVTCHNSTAT_interdomain,
                                           [EVTCHN_VIRQ] = EVTCHNSTAT_virq,
                                           [EVTCHN_IPI] = EVTCHNSTAT_ipi,
-                                          [EVTCHN_XEN] = EVTCHNSTAT_interdomain};
+                                          [EVTCHN_XEN] = EVTCHNSTAT_interdomain,
+                                          [EVTCHN_SERVED] = EVTCHNSTAT_closed};
         op->status = as_told[c->state];
         op->vcpu = c->vcpu;
         if (c->state == EVTCHN_UNBOUND) {
@@ -662,7 +716,8 @@ int evtchn_reset(struct domain *d)
     unsigned budget = 64;
     for (uint32_t port = 1; port < e->port_count; port++) {
         struct domain *peer;
-        if (evtchn_of(e, port)->state == EVTCHN_FREE) {
+        if (evtchn_of(e, port)->state == EVTCHN_FREE ||
+            evtchn_of(e, port)->state == EVTCHN_SERVED) {
             continue; /* a glance without the lock: at worst one more look by the next call */
         }
         if (budget-- == 0) {

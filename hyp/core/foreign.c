@@ -5,7 +5,7 @@
  *     seen, under it, that it is CREATED: so its first run and its end come
  *     before or after, and nothing is mapped into what is being torn down.
  * L2  nobody maps memory of another domain but: the builder, until it first
- *     runs; who may inspect it, read-only; and the store and the consoles'
+ *     runs; who may emulate its devices; who may inspect it, read-only; and the store and the consoles'
  *     service the one ring page each that the guest was told of.
  * L3  a mapping holds a reference to its frame (hyp/p2m.h), so it outlives the
  *     domain if need be and never leads to anybody else's memory.
@@ -64,7 +64,7 @@ static int find(struct domain *caller, struct domain *from, gfn_t at, mfn_t *out
 {
     bool building = rights_allow(caller, RIGHT_BUILD, from);
     *type = P2M_FOREIGN;
-    if (!building && !is_ring(caller, from, at)) {
+    if (!building && !is_ring(caller, from, at) && !rights_allow(caller, RIGHT_EMULATE, from)) {
         *type = P2M_FOREIGN_RO;
         int error =
             rights_require(caller, RIGHT_BIT(RIGHT_INSPECT), from, "the mapping of a frame");
@@ -98,10 +98,11 @@ int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t 
 
 #define RESOURCE_FRAMES 16u /* in one call, which is bounded by it */
 
-/* Map grant frames of `from`, which the caller builds, at the frames that it lists. */
+/* Map grant frames of `from`, which the caller builds, or pages of its server over it, where it lists. */
 static int64_t acquire(struct vcpu *v, struct domain *from,
                        const struct xen_mem_acquire_resource *op)
 {
+    bool server = op->type == XENMEM_resource_ioreq_server;
     bool status = op->id == XENMEM_resource_grant_table_id_status;
     int64_t error = 0;
     for (uint32_t i = 0; i < op->nr_frames && error == 0; i++) {
@@ -110,10 +111,13 @@ static int64_t acquire(struct vcpu *v, struct domain *from,
         if (guest_va_read(v, &where, op->frame_list + i * sizeof(where), sizeof(where)) != 0) {
             return -XEN_EFAULT;
         }
-        error = grant_frame(from, (uint32_t)op->frame + i, status, &m);
-        if (error == 0 && !frame_get_shared(m, from->id)) {
-            error = -XEN_EINVAL;
-        } else if (error == 0) {
+        if (server) {
+            error = ioreq_frame(from, v->domain, op->id, op->frame + i, &m);
+        } else {
+            error = grant_frame(from, (uint32_t)op->frame + i, status, &m);
+            error = error == 0 && !frame_get_shared(m, from->id) ? -XEN_EINVAL : error;
+        }
+        if (error == 0) {
             error = physmap_replace(v->domain, gfn(where), m, P2M_FOREIGN);
             if (error != 0) {
                 frame_put(m);
@@ -136,14 +140,16 @@ int64_t foreign_acquire(struct vcpu *v, uint64_t at)
     if (op.domid == DOMID_SELF || op.domid == v->domain->id) {
         return -XEN_EPERM;
     }
-    int64_t error = xen_target_by(v, op.domid, RIGHT_BIT(RIGHT_BUILD), &d);
+    bool server = op.type == XENMEM_resource_ioreq_server;
+    int64_t error = xen_target_by(v, op.domid, RIGHT_BIT(server ? RIGHT_EMULATE : RIGHT_BUILD), &d);
     if (error != 0) {
         return error;
     }
-    if (op.type != XENMEM_resource_grant_table || op.id > XENMEM_resource_grant_table_id_status) {
+    if (!server &&
+        (op.type != XENMEM_resource_grant_table || op.id > XENMEM_resource_grant_table_id_status)) {
         error = -XEN_EOPNOTSUPP;
     } else if (op.frame_list == 0) {
-        op.nr_frames = op.nr_frames == 0 ? GRANT_FRAMES_MAX : op.nr_frames;
+        op.nr_frames = op.nr_frames != 0 ? op.nr_frames : server ? 2 : GRANT_FRAMES_MAX;
         error = guest_va_write(v, at, &op, sizeof(op)) != 0 ? -XEN_EFAULT : 0;
     } else {
         error = op.nr_frames > RESOURCE_FRAMES || op.frame >= GRANT_FRAMES_MAX ? -XEN_E2BIG

@@ -4,7 +4,7 @@
 
 #include <hyp/rights.h>
 
-#define RIGHTS_OVER_DOMAINS (RIGHT_INSPECT + 1) /* the first ones are over domains */
+#define RIGHTS_OVER_DOMAINS (RIGHT_EMULATE + 1) /* the first ones are over domains */
 #define RIGHTS_RANGES 64
 #define RIGHTS_IRQS 1024
 

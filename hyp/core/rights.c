@@ -17,6 +17,7 @@
 
 static const char *const names[RIGHT_COUNT] = {[RIGHT_CONTROL] = "control",
                                                [RIGHT_INSPECT] = "inspect",
+                                               [RIGHT_EMULATE] = "emulate",
                                                [RIGHT_BUILD] = "build",
                                                [RIGHT_STORE] = "store",
                                                [RIGHT_CONSOLE] = "console",

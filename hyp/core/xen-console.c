@@ -49,7 +49,7 @@ static bool drain(struct domain *d)
     return cons != first;
 }
 
-static void console_event(struct vcpu *v)
+static void console_event(struct vcpu *v, domid_t remote, evtchn_port_t port)
 {
     xen_console_output_ready(v->domain);
 }

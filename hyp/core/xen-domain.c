@@ -156,6 +156,7 @@ int xen_domain_create(struct domain *d)
     x->order = order;
     x->console_frame = x->store_frame = MFN_NONE;
     lock_init(&x->lock, RANK_VDEV);
+    lock_init(&x->ioreq_lock, RANK_IOREQ);
     lock_init(&x->console_lock, RANK_XEN_CONSOLE);
     sched_op_init(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
@@ -264,6 +265,7 @@ int xen_domain_stop(struct domain *d)
         return 0;
     }
     sched_op_stop(d);
+    ioreq_stop(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         vcpu_op_stop(d->vcpu[i]);
     }

@@ -10,6 +10,7 @@
 
 #include <bulkhead/seal.h>
 #include <hyp/domain.h>
+#include <hyp/evtchn.h>
 #include <hyp/frame.h>
 #include <hyp/guest-va.h>
 #include <hyp/lock.h>
@@ -53,7 +54,8 @@ enum evtchn_state {
     EVTCHN_INTERDOMAIN, /* E1 */
     EVTCHN_VIRQ,
     EVTCHN_IPI,
-    EVTCHN_XEN, /* the other end is the hypervisor */
+    EVTCHN_XEN,    /* the other end is the hypervisor */
+    EVTCHN_SERVED, /* this end is: `remote_id` may bind it, and the guest not touch it */
 };
 
 struct evtchn {            /* 32 bytes: a power of two, so that finding one is shifts */
@@ -67,8 +69,8 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
     domid_t remote_id;     /* UNBOUND, INTERDOMAIN */
     uint16_t virq;         /* VIRQ */
     union {
-        struct domain *remote;          /* INTERDOMAIN: alive as long as this is (E1) */
-        void (*notify)(struct vcpu *v); /* XEN */
+        struct domain *remote;   /* INTERDOMAIN: alive as long as this is (E1) */
+        evtchn_notify_fn notify; /* XEN, SERVED */
     };
 } __attribute__((aligned(32)));
 
@@ -281,6 +283,7 @@ int64_t foreign_acquire(struct vcpu *v, uint64_t at);
 /* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
 
 #define XEN_WATCHDOGS 2
+#define IOREQ_SERVERS 8 /* as Xen's MAX_NR_IOREQ_SERVERS */
 
 struct xen_watchdog {
     struct timer timer;
@@ -296,14 +299,17 @@ struct xen_domain {
     int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
     uint32_t order;                /* [const] of the allocation that holds this */
     struct xen_watchdog watchdog[XEN_WATCHDOGS];
-    lock_t console_lock;               /* the hypervisor's end of the ring */
-    struct xencons_interface *console; /* [console lock] NULL: none */
-    uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
-    uint32_t console_port;             /* [const] after start */
-    bool console_used;                 /* [atomic] */
-    char io_text[64];                  /* [console lock] keys for CONSOLEIO_read ... */
-    uint32_t io_prod, io_cons;         /* [console lock] ... and how many came and went */
-    mfn_t console_frame, store_frame;  /* referenced; MFN_NONE */
+    lock_t console_lock;                       /* the hypervisor's end of the ring */
+    struct xencons_interface *console;         /* [console lock] NULL: none */
+    uint32_t console_in_prod;                  /* [console lock] ours; the ring's is only told */
+    uint32_t console_port;                     /* [const] after start */
+    bool console_used;                         /* [atomic] */
+    char io_text[64];                          /* [console lock] keys for CONSOLEIO_read ... */
+    uint32_t io_prod, io_cons;                 /* [console lock] ... and how many came and went */
+    mfn_t console_frame, store_frame;          /* referenced; MFN_NONE */
+    lock_t ioreq_lock;                         /* its device models, and vcpu.io of its vCPUs */
+    struct ioreq_server *ioreq[IOREQ_SERVERS]; /* [ioreq lock] */
+    bool serves;                               /* [atomic] it was a device model */
 };
 
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
@@ -315,6 +321,12 @@ void vcpu_op_stop(struct vcpu *v);
 int64_t xen_version(struct vcpu *v, uint64_t *arg);
 int64_t hvm_op(struct vcpu *v, uint64_t *arg);
 int64_t console_io(struct vcpu *v, uint64_t *arg);
+int64_t dm_op(struct vcpu *v, uint64_t *arg);
+/* All device models of `d`, and all that it was for others, end: who waits for them finds nothing there. */
+void ioreq_stop(struct domain *d);
+/* A referenced page of the server `id` over `d`, for `caller`, who made it, to map. */
+must_check int ioreq_frame(struct domain *d, const struct domain *caller, uint32_t id,
+                           uint64_t frame, mfn_t *out);
 int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
 /* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
 must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);

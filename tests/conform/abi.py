@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 DEBIAN_HEADERS = ["xen.h", "event_channel.h", "grant_table.h", "memory.h", "sched.h", "vcpu.h",
-                  "version.h", "features.h", "hvm/hvm_op.h", "hvm/params.h", "domctl.h",
+                  "version.h", "features.h", "hvm/hvm_op.h", "hvm/params.h", "hvm/dm_op.h", "hvm/ioreq.h", "domctl.h",
                   "sysctl.h", "platform.h", "device_tree_defs.h", "io/console.h", "io/xs_wire.h"]
 # Names that Debian's headers give only to the tools or to old interface versions.
 PRELUDE = "#define __XEN_TOOLS__ 1\n#define __XEN_INTERFACE_VERSION__ 0x00041100\n"

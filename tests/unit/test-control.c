@@ -27,6 +27,7 @@
 #include <hyp/xen.h>
 #include <stdio.h>
 #include <string.h>
+#include <xen/dm_op.h>
 #include <xen/memory.h>
 
 #define BASE 0x40000ull /* gfn of a guest's memory ... */
@@ -38,6 +39,8 @@
 static struct domain_config configs[COUNT];
 static struct frame_stats at_start;
 static unsigned restarts, lines;
+static bool nothing_there; /* where vgic_mmio() is asked */
+static uint32_t level_of;
 
 /* --- Stand-ins --- */
 
@@ -88,7 +91,11 @@ void vgic_domain_destroy(struct domain *d)
 }
 enum vgic_outcome vgic_mmio(struct vcpu *v, struct mmio_access *a)
 {
-    return VGIC_DONE;
+    return nothing_there ? VGIC_NOT_MINE : VGIC_DONE;
+}
+void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
+{
+    level_of = high ? intid : 0;
 }
 void vgic_inject(struct vcpu *v, uint32_t intid)
 {
@@ -597,6 +604,180 @@ static void test_rings_and_inspection(void **state)
     end();
 }
 
+/* --- Device models --- */
+
+#define DEVICE 0x2000000ull
+
+static int64_t dm(domid_t target, uint32_t cmd, struct xen_dm_op *op)
+{
+    struct vcpu *v = of(1)->vcpu[0];
+    struct {
+        struct xen_dm_op_buf b;
+        struct xen_dm_op op;
+    } *a = ram(1, SCRATCH);
+    op->op = cmd;
+    a->b = (struct xen_dm_op_buf){(SCRATCH << FRAME_SHIFT) + sizeof(a->b), sizeof(a->op)};
+    a->op = *op;
+    v->arch.x[16] = __HYPERVISOR_dm_op;
+    v->arch.x[0] = target;
+    v->arch.x[1] = 1;
+    v->arch.x[2] = SCRATCH << FRAME_SHIFT;
+    hypercall(v);
+    assert_int_equal(fake_locks_held(), 0);
+    *op = ((typeof(a))ram(1, SCRATCH))->op;
+    return (int64_t)v->arch.x[0];
+}
+#define DM(target, name, ...) \
+    dm(target, XEN_DMOP_##name, &(struct xen_dm_op){.u.name = {__VA_ARGS__}})
+
+struct slot { /* struct ioreq */
+    uint64_t addr, data;
+    uint32_t count, size, port;
+    uint16_t pad;
+    uint8_t state, type;
+};
+
+/* A server over `home` for one device, its page at 0x90000; returns the emulator's port. */
+static evtchn_port_t serve(void)
+{
+    struct {
+        struct xen_mem_acquire_resource op;
+        uint64_t at;
+    } a = {.op = {.domid = 2,
+                  .type = XENMEM_resource_ioreq_server,
+                  .frame = 1,
+                  .nr_frames = 1,
+                  .frame_list = (SCRATCH << FRAME_SHIFT) + sizeof(a.op)},
+           .at = 0x90000};
+    nothing_there = true;
+    assert_int_equal(DM(2, create_ioreq_server, 0), 0);
+    assert_int_equal(DM(2, map_io_range_to_ioreq_server, 0, 0, 1, DEVICE, DEVICE + 0x1ff), 0);
+    assert_int_equal(call(1, __HYPERVISOR_memory_op, XENMEM_acquire_resource, &a, sizeof(a), false),
+                     0);
+    assert_int_equal(DM(2, set_ioreq_server_state, 0, 1), 0);
+    struct slot *s = ram(1, 0x90000);
+    struct evtchn_bind_interdomain b = {.remote_dom = 2, .remote_port = s->port};
+    assert_int_equal(
+        call(1, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &b, sizeof(b), false), 0);
+    memcpy(&b, ram(1, SCRATCH), sizeof(b));
+    return b.local_port;
+}
+
+static int64_t event(domid_t id, uint32_t cmd, evtchn_port_t port)
+{
+    struct evtchn_send e = {port};
+    return call(id, __HYPERVISOR_event_channel_op, cmd, &e, sizeof(e), false);
+}
+
+static enum mmio_outcome load(uint64_t at, uint8_t size)
+{
+    return domain_mmio(of(2)->vcpu[0], &(struct mmio_access){.at = gpa(at), .size = size});
+}
+
+/* A request goes out, its answer comes back; what the server writes besides is not believed. */
+static void test_device_model(void **state)
+{
+    uint64_t value;
+    BEGIN("emulate home");
+    evtchn_port_t port = serve();
+    struct vcpu *v = of(2)->vcpu[0];
+    struct slot *s = ram(1, 0x90000);
+    evtchn_port_t theirs = s->port;
+    assert_true(event(2, EVTCHNOP_close, theirs) == -XEN_EINVAL &&
+                event(2, EVTCHNOP_send, theirs) == -XEN_EINVAL);
+    assert_int_equal(load(DEVICE + 0x200, 4), MMIO_ABSENT);
+    assert_int_equal(load(DEVICE + 0x1fe, 4), MMIO_ABSENT);
+    assert_int_equal(load(DEVICE + 4, 4), MMIO_WAIT);
+    assert_true(evtchn_is_pending(of(1), port));
+    assert_true(s->addr == DEVICE + 4 && s->size == 4 && s->count == 1 && s->type == 1);
+    assert_int_equal(s->state, 1 << 5 | STATE_IOREQ_READY);
+    for (unsigned i = 0; i < 16; i++) { /* no state but one is an answer */
+        s->state = (uint8_t)i;
+        s->addr = s->size = 0;
+        s->port = 99;
+        s->data = 0x1234567890;
+        assert_int_equal(event(1, EVTCHNOP_send, port), 0);
+        assert_int_equal(v->work & WORK_IO, i < STATE_IORESP_READY ? 0 : WORK_IO);
+    }
+    assert_true(ioreq_finish(v, &value) && value == 0x34567890);
+    assert_false(ioreq_finish(v, &value));
+    unsigned unpaused = fake_calls.sched_unpause;
+    s->state = STATE_IORESP_READY; /* to a question nobody asked */
+    assert_int_equal(event(1, EVTCHNOP_send, port), 0);
+    assert_true(!ioreq_finish(v, &value) && fake_calls.sched_unpause == unpaused);
+    nothing_there = false;
+    end();
+}
+
+/* A server that goes, in every way: who waits repeats his access, and finds nothing. */
+static void test_device_model_goes(void **state)
+{
+    uint64_t value;
+    for (unsigned way = 0; way < 4; way++) {
+        BEGIN("emulate home");
+        serve();
+        struct vcpu *v = of(2)->vcpu[0];
+        unsigned unpaused = fake_calls.sched_unpause;
+        assert_int_equal(load(DEVICE, 8), MMIO_WAIT);
+        if (way == 0) {
+            assert_int_equal(DM(2, set_ioreq_server_state, 0, 0), 0);
+        } else if (way == 1) {
+            assert_int_equal(DM(2, destroy_ioreq_server, 0), 0);
+            assert_int_equal(DM(2, destroy_ioreq_server, 0), -XEN_ENOENT);
+            ((struct slot *)ram(1, 0x90000))->state = 3; /* its page outlives it, for him */
+        } else if (way == 2) {
+            assert_int_equal(domain_destroy(of(1)), 0);
+            work(1);
+        } else {
+            assert_int_equal(domain_destroy(of(2)), 0);
+            work(2);
+        }
+        if (way < 3) {
+            assert_int_equal(fake_calls.sched_unpause, unpaused + 1);
+            assert_true(!ioreq_finish(v, &value) && load(DEVICE, 8) == MMIO_ABSENT);
+        }
+        nothing_there = false;
+        end();
+    }
+}
+
+static void test_device_model_errors(void **state)
+{
+    BEGIN("emulate home");
+    serve();
+    of(2)->vgic.nr_spis = 32;
+    assert_int_equal(DM(3, create_ioreq_server, 0), -XEN_EPERM);
+    assert_int_equal(DM(1, create_ioreq_server, 0), -XEN_EPERM);
+    assert_int_equal(DM(9, create_ioreq_server, 0), -XEN_ESRCH);
+    assert_int_equal(DM(2, create_ioreq_server, 3), -XEN_EINVAL);
+    assert_int_equal(DM(2, map_io_range_to_ioreq_server, 0, 0, 1, DEVICE + 8, DEVICE + 9),
+                     -XEN_EEXIST);
+    assert_int_equal(DM(2, map_io_range_to_ioreq_server, 0, 0, 0, 0, 9), -XEN_EINVAL);
+    assert_int_equal(DM(2, map_io_range_to_ioreq_server, 0, 0, 1, 9, 8), -XEN_EINVAL);
+    assert_int_equal(DM(2, map_io_range_to_ioreq_server, 7, 0, 1, 0, 9), -XEN_ENOENT);
+    assert_int_equal(DM(2, unmap_io_range_from_ioreq_server, 0, 0, 1, 0, 9), -XEN_ENOENT);
+    assert_int_equal(DM(2, get_ioreq_server_info, 0, 0), -XEN_EOPNOTSUPP);
+    assert_int_equal(DM(2, get_ioreq_server_info, 0, XEN_DMOP_no_gfns), 0);
+    for (unsigned i = 1; i < IOREQ_SERVERS; i++) {
+        assert_int_equal(DM(2, create_ioreq_server, HVM_IOREQSRV_BUFIOREQ_ATOMIC), 0);
+    }
+    assert_int_equal(DM(2, create_ioreq_server, 0), -XEN_ENOSPC);
+    struct xen_dm_op op = {.u.nr_vcpus.vcpus = 0};
+    assert_true(dm(2, XEN_DMOP_nr_vcpus, &op) == 0 && op.u.nr_vcpus.vcpus == 1);
+    assert_int_equal(dm(2, 11, &op), -XEN_EOPNOTSUPP);
+    assert_int_equal(DM(2, set_irq_level, 33, 1), 0);
+    assert_int_equal(level_of, 33);
+    assert_int_equal(DM(2, set_irq_level, 31, 1), -XEN_EINVAL);
+    assert_int_equal(DM(2, set_irq_level, 64, 1), -XEN_EINVAL);
+    assert_int_equal(DM(2, set_irq_level, 33, 2), -XEN_EINVAL);
+    /* Its memory, as a device reaches it; nobody else's. */
+    assert_int_equal(map_foreign(2, BASE, 0x90002), 0);
+    assert_true(p2m_allows(of(1), gpa(0x90002000), true, false));
+    assert_int_equal(map_foreign(3, BASE, 0x90003), -XEN_EPERM);
+    nothing_there = false;
+    end();
+}
+
 /* A domain whose addresses are the machine's gets back what it gave up, and dies whole. */
 static void test_direct_map_keeps(void **state)
 {
@@ -656,6 +837,9 @@ int main(void)
         cmocka_unit_test(test_mappings_outlive),
         cmocka_unit_test(test_rings_and_inspection),
         cmocka_unit_test(test_direct_map_keeps),
+        cmocka_unit_test(test_device_model),
+        cmocka_unit_test(test_device_model_goes),
+        cmocka_unit_test(test_device_model_errors),
         cmocka_unit_test(test_versions),
     };
     return cmocka_run_group_tests_name("control", tests, NULL, NULL);

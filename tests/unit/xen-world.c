@@ -29,6 +29,9 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
     world_injected++;
 }
 
+void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
+{
+}
 bool vgic_has_pending(struct vcpu *v)
 {
     return v->evtchn->info->evtchn_upcall_pending != 0;

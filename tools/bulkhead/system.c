@@ -118,8 +118,8 @@ static const struct {
     const char *name;
     bool targets;
 } rights[] = {
-    {"control", true},  {"inspect", true},   {"build", false},         {"store", false},
-    {"console", false}, {"schedule", false}, {"shutdown-host", false},
+    {"control", true}, {"inspect", true},  {"emulate", true},   {"build", false},
+    {"store", false},  {"console", false}, {"schedule", false}, {"shutdown-host", false},
 };
 
 static const char *right_cure(const char *word)
@@ -131,7 +131,8 @@ static const char *right_cure(const char *word)
         words[i] = rights[i].name;
     }
     near = nearest_word(word, words);
-    return near ? near : "control, inspect, build, store, console, schedule or shutdown-host";
+    return near ? near
+                : "control, inspect, emulate, build, store, console, schedule or shutdown-host";
 }
 
 static void check_right(struct system *system, struct place place, const char *text)

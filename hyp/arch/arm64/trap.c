@@ -74,6 +74,17 @@ static bool passing_fault(struct vcpu *v, uint64_t esr)
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
+/* Where a load that was decoded so leaves its value; nothing for a store. */
+static inline void load_result(struct vcpu *v, uint64_t esr, uint64_t value)
+{
+    unsigned reg = (esr >> 16) & 31;
+
+    if (!(esr & (1u << 6)) && reg != 31) {
+        value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
+        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
+    }
+}
+
 /*
  * Source: DDI 0487I.a D17.2.37, ISS encoding for an exception from a data abort. What has no decoded
  * access (ISV), is a table walk of the guest's own (S1PTW) or no fault of translation or rights
@@ -93,12 +104,10 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
     if (outcome != MMIO_DONE) {
-        return outcome == MMIO_RETRY ? TRAP_DONE : TRAP_ABORT;
+        v->io_syndrome = esr;
+        return outcome == MMIO_ABSENT ? TRAP_ABORT : TRAP_DONE;
     }
-    if (!a.write && reg != 31) {
-        uint64_t value = esr & (1u << 21) ? sign_extend(a.value, a.size) : a.value;
-        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
-    }
+    load_result(v, esr, a.value);
     return TRAP_SKIP;
 }
 
@@ -219,6 +228,17 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
         skip(esr, SPSR_SS | SPSR_AARCH32);
     } else if (outcome != TRAP_DONE) {
         inject(v, esr, outcome);
+    }
+}
+
+/* The access that v waited with has been answered. All its registers are in v->arch.x. */
+static cold void finish_io(struct vcpu *v)
+{
+    uint64_t value;
+
+    if (ioreq_finish(v, &value)) {
+        load_result(v, v->io_syndrome, value);
+        skip(v->io_syndrome, SPSR_SS | SPSR_AARCH32);
     }
 }
 
@@ -378,6 +398,9 @@ struct vcpu *exit_work(struct vcpu *v)
             /* current and v->cpu before the last look at v->work: vcpu_notify() does it the other way round. */
             __atomic_thread_fence(__ATOMIC_SEQ_CST);
             update_traps(c, v);
+        }
+        if (unlikely(work & WORK_IO)) {
+            finish_io(v);
         }
         if (work & WORK_TIMER) {
             vtimer_work(v);

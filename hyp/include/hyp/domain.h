@@ -58,6 +58,15 @@ enum vcpu_work {
     WORK_TIMER = 1u << 3,   /* emulated timer line may have changed */
     WORK_OFFLINE = 1u << 4, /* PSCI CPU_OFF: turn it off once its state is stored */
     WORK_SUSPEND = 1u << 5, /* PSCI SYSTEM_SUSPEND: reset to resume_entry, then sleep */
+    WORK_IO = 1u << 6,      /* a device model has answered: ioreq_finish() */
+};
+
+/* An access that an IOREQ server answers (core/ioreq.c). */
+struct vcpu_io {
+    struct ioreq_server *server; /* [ioreq lock] it is waited for; NULL: for none */
+    uint64_t value;              /* [ioreq lock] */
+    bool answered;               /* [ioreq lock] */
+    uint8_t size;                /* [ioreq lock] bytes */
 };
 
 struct vcpu {
@@ -74,6 +83,8 @@ struct vcpu {
     struct timer ptimer; /* emulated physical timer */
     gpa_t resume_entry;  /* [cpu] with WORK_SUSPEND */
     uint64_t resume_context;
+    struct vcpu_io io;
+    uint64_t io_syndrome;       /* [cpu] of that access */
     struct evtchn_vcpu *evtchn; /* Xen interface, owned by core/evtchn.c */
 };
 
@@ -171,7 +182,12 @@ enum mmio_outcome {
     MMIO_ABSENT, /* nothing there: external abort */
     MMIO_DONE,
     MMIO_RETRY, /* let the guest execute the instruction again */
+    MMIO_WAIT, /* the vCPU is paused until a device model answers; WORK_IO finishes the instruction */
 };
 enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a);
+/* The same, at no device of ours: ask the domain's device models. MMIO_ABSENT or MMIO_WAIT. */
+enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a);
+/* What was read, zero-extended. False: nobody has answered; the access is to be repeated. */
+must_check bool ioreq_finish(struct vcpu *v, uint64_t *value);
 
 #endif

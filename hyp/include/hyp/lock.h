@@ -17,6 +17,7 @@ enum lock_rank {
     RANK_DOMLIST,     /* the table of domains */
     RANK_DOMAIN,      /* one domain's life cycle */
     RANK_XEN_CONSOLE, /* the hypervisor's end of one PV console; below it the console takes its own */
+    RANK_IOREQ,       /* one domain's device models, and accesses that wait for them */
     RANK_EVTCHN,      /* one domain's event channel table */
     RANK_GRANT,       /* one domain's grant table */
     RANK_P2M,         /* one domain's stage-2 tables */

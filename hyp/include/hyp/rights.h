@@ -8,6 +8,8 @@
  *   right          over     lets the domain
  *   control        domains  pause, unpause, destroy them; their memory limit, CPUs, scheduling
  *   inspect        domains  know their state and registers, and map their memory to read it
+ *   emulate        domains  be their device model: answer accesses to what is not there, raise their
+ *                           interrupts, and map their memory, as a device's DMA would reach it
  *   build          -        make domains; touch the memory of those it made until they first run;
  *                           control those it made
  *   store          -        be the store: know which domains there are, share their store ring
@@ -29,8 +31,9 @@
 struct domain;
 
 enum right {
-    RIGHT_CONTROL, /* these two are over domains */
+    RIGHT_CONTROL, /* these three are over domains */
     RIGHT_INSPECT,
+    RIGHT_EMULATE,
     RIGHT_BUILD,
     RIGHT_STORE,
     RIGHT_CONSOLE,
