@@ -217,22 +217,18 @@ void heap_free(void *memory)
     free(memory);
 }
 
-char *store_read(const char *path, uint32_t transaction)
-{
-    return strdup("00:16:3e:01:02:03");
-}
-
 bool store_watch_fired(const char *token)
 {
     return false;
 }
 
-bool xenbus_find(struct xenbus_device *found, const char *kind)
+bool xenbus_find(struct xenbus_device *found, const char *kind, const char *extra, char **value)
 {
+    *value = strdup("00:16:3e:01:02:03");
     return true;
 }
 
-enum xenbus_state xenbus_backend_state(const struct xenbus_device *d)
+enum xenbus_state xenbus_backend_state(struct xenbus_device *d)
 {
     return XENBUS_CONNECTED;
 }
@@ -242,14 +238,15 @@ bool xenbus_wait(struct xenbus_device *d, enum xenbus_state state)
     return true;
 }
 
-int xenbus_switch(const struct xenbus_device *d, enum xenbus_state state)
+bool xenbus_switch(const struct xenbus_device *d, enum xenbus_state state)
 {
-    return 0;
+    return true;
 }
 
-int xenbus_write(const struct xenbus_device *d, const char *name, unsigned long value)
+bool xenbus_publish(const struct xenbus_device *d, const struct xenbus_value *values,
+                    unsigned int count, enum xenbus_state state)
 {
-    return 0;
+    return true;
 }
 
 void net_receive(const void *frame, size_t size, bool verified)
