@@ -133,7 +133,8 @@ void timer_retire(struct timer *t)
 {
     timer_cancel(t);
     for (uint32_t i = 0; i < cpu_count; i++) {
-        while (cpus[i] != this_cpu() && __atomic_load_n(&cpus[i]->timers.firing, __ATOMIC_ACQUIRE) == t) {
+        while (cpus[i] != this_cpu() &&
+               __atomic_load_n(&cpus[i]->timers.firing, __ATOMIC_ACQUIRE) == t) {
             arch_relax();
         }
     }

@@ -158,10 +158,9 @@ static void test_ranks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_order, fresh),   cmocka_unit_test_setup(test_move, fresh),
-        cmocka_unit_test_setup(test_bounded, fresh), cmocka_unit_test_setup(test_retire, fresh),
-        cmocka_unit_test_setup(test_conversion, fresh),
-        cmocka_unit_test_setup(test_ranks, fresh),
+        cmocka_unit_test_setup(test_order, fresh),      cmocka_unit_test_setup(test_move, fresh),
+        cmocka_unit_test_setup(test_bounded, fresh),    cmocka_unit_test_setup(test_retire, fresh),
+        cmocka_unit_test_setup(test_conversion, fresh), cmocka_unit_test_setup(test_ranks, fresh),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
 }

@@ -31,8 +31,8 @@ struct timer {
 
 struct timer_cpu {
     lock_t lock;
-    struct list list; /* [lock] T1 */
-    uint32_t count;   /* [lock] timers on it */
+    struct list list;     /* [lock] T1 */
+    uint32_t count;       /* [lock] timers on it */
     struct timer *firing; /* whose callback this CPU is in; set under lock */
 };
 
