@@ -494,6 +494,10 @@ static enum domain_job after_stop(struct domain *d)
         ends_host = d->reason == SHUTDOWN_poweroff && rights_allow(d, RIGHT_SHUTDOWN_HOST, NULL);
     }
     unlock(&d->lock);
+    if (d->config->dom0 && d->state != DOMAIN_RUNNING) {
+        log_warn("%s %s, and the machine with it, as with Xen.", d->name, reason_name[d->reason]);
+        arch_power(d->reason != SHUTDOWN_poweroff);
+    }
     if (ends_host) { /* as on Xen, where it is dom0's to do */
         log_warn("%s has the right shutdown-host: the machine is switched off.", d->name);
         arch_power(false);

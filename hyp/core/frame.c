@@ -642,6 +642,7 @@ void frame_stats(struct frame_stats *out)
     out->free = pool.free;
     out->dirty = pool.dirty;
     out->last = index_mfn((pool.chunk_count << CHUNK_ORDER) - 1);
+    out->table = mpa(arch_ram_mpa(pool.chunks));
     out->table_bytes = pool.table_bytes;
     unlock(&pool.lock);
     out->hyp = __atomic_load_n(&pool.hyp, __ATOMIC_RELAXED);
