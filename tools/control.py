@@ -27,12 +27,13 @@ WHOLE = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils", "dash"]
 PROGRAMS = ["dpkg:start-stop-daemon", "util-linux:choom", "util-linux:flock", "mount:losetup",
             "iproute2:ip", "iproute2:bridge", "bridge-utils:brctl", "e2fsprogs:mke2fs",
             "bsdutils:script"]
-MODULES = ["virtio_mmio", "virtio_net", "virtio_blk", "bridge", "loop", "ext4", "xenfs",
-           "xen-evtchn", "xen-gntdev", "xen-privcmd", "xen-netback", "xen-blkback"]
+# ext4 asks the kernel's crypto by name for crc32c, which modprobe finds only by an index of aliases: loaded first.
+MODULES = ["virtio_mmio", "virtio_net", "virtio_blk", "bridge", "loop", "crc32c_generic", "ext4",
+           "xenfs", "xen-evtchn", "xen-gntdev", "xen-privcmd", "xen-netback", "xen-blkback"]
 # `virsh -c xen:///` on top of that.
 LIBVIRT = ["libvirt0", "libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-clients"]
 # A guest of xl: its front ends, and a disk's file system.
-GUEST_MODULES = ["xen-netfront", "xen-blkfront", "ext4"]
+GUEST_MODULES = ["xen-netfront", "xen-blkfront", "crc32c_generic", "ext4"]
 
 
 def make(words):

@@ -46,14 +46,99 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Machine:
+class Session:
+    """A command with a console, by default QEMU's; its name is that of its log."""
+
+    # pylint: disable=too-many-instance-attributes
+    def __init__(self, name):
+        self.name = name
+        self.is_xen = False
+        self.text = ""
+        self.seen = 0
+        self.ended = False
+        self.process = self.log = self.folder = None
+        self.began = 0.0
+
+    def command(self):
+        """The words of the command."""
+        raise NotImplementedError
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bulkhead-test-")
+        os.makedirs(LOGS, exist_ok=True)
+        self.log = open(os.path.join(LOGS, self.name + ".log"), "wb")
+        self.process = subprocess.Popen(
+            self.command(), cwd=TOP, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=dies_with_parent)
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)  # make and what it started
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+        self.folder.cleanup()
+
+    def elapsed(self):
+        """Seconds since QEMU was started."""
+        return time.monotonic() - self.began
+
+    def pump(self, seconds):
+        """Read what has arrived, waiting at most so long."""
+        ready, _, _ = select.select([self.process.stdout], [], [], max(seconds, 0))
+        if not ready:
+            return
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.ended = not data
+        self.log.write(data)
+        self.log.flush()
+        self.text += data.decode("utf-8", "replace").replace("\r", "")
+
+    def wait(self, pattern, seconds):
+        """Wait until the console shows `pattern` after what was waited for before; the match."""
+        wanted = re.compile(pattern)
+        deadline = time.monotonic() + seconds * SLOW
+        while True:
+            match = wanted.search(self.text, self.seen)
+            if match:
+                self.seen = match.end()
+                return match
+            fatal = FATAL.search(self.text, self.seen)
+            left = deadline - time.monotonic()
+            if self.ended or fatal or left <= 0:
+                why = ("QEMU ended" if self.ended else fatal[0] if fatal
+                       else f"not within {seconds * SLOW:.0f} s")
+                tail = "\n".join("  | " + line for line in self.text.split("\n")[-20:])
+                raise Failed(f"{pattern!r} was not shown: {why}\n{tail}\n"
+                             f"  all in build/logs/{self.name}.log")
+            self.pump(min(left, 5))
+
+    def send(self, text):
+        """Type at the control domain's console."""
+        for begin in range(0, len(text), 8 if self.is_xen else 4096):
+            step = text[begin:begin + (8 if self.is_xen else 4096)]
+            self.process.stdin.write(step.encode())
+            self.process.stdin.flush()
+            if self.is_xen:
+                self.pump(0.2)
+
+
+class Machine(Session):
     """QEMU with a hypervisor and a control domain; see the module's description."""
 
     # pylint: disable=too-many-arguments,too-many-instance-attributes
     def __init__(self, name, hypervisor, run, memory=2048, control_memory=768, cpus=2, extra="",
                  forwards=(), disks=(), files=(), programs=(), guest=None, options=(),
                  rights=None, domains=(), packages=()):
-        self.name = name
+        super().__init__(name)
         self.is_xen = hypervisor == "xen"
         self.hypervisor = debian.xen() if self.is_xen else hypervisor
         self.run = run
@@ -69,11 +154,6 @@ class Machine:
         self.rights = rights or ["control *", "build", "store", "console", "schedule", "inspect *",
                                  "shutdown-host"]
         self.domains = domains
-        self.text = ""
-        self.seen = 0
-        self.ended = False
-        self.process = self.log = self.folder = None
-        self.began = 0.0
 
     @staticmethod
     def _devices(forwards, disks):
@@ -134,69 +214,5 @@ class Machine:
         return ([TOOL, "run", "--quiet", "--hypervisor", self.hypervisor, "--cpus", str(self.cpus),
                  "--memory", str(self.memory), path] + list(self.domains) + ["--"] + self.options)
 
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="bulkhead-test-")
-        os.makedirs(LOGS, exist_ok=True)
-        self.log = open(os.path.join(LOGS, self.name + ".log"), "wb")
-        self.process = subprocess.Popen(
-            self._xen() if self.is_xen else self._ours(), cwd=TOP, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-            preexec_fn=dies_with_parent)
-        self.began = time.monotonic()
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.log.close()
-        self.folder.cleanup()
-
-    def elapsed(self):
-        """Seconds since QEMU was started."""
-        return time.monotonic() - self.began
-
-    def pump(self, seconds):
-        """Read what has arrived, waiting at most so long."""
-        ready, _, _ = select.select([self.process.stdout], [], [], max(seconds, 0))
-        if not ready:
-            return
-        data = os.read(self.process.stdout.fileno(), 65536)
-        self.ended = not data
-        self.log.write(data)
-        self.log.flush()
-        self.text += data.decode("utf-8", "replace").replace("\r", "")
-
-    def wait(self, pattern, seconds):
-        """Wait until the console shows `pattern` after what was waited for before; the match."""
-        wanted = re.compile(pattern)
-        deadline = time.monotonic() + seconds * SLOW
-        while True:
-            match = wanted.search(self.text, self.seen)
-            if match:
-                self.seen = match.end()
-                return match
-            fatal = FATAL.search(self.text, self.seen)
-            left = deadline - time.monotonic()
-            if self.ended or fatal or left <= 0:
-                why = ("QEMU ended" if self.ended else fatal[0] if fatal
-                       else f"not within {seconds * SLOW:.0f} s")
-                tail = "\n".join("  | " + line for line in self.text.split("\n")[-20:])
-                raise Failed(f"{pattern!r} was not shown: {why}\n{tail}\n"
-                             f"  all in build/logs/{self.name}.log")
-            self.pump(min(left, 5))
-
-    def send(self, text):
-        """Type at the control domain's console."""
-        for begin in range(0, len(text), 8 if self.is_xen else 4096):
-            step = text[begin:begin + (8 if self.is_xen else 4096)]
-            self.process.stdin.write(step.encode())
-            self.process.stdin.flush()
-            if self.is_xen:
-                self.pump(0.2)
+    def command(self):
+        return self._xen() if self.is_xen else self._ours()
