@@ -109,6 +109,7 @@ static void vcpus_free(struct domain *d)
         struct vcpu *v = d->vcpu[i];
 
         if (v) {
+            vtimer_vcpu_destroy(v);
             sched_vcpu_destroy(v);
             arch_vcpu_destroy(v);
             frame_free_hyp(d, v, 0);
@@ -622,6 +623,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     step(d);
     __atomic_store_n(&d->working, false, __ATOMIC_RELEASE);
     if (last) {
+        timer_retire(t); /* somebody in a hurry may have set it meanwhile */
         domain_put(d);
     }
 }
