@@ -75,7 +75,8 @@ static struct ioreq_server *serving(struct xen_domain *x, const struct mmio_acce
     return NULL;
 }
 
-enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
+/* Apart, so that accesses to devices of our own save no registers for it. */
+cold enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
 {
     struct xen_domain *x = v->domain->xen;
     lock(&x->ioreq_lock);

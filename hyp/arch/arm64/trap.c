@@ -74,15 +74,18 @@ static bool passing_fault(struct vcpu *v, uint64_t esr)
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
-/* Where a load that was decoded so leaves its value; nothing for a store. */
-static inline void load_result(struct vcpu *v, uint64_t esr, uint64_t value)
+/* What a load that was decoded so puts into its register. */
+static inline uint64_t extended(uint64_t esr, uint64_t value, unsigned size)
 {
-    unsigned reg = (esr >> 16) & 31;
+    value = esr & (1u << 21) ? sign_extend(value, size) : value; /* SSE */
+    return esr & (1u << 15) ? value : (uint32_t)value;           /* SF */
+}
 
-    if (!(esr & (1u << 6)) && reg != 31) {
-        value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
-        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
-    }
+/* Apart: a device of ours that answers saves no registers for this. */
+static cold enum outcome unanswered(struct vcpu *v, uint64_t esr, enum mmio_outcome outcome)
+{
+    v->io_syndrome = esr;
+    return outcome == MMIO_ABSENT ? TRAP_ABORT : TRAP_DONE;
 }
 
 /*
@@ -104,10 +107,11 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
     if (outcome != MMIO_DONE) {
-        v->io_syndrome = esr;
-        return outcome == MMIO_ABSENT ? TRAP_ABORT : TRAP_DONE;
+        return unanswered(v, esr, outcome);
     }
-    load_result(v, esr, a.value);
+    if (!a.write && reg != 31) {
+        v->arch.x[reg] = extended(esr, a.value, a.size);
+    }
     return TRAP_SKIP;
 }
 
@@ -234,11 +238,14 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 /* The access that v waited with has been answered. All its registers are in v->arch.x. */
 static cold void finish_io(struct vcpu *v)
 {
-    uint64_t value;
+    uint64_t value, esr = v->io_syndrome;
+    unsigned reg = (esr >> 16) & 31;
 
     if (ioreq_finish(v, &value)) {
-        load_result(v, v->io_syndrome, value);
-        skip(v->io_syndrome, SPSR_SS | SPSR_AARCH32);
+        if (!(esr & (1u << 6)) && reg != 31) {
+            v->arch.x[reg] = extended(esr, value, 1u << ((esr >> 22) & 3));
+        }
+        skip(esr, SPSR_SS | SPSR_AARCH32);
     }
 }
 
