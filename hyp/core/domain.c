@@ -781,6 +781,6 @@ enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a)
     case VGIC_RETRY:
         return MMIO_RETRY;
     default:
-        return ioreq_mmio(v, a);
+        return MMIO_ABSENT;
     }
 }

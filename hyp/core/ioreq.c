@@ -75,8 +75,7 @@ static struct ioreq_server *serving(struct xen_domain *x, const struct mmio_acce
     return NULL;
 }
 
-/* Apart, so that accesses to devices of our own save no registers for it. */
-cold enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
+enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
 {
     struct xen_domain *x = v->domain->xen;
     lock(&x->ioreq_lock);

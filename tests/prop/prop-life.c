@@ -73,10 +73,6 @@ void vgic_domain_reset(struct domain *c)
 void vgic_domain_destroy(struct domain *c)
 {
 }
-enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
-{
-    return MMIO_ABSENT;
-}
 enum vgic_outcome vgic_mmio(struct vcpu *v, struct mmio_access *a)
 {
     return VGIC_DONE;

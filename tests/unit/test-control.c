@@ -675,7 +675,9 @@ static int64_t event(domid_t id, uint32_t cmd, evtchn_port_t port)
 
 static enum mmio_outcome load(uint64_t at, uint8_t size)
 {
-    return domain_mmio(of(2)->vcpu[0], &(struct mmio_access){.at = gpa(at), .size = size});
+    struct mmio_access a = {.at = gpa(at), .size = size};
+    enum mmio_outcome outcome = domain_mmio(of(2)->vcpu[0], &a);
+    return outcome == MMIO_ABSENT ? ioreq_mmio(of(2)->vcpu[0], &a) : outcome; /* as a trap does */
 }
 
 /* A request goes out, its answer comes back; what the server writes besides is not believed. */

@@ -81,10 +81,12 @@ static inline uint64_t extended(uint64_t esr, uint64_t value, unsigned size)
     return esr & (1u << 15) ? value : (uint32_t)value;           /* SF */
 }
 
-/* Apart: a device of ours that answers saves no registers for this. */
-static cold enum outcome unanswered(struct vcpu *v, uint64_t esr, enum mmio_outcome outcome)
+/* No device of ours: a device model's, perhaps. Apart, so that ours save no registers for it. */
+static cold enum outcome unanswered(struct vcpu *v, uint64_t esr, const struct mmio_access *a,
+                                    enum mmio_outcome outcome)
 {
     v->io_syndrome = esr;
+    outcome = outcome == MMIO_ABSENT ? ioreq_mmio(v, a) : outcome;
     return outcome == MMIO_ABSENT ? TRAP_ABORT : TRAP_DONE;
 }
 
@@ -107,7 +109,7 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
     if (outcome != MMIO_DONE) {
-        return unanswered(v, esr, outcome);
+        return unanswered(v, esr, &a, outcome);
     }
     if (!a.write && reg != 31) {
         v->arch.x[reg] = extended(esr, a.value, a.size);

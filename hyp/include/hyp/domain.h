@@ -185,7 +185,7 @@ enum mmio_outcome {
     MMIO_WAIT, /* the vCPU is paused until a device model answers; WORK_IO finishes the instruction */
 };
 enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a);
-/* The same, at no device of ours: ask the domain's device models. MMIO_ABSENT or MMIO_WAIT. */
+/* Where that finds nothing: ask the domain's device models. MMIO_ABSENT or MMIO_WAIT. */
 enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a);
 /* What was read, zero-extended. False: nobody has answered; the access is to be repeated. */
 must_check bool ioreq_finish(struct vcpu *v, uint64_t *value);
