@@ -12,7 +12,7 @@ HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -
 # take thousands of times a second are built fast.
 HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tree*.c hyp/core/command*.c \
               hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
-              $(addprefix hyp/core/,build.c domain.c domctl.c fmt.c frame-boot.c image.c log.c panic.c \
+              $(addprefix hyp/core/,board.c build.c domain.c domctl.c fmt.c frame-boot.c image.c ioreq.c log.c panic.c \
               p2m-teardown.c passthrough.c random.c rights.c sched-config.c seal.c sysctl.c tree-board.c \
               vcpu-op.c version-op.c xen-domain.c) \
               $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c inject.c mmu.c smp.c spsr32.c) \

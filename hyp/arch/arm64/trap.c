@@ -77,8 +77,10 @@ static bool passing_fault(struct vcpu *v, uint64_t esr)
 /* What a load that was decoded so puts into its register. */
 static inline uint64_t extended(uint64_t esr, uint64_t value, unsigned size)
 {
-    value = esr & (1u << 21) ? sign_extend(value, size) : value; /* SSE */
-    return esr & (1u << 15) ? value : (uint32_t)value;           /* SF */
+    if (unlikely(esr & (1u << 21))) { /* SSE */
+        value = sign_extend(value, size);
+    }
+    return esr & (1u << 15) ? value : (uint32_t)value; /* SF */
 }
 
 /* No device of ours: a device model's, perhaps. Apart, so that ours save no registers for it. */
@@ -108,7 +110,7 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     a.write = esr & (1u << 6);
     a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
-    if (outcome != MMIO_DONE) {
+    if (unlikely(outcome != MMIO_DONE)) {
         return unanswered(v, esr, &a, outcome);
     }
     if (!a.write && reg != 31) {
