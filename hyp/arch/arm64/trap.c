@@ -74,21 +74,20 @@ static bool passing_fault(struct vcpu *v, uint64_t esr)
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
-/* What a load that was decoded so puts into its register. */
-static inline uint64_t extended(uint64_t esr, uint64_t value, unsigned size)
-{
-    if (unlikely(esr & (1u << 21))) { /* SSE */
-        value = sign_extend(value, size);
-    }
-    return esr & (1u << 15) ? value : (uint32_t)value; /* SF */
-}
-
-/* No device of ours: a device model's, perhaps. Apart, so that ours save no registers for it. */
-static cold enum outcome unanswered(struct vcpu *v, uint64_t esr, const struct mmio_access *a,
+/*
+ * No device of ours: a device model's, perhaps. Apart, and told values only, so that an access to one
+ * of ours pays nothing for it.
+ */
+static cold enum outcome unanswered(struct vcpu *v, uint64_t esr, gpa_t at, uint64_t value,
                                     enum mmio_outcome outcome)
 {
+    struct mmio_access a = {.at = at,
+                            .value = value,
+                            .size = (uint8_t)(1u << ((esr >> 22) & 3)),
+                            .write = esr & (1u << 6)};
+
     v->io_syndrome = esr;
-    outcome = outcome == MMIO_ABSENT ? ioreq_mmio(v, a) : outcome;
+    outcome = outcome == MMIO_ABSENT ? ioreq_mmio(v, &a) : outcome;
     return outcome == MMIO_ABSENT ? TRAP_ABORT : TRAP_DONE;
 }
 
@@ -111,10 +110,11 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     a.value = a.write && reg != 31 ? v->arch.x[reg] & ~0ull >> (64 - (8u << shift)) : 0;
     enum mmio_outcome outcome = domain_mmio(v, &a);
     if (unlikely(outcome != MMIO_DONE)) {
-        return unanswered(v, esr, &a, outcome);
+        return unanswered(v, esr, a.at, a.value, outcome);
     }
     if (!a.write && reg != 31) {
-        v->arch.x[reg] = extended(esr, a.value, a.size);
+        uint64_t value = esr & (1u << 21) ? sign_extend(a.value, a.size) : a.value;
+        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
     }
     return TRAP_SKIP;
 }
@@ -247,7 +247,8 @@ static cold void finish_io(struct vcpu *v)
 
     if (ioreq_finish(v, &value)) {
         if (!(esr & (1u << 6)) && reg != 31) {
-            v->arch.x[reg] = extended(esr, value, 1u << ((esr >> 22) & 3));
+            value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
+            v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* as data_abort() */
         }
         skip(esr, SPSR_SS | SPSR_AARCH32);
     }
