@@ -41,10 +41,10 @@ int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
     return handlers[number] != NULL ? handlers[number](v, arg) : -XEN_ENOSYS;
 }
 
-void hypercall(struct vcpu *v)
+void hypercall(struct vcpu *v, uint64_t number)
 {
     uint64_t *arg = arch_hypercall_args(&v->arch);
-    int64_t result = hypercall_call(v, arch_hypercall_number(&v->arch), arg);
+    int64_t result = hypercall_call(v, number, arg);
     if (unlikely(result == -XEN_ERESTART)) {
         arch_hypercall_again(&v->arch);
         return;

@@ -139,6 +139,23 @@ static enum outcome smc(struct vcpu *v, uint64_t esr)
     return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
 }
 
+/* Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had 32. */
+static enum outcome hvc32(struct vcpu *v, uint64_t immediate)
+{
+    if (immediate == XEN_HYPERCALL_TAG) {
+        for (unsigned i = 0; i < 5; i++) {
+            v->arch.x[i] = (uint32_t)v->arch.x[i]; /* the upper halves are UNKNOWN: DDI 0487I.a D1.3.5 */
+        }
+        hypercall(v, (uint32_t)v->arch.x[12]);
+    } else if (immediate == 0) {
+        smccc_call(v);
+    } else {
+        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+        return TRAP_UNDEFINED;
+    }
+    return TRAP_DONE;
+}
+
 static void any_data_abort(struct vcpu *v, uint64_t esr);
 
 static enum outcome decode(struct vcpu *v, uint64_t esr)
@@ -159,11 +176,7 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
     case EC_SMC32:
         return smc(v, esr);
     case EC_HVC32:
-        if (esr & 0xffff) {
-            return TRAP_UNDEFINED; /* the Xen ABI is not offered to AArch32 yet: docs/caveats.md */
-        }
-        smccc_call(v);
-        return TRAP_DONE;
+        return hvc32(v, esr & 0xffff);
     case EC_CP15_32:
         return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP15_64:
@@ -260,7 +273,7 @@ void trap_hvc(struct vcpu *v, uint64_t esr)
     uint64_t immediate = esr & 0xffff;
 
     if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        hypercall(v);
+        hypercall(v, v->arch.x[16]);
     } else if (immediate == 0) {
         smccc_call(v);
     } else {
