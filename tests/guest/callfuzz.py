@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 """Random hypercalls by several guests that die and are born again all the time; prints TAP.
 
-  callfuzz.py [--on IMAGE] [--calls N] [--guests N] [--vcpus N] [--seed N] [-v]
+  callfuzz.py [--on IMAGE] [--calls N] [--guests N] [--vcpus N] [--seed N] [--stays] [-v]
 
 Guests callfuzz.c make N calls in all, on two CPUs that run in parallel,
 100,000 a life, while a neighbour (neighbour.c) does its work and is judged by
 it. Before and after, all of them are destroyed, and the hypervisor says how
-much memory is free.
+much memory is free. --stays also counts how many instructions a CPU was at
+EL2 without looking for interrupts, at most: 50,000 are promised (hyp/hypercall.h, H1).
 """
 import argparse
 import os
 import re
+import struct
 import tempfile
 import time
 
-from board import IMAGES, TOP, Board, Domain, Nudge, command
+from board import IMAGES, TOP, Board, Domain, Nudge, command, hypervisor_path
 from restarts import Console
 
 
@@ -67,6 +69,27 @@ def story(console, names, calls):
     return results
 
 
+STAY_MAX = 50000
+LOAD_ADDRESS = 0x40200000  # where QEMU puts the image
+
+
+def stays_plugin(image, out):
+    """QEMU's argument for the counting plugin of bench/."""
+    with open(image, "rb") as file:
+        size, = struct.unpack_from("<Q", file.read(64), 16)
+    return f"{TOP}/build/host/count.so,el2={LOAD_ADDRESS:#x}-{LOAD_ADDRESS + size:#x},out={out},stays=on"
+
+
+def longest_stay(out):
+    """(good, text) of what the plugin wrote."""
+    with open(out, encoding="ascii") as text:
+        stays = [line.split()[1:] for line in text if line.startswith("longest ")]
+    for insns, at in stays:
+        print(f"# longest stay at EL2: {insns} instructions, last in {at}")
+    good = bool(stays) and all(1000 < int(insns) <= STAY_MAX for insns, _ in stays)
+    return good, f"no CPU is at EL2 for more than {STAY_MAX} instructions"
+
+
 def main():
     """Run it; TAP."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -76,6 +99,7 @@ def main():
     parser.add_argument("--life", type=int, default=20000, help="calls of one life (default 20000)")
     parser.add_argument("--guests", type=int, default=3)
     parser.add_argument("--vcpus", type=int, default=2)
+    parser.add_argument("--stays", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout", type=int, default=300)
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -91,7 +115,9 @@ def main():
                           extra='bulkhead,name = "neighbour"; bulkhead,on-poweroff = "restart";'))
     with tempfile.TemporaryDirectory(prefix="bulkhead-callfuzz-") as directory:
         nudge = Nudge(directory)
-        words = command(on, board, domains, directory) + nudge.arguments()
+        counted = os.path.join(directory, "counted")
+        plugin = stays_plugin(hypervisor_path(on), counted) if options.stays else None
+        words = command(on, board, domains, directory, plugin=plugin) + nudge.arguments()
         console = Console(words, lambda: None, time.monotonic() + options.timeout, options.verbose)
         try:
             results = story(console, names, options.calls)
@@ -101,6 +127,8 @@ def main():
                 print(f"#   {line}")
         finally:
             console.close()
+        if options.stays:
+            results.append(longest_stay(counted))
     for number, (good, text) in enumerate(results, 1):
         print(f"{'ok' if good else 'not ok'} {number} - callfuzz: {text}")
     print(f"1..{len(results)}")
