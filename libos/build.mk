@@ -100,23 +100,6 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 	$(Q)$(CROSS)ar rcsD $@ $^
 ALL += $(LIBOS_B)/compat.a
 
-# Quick: unikernels on stock Xen without a control domain (about 5 s per boot).
-LIBOS_TEST_APPS := hello attacker posix web
-TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
-TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
-TEST_DEPS   += $(B)/arm64/bulkhead
-TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
-TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
-TEST_SUITES += $(PYTHON) tests/libos/pure.py;
-TEST_SUITES += $(PYTHON) tests/libos/tap.py;
-# The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.
-TEST_DEPS   += $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
-TEST_SUITES += $(PYTHON) tests/libos/demo_web.py;
-# SQLite behind Linux's blkback, the whole board cut off at any moment; more often in the night.
-TEST_DEPS   += $(B)/arm64/apps/sqlite/sqlite
-TEST_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 2;
-NIGHTLY_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 20;
-
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
 LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
@@ -169,10 +152,6 @@ $(LIBOS_B)/mbedtls.a: $(MBEDTLS_OBJS)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $^
-
-NIGHTLY_SUITES += $(PYTHON) tests/libos/images.py;
-# lighttpd goes through its own configure and make here: minutes, so not part of `make`.
-NIGHTLY_SUITES += $(PYTHON) tools/app/app.py build -t xen lighttpd >&2 && $(PYTHON) tests/libos/dom0_net.py 100000;
 
 .PHONY: bench-libos
 bench-libos: $(APP_IMAGES) $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz

@@ -31,8 +31,9 @@ bool xenbus_find(struct xenbus_device *device, const char *kind)
     if (!store_present()) {
         return false;
     }
+    bool found = find_node(device, kind); /* the first question waits for the store itself */
     uint64_t deadline = time_monotonic_ns() + DEVICE_WAIT_NS;
-    while (!find_node(device, kind)) {
+    for (; !found; found = find_node(device, kind)) {
         if (time_monotonic_ns() >= deadline) {
             return false;
         }
