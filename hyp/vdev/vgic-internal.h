@@ -6,6 +6,7 @@
 #include <hyp/vgic.h>
 
 #define VTIMER_BIT (1u << VIRQ_VTIMER)
+#define PMU_BIT (1u << VIRQ_PMU)
 #define SGI_BITS 0xffffu
 
 /* GICD_CTLR, one security state (v3) or none (v2). */
@@ -78,9 +79,7 @@ void vgic_added_private(struct vcpu *v, unsigned intid);
 void vgic_settle_private(struct vcpu *v);
 void vgic_settle_spis(struct domain *d, unsigned word);
 
-/* The virtual timer, linked to a physical PPI: for vtimer.c. Fired: `v` is loaded here. Level:
- * before vgic_restore(). */
-void vgic_timer_fired(struct vcpu *v);
+/* The virtual timer, linked to a physical PPI: for vtimer.c, before vgic_restore(). */
 void vgic_timer_level(struct vcpu *v, bool high);
 
 /* GICv2's software-generated interrupts and targets. */

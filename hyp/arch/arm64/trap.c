@@ -144,7 +144,8 @@ static enum outcome hvc32(struct vcpu *v, uint64_t immediate)
 {
     if (immediate == XEN_HYPERCALL_TAG) {
         for (unsigned i = 0; i < 5; i++) {
-            v->arch.x[i] = (uint32_t)v->arch.x[i]; /* the upper halves are UNKNOWN: DDI 0487I.a D1.3.5 */
+            v->arch.x[i] =
+                (uint32_t)v->arch.x[i]; /* the upper halves are UNKNOWN: DDI 0487I.a D1.3.5 */
         }
         hypercall(v, (uint32_t)v->arch.x[12]);
     } else if (immediate == 0) {
