@@ -17,10 +17,11 @@
  *   region N EL2 OTHER ERET SYSREG TLBI BARRIER CACHE ATOMIC
  *   total EL2 OTHER ERET ...       everything since power-on
  *   block VADDR INSNS RUNS         of the region to profile
- *   longest INSNS VADDR            `stays`: most instructions at EL2, since the first guest's start, of one
- *                                  CPU between two looks for interrupts, and the block that came last
+ *   longest INSNS                  `stays`: most instructions at EL2, since the first guest's start, of one
+ *                                  CPU between two looks for interrupts, and
+ *   part CPU VADDR INSNS           where most of these were
  *
- * With `stays` nothing else but boot and total is of use. A look is a return to a guest, a WFI, or
+ * With `stays` nothing else but boot and total is of use, and -icount is a must. A look is a return to a guest, a WFI, or
  * an acknowledge (ICC_IAR1_EL1): what an idle CPU does between those delays nobody for longer.
  *
  * Counters are plain adds: exact under -icount, where QEMU runs one CPU at a
@@ -40,6 +41,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 #define RAM_BASE 0x40000000ull
 #define STUB_SIZE 0x1000ull
 #define REGIONS 256
+#define CPUS 8
 #define MARK_BEGIN 0xd5032f1fu /* hint #120 */
 #define MARK_END 0xd5032f3fu   /* hint #121 */
 #define WFI 0xd503207fu
@@ -52,6 +54,12 @@ struct block {
     struct block *next;
 };
 
+/* What a CPU has done in a block during its present stay at EL2, and did during its longest. */
+struct part {
+    struct part *next;
+    uint64_t vaddr, insns, present[CPUS], longest[CPUS];
+};
+
 static uint64_t now[COUNTERS];
 static uint64_t begun[COUNTERS];
 static uint64_t regions[REGIONS][COUNTERS];
@@ -61,8 +69,8 @@ static uint64_t boot[COUNTERS];
 static bool guest_started, el2_entered;
 static bool stays;
 static struct {
-    uint64_t insns, longest, at;
-} stay[64]; /* of each CPU */
+    uint64_t insns, longest;
+} stay[CPUS];
 static uint64_t el2_start, el2_end;
 static uintptr_t ram_host;
 static const char *out_path = "/dev/stderr";
@@ -148,25 +156,40 @@ static void first_guest(unsigned int cpu, void *user)
     }
 }
 
+static struct part *parts;
+
 static void stay_goes_on(unsigned int cpu, void *user)
 {
-    const struct block *b = user;
-    if ((stay[cpu].insns += b->insns) > stay[cpu].longest && guest_started) {
-        stay[cpu].longest = stay[cpu].insns;
-        stay[cpu].at = b->vaddr;
-    }
+    struct part *p = user;
+    stay[cpu % CPUS].insns += p->insns;
+    p->present[cpu % CPUS] += p->insns;
 }
 
 static void stay_ends(unsigned int cpu, void *user)
 {
+    cpu %= CPUS;
+    if (stay[cpu].insns == 0) {
+        return;
+    }
+    bool longest = guest_started && stay[cpu].insns > stay[cpu].longest;
+    for (struct part *p = parts; p; p = p->next) {
+        if (longest) {
+            p->longest[cpu] = p->present[cpu];
+        }
+        p->present[cpu] = 0;
+    }
+    if (longest) {
+        stay[cpu].longest = stay[cpu].insns;
+    }
     stay[cpu].insns = 0;
 }
 
 static void watch_stays(struct qemu_plugin_tb *tb, size_t n)
 {
-    struct block *b = calloc(1, sizeof(*b));
-    *b = (struct block){qemu_plugin_tb_vaddr(tb), n, 0, NULL};
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, stay_goes_on, QEMU_PLUGIN_CB_NO_REGS, b);
+    struct part *p = calloc(1, sizeof(*p));
+    *p = (struct part){.next = parts, .vaddr = qemu_plugin_tb_vaddr(tb), .insns = n};
+    parts = p;
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, stay_goes_on, QEMU_PLUGIN_CB_NO_REGS, p);
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         uint32_t word;
@@ -263,9 +286,14 @@ static void finish(qemu_plugin_id_t id, void *user)
     }
     fprintf(out, "total");
     print_counters(out, now);
-    for (unsigned cpu = 0; stays && cpu < sizeof(stay) / sizeof(stay[0]); cpu++) {
+    for (unsigned cpu = 0; stays && cpu < CPUS; cpu++) {
         if (stay[cpu].longest) {
-            fprintf(out, "longest %" PRIu64 " %" PRIx64 "\n", stay[cpu].longest, stay[cpu].at);
+            fprintf(out, "longest %" PRIu64 "\n", stay[cpu].longest);
+        }
+        for (struct part *p = parts; p; p = p->next) {
+            if (p->longest[cpu] > stay[cpu].longest / 16) {
+                fprintf(out, "part %u %" PRIx64 " %" PRIu64 "\n", cpu, p->vaddr, p->longest[cpu]);
+            }
         }
     }
     fclose(out);
@@ -284,7 +312,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
         } else if (!strcmp(argv[i], "stays=on")) {
             stays = true;
         } else {
-            fprintf(stderr, "count: unknown argument '%s' (el2=START-END, out=FILE, profile=N, stays=on)\n",
+            fprintf(stderr,
+                    "count: unknown argument '%s' (el2=START-END, out=FILE, profile=N, stays=on)\n",
                     argv[i]);
             return -1;
         }

@@ -51,22 +51,27 @@ def busy(board, name):
     board.expect(name, "busy 42", 30)
 
 
-def measure(board):
-    """Run time of each guest over SECONDS, as shares of their sum."""
-    before = ran_ms(board)
+def measure(board, before=None):
+    """Milliseconds that each guest ran over SECONDS, or since `before`."""
+    before = before or ran_ms(board)
     board.drain(SECONDS)
     return {name: ran - before[name] for name, ran in ran_ms(board).items()}
 
 
 def check_shares(board, weights):
-    """`weights` (by name) are the shares, within TOLERANCE."""
-    spent = measure(board)
-    total, parts = sum(spent.values()), sum(weights.values())
-    for name, weight in weights.items():
-        share, wanted = spent[name] / total, weight / parts
-        if abs(share - wanted) > TOLERANCE * wanted:
-            raise Failed(f"{name} got {share:.3f} of the CPU instead of {wanted:.3f}: {spent}")
-    return ", ".join(f"{name} {spent[name] / total:.3f}" for name in spent)
+    """
+    `weights` (by name) are the shares, within TOLERANCE. An emulator that its host stops in the midst of a
+    slice charges that to one guest, which is made good afterwards: so a longer stretch may be looked at. What
+    is not fair does not become so by looking longer.
+    """
+    before, parts = ran_ms(board), sum(weights.values())
+    for _ in range(4):
+        spent = measure(board, before)
+        total = sum(spent.values())
+        if all(abs(spent[name] / total - weight / parts) <= TOLERANCE * weight / parts
+               for name, weight in weights.items()):
+            return ", ".join(f"{name} {spent[name] / total:.3f}" for name in spent) + f" in {total} ms"
+    raise Failed(f"shares are not {weights}: {spent}")
 
 
 def shares(tap, hypervisor):
