@@ -291,7 +291,7 @@ static void finish(qemu_plugin_id_t id, void *user)
             fprintf(out, "longest %" PRIu64 "\n", stay[cpu].longest);
         }
         for (struct part *p = parts; p; p = p->next) {
-            if (p->longest[cpu] > stay[cpu].longest / 16) {
+            if (p->longest[cpu] > stay[cpu].longest / 2000) {
                 fprintf(out, "part %u %" PRIx64 " %" PRIu64 "\n", cpu, p->vaddr, p->longest[cpu]);
             }
         }

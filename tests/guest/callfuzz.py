@@ -10,9 +10,11 @@ much memory is free. --stays also counts how many instructions a CPU was at
 EL2 without looking for interrupts, at most: 50,000 are promised (hyp/hypercall.h, H1).
 """
 import argparse
+import functools
 import os
 import re
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -80,6 +82,20 @@ def stays_plugin(image, out):
     return f"{TOP}/build/host/count.so,el2={LOAD_ADDRESS:#x}-{LOAD_ADDRESS + size:#x},out={out},stays=on"
 
 
+@functools.lru_cache(maxsize=None)
+def symbols():
+    """(address, name) of the hypervisor's functions, in order."""
+    nm = subprocess.run(["aarch64-linux-gnu-nm", "-n", os.path.join(TOP, "build/arm64/bulkhead.elf")], check=True,
+                        stdout=subprocess.PIPE).stdout.decode()
+    return [(int(words[0], 16), words[2]) for line in nm.splitlines()
+            if len(words := line.split()) == 3 and words[1] in "tT"]
+
+
+def function_at(address):
+    """The function that `address` is in."""
+    return max((pair for pair in symbols() if pair[0] <= address), default=(0, hex(address)))[1]
+
+
 def longest_stay(out):
     """(good, text) of what the plugin wrote."""
     with open(out, encoding="ascii") as text:
@@ -87,9 +103,12 @@ def longest_stay(out):
     stays = [int(line[1]) for line in lines if line[0] == "longest"]
     print(f"# longest stay at EL2 of each CPU: {stays}")
     good = bool(stays) and all(1000 < insns <= STAY_MAX for insns in stays)
-    for line in [] if good else lines:
-        if line[0] == "part":
-            print(f"#   CPU {line[1]}: {line[3]} in the block at {line[2]}")
+    spent = {}
+    for _, cpu, at, insns in (line for line in lines if line[0] == "part" and not good):
+        where = (cpu, function_at(int(at, 16)))
+        spent[where] = spent.get(where, 0) + int(insns)
+    for (cpu, name), insns in sorted(spent.items(), key=lambda item: -item[1])[:16]:
+        print(f"#   CPU {cpu}: {insns} in {name}")
     return good, f"no CPU is at EL2 for more than {STAY_MAX} instructions"
 
 
