@@ -172,7 +172,7 @@ static void handle(struct cpu *c, uint32_t intid)
     } else if (intid == GIC_PPI_PMU) {
         gic_eoi(intid); /* I1 */
         if (c->loaded && arch_pmu_line()) {
-            vgic_linked_fired(c->loaded, VIRQ_PMU);
+            vgic_pmu_fired(c->loaded);
         } else {
             gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
         }

@@ -85,7 +85,7 @@ void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
  * active. The one before it may still be in a list register that nobody looked at since the guest
  * ended it.
  */
-void vgic_linked_fired(struct vcpu *v, unsigned intid)
+static inline __attribute__((always_inline)) void linked_fired(struct vcpu *v, unsigned intid)
 {
     struct vgic_cpu *c = &v->vgic;
     uint32_t bit = 1u << intid;
@@ -104,6 +104,16 @@ void vgic_linked_fired(struct vcpu *v, unsigned intid)
     c->priv.latch |= c->priv.edge & bit;
     vgic_added_private(v, intid);
     unlock(&c->lock);
+}
+
+void vgic_timer_fired(struct vcpu *v)
+{
+    linked_fired(v, VIRQ_VTIMER);
+}
+
+void vgic_pmu_fired(struct vcpu *v)
+{
+    linked_fired(v, VIRQ_PMU);
 }
 
 void vgic_timer_level(struct vcpu *v, bool high)

@@ -79,7 +79,9 @@ void vgic_added_private(struct vcpu *v, unsigned intid);
 void vgic_settle_private(struct vcpu *v);
 void vgic_settle_spis(struct domain *d, unsigned word);
 
-/* The virtual timer, linked to a physical PPI: for vtimer.c, before vgic_restore(). */
+/* The virtual timer, linked to a physical PPI: for vtimer.c. Fired: `v` is loaded here. Level:
+ * before vgic_restore(). */
+void vgic_timer_fired(struct vcpu *v);
 void vgic_timer_level(struct vcpu *v, bool high);
 
 /* GICv2's software-generated interrupts and targets. */

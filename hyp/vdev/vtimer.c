@@ -80,7 +80,7 @@ void vtimer_interrupt(struct cpu *c)
         gic_deactivate(GIC_PPI_VIRT_TIMER);
         return;
     }
-    vgic_linked_fired(c->loaded, VIRQ_VTIMER);
+    vgic_timer_fired(c->loaded);
 }
 
 /* The moment a timer asserts, as the counter has it; one that never does within the counter's range

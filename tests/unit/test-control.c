@@ -215,13 +215,14 @@ static int64_t call(domid_t id, uint64_t number, uint64_t cmd, void *argument, s
     struct vcpu *v = of(id)->vcpu[0];
     uint64_t *x = v->arch.x;
     memcpy(ram(id, SCRATCH), argument, size);
+    x[16] = number;
     x[0] = first ? SCRATCH << FRAME_SHIFT : cmd;
     x[1] = first ? 0 : SCRATCH << FRAME_SHIFT;
     x[2] = 1;
     for (unsigned turn = 0;; turn++, restarts++) {
         assert_true(turn < 10000);
         v->arch.pc = 4;
-        hypercall(v, number);
+        hypercall(v);
         assert_int_equal(fake_locks_held(), 0);
         if (v->arch.pc == 4) {
             break;

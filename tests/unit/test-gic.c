@@ -65,7 +65,7 @@ void vgic_maintenance(struct vcpu *v)
 {
     kicked++;
 }
-void vgic_linked_fired(struct vcpu *v, unsigned intid)
+void vgic_pmu_fired(struct vcpu *v)
 {
     handled++;
 }

@@ -139,13 +139,14 @@ int64_t call(unsigned id, uint64_t number, uint64_t a0, uint64_t a1, uint64_t a2
 {
     struct vcpu *v = world[id]->vcpu[0];
     uint64_t *x = v->arch.x;
+    x[16] = number;
     x[0] = a0;
     x[1] = a1;
     x[2] = a2;
     for (unsigned turn = 0;; turn++) {
         assert_true(turn < 100000);
         v->arch.pc = 4;
-        hypercall(v, number);
+        hypercall(v);
         assert_int_equal(fake_locks_held(), 0);
         if (v->arch.pc == 4) {
             return (int64_t)x[0];

@@ -139,22 +139,23 @@ static enum outcome smc(struct vcpu *v, uint64_t esr)
     return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
 }
 
-/* Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had 32. */
-static enum outcome hvc32(struct vcpu *v, uint64_t immediate)
+/*
+ * Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had
+ * 32. Number in r12. The upper halves of registers are UNKNOWN: DDI 0487I.a D1.3.5.
+ */
+static cold void hypercall32(struct vcpu *v)
 {
-    if (immediate == XEN_HYPERCALL_TAG) {
-        for (unsigned i = 0; i < 5; i++) {
-            v->arch.x[i] =
-                (uint32_t)v->arch.x[i]; /* the upper halves are UNKNOWN: DDI 0487I.a D1.3.5 */
-        }
-        hypercall(v, (uint32_t)v->arch.x[12]);
-    } else if (immediate == 0) {
-        smccc_call(v);
-    } else {
-        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-        return TRAP_UNDEFINED;
+    uint64_t *x = v->arch.x;
+
+    for (unsigned i = 0; i < 5; i++) {
+        x[i] = (uint32_t)x[i];
     }
-    return TRAP_DONE;
+    int64_t result = hypercall_call(v, (uint32_t)x[12], x);
+    if (result == -XEN_ERESTART) {
+        arch_hypercall_again(&v->arch);
+    } else {
+        x[0] = (uint64_t)result;
+    }
 }
 
 static void any_data_abort(struct vcpu *v, uint64_t esr);
@@ -177,7 +178,16 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
     case EC_SMC32:
         return smc(v, esr);
     case EC_HVC32:
-        return hvc32(v, esr & 0xffff);
+        if ((esr & 0xffff) == XEN_HYPERCALL_TAG) {
+            hypercall32(v);
+            return TRAP_DONE;
+        }
+        if (esr & 0xffff) {
+            sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+            return TRAP_UNDEFINED;
+        }
+        smccc_call(v);
+        return TRAP_DONE;
     case EC_CP15_32:
         return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP15_64:
@@ -274,7 +284,7 @@ void trap_hvc(struct vcpu *v, uint64_t esr)
     uint64_t immediate = esr & 0xffff;
 
     if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        hypercall(v, v->arch.x[16]);
+        hypercall(v);
     } else if (immediate == 0) {
         smccc_call(v);
     } else {

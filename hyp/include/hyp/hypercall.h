@@ -11,6 +11,7 @@
  * H3  a number that nobody handles answers -XEN_ENOSYS.
  *
  * What the architecture supplies as inlines in <arch/vcpu.h>:
+ *   uint64_t arch_hypercall_number(const struct arch_vcpu *a);
  *   uint64_t *arch_hypercall_args(struct arch_vcpu *a);      five words, the first is the result register
  *   void arch_hypercall_again(struct arch_vcpu *a);          the guest will execute the instruction again
  * and linked (in arch.h's terms):
@@ -26,7 +27,7 @@
 struct vcpu;
 
 /* Serve the hypercall that `v`, which is current, has made. */
-void hypercall(struct vcpu *v, uint64_t number);
+void hypercall(struct vcpu *v);
 
 /* One hypercall by number, for multicall: `arg` is updated if -XEN_ERESTART is returned. */
 int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg);

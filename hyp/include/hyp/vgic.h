@@ -169,9 +169,9 @@ void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value);
  */
 void vgic_inject(struct vcpu *v, uint32_t intid);
 
-/* The physical PPI that stands behind private interrupt `intid` (VIRQ_VTIMER, VIRQ_PMU) of `v` fired
- * on this CPU, where `v` is loaded. It stays active until the guest ends the virtual one. */
-void vgic_linked_fired(struct vcpu *v, unsigned intid);
+/* The PMU's own interrupt came on this CPU, where `v` is loaded: it stays active until the guest ends the
+ * virtual one. */
+void vgic_pmu_fired(struct vcpu *v);
 /* The input line of an interrupt is now high or low. Otherwise like vgic_inject(). */
 void vgic_set_level(struct vcpu *v, uint32_t intid, bool high);
 

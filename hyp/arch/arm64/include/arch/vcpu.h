@@ -62,6 +62,10 @@ struct arch_domain {
  */
 #define XEN_HYPERCALL_TAG 0xea1
 
+static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
+{
+    return a->x[16];
+}
 static inline uint64_t *arch_hypercall_args(struct arch_vcpu *a)
 {
     return a->x;

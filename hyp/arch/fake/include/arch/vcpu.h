@@ -11,6 +11,10 @@ struct arch_vcpu {
     bool translation_fixed;
     bool aarch32;
 };
+static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
+{
+    return a->x[16];
+}
 static inline uint64_t *arch_hypercall_args(struct arch_vcpu *a)
 {
     return a->x;
