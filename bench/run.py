@@ -51,13 +51,16 @@ def image_size(on):
 
 class Counted:
     """A run under the counting plugin."""
+    last = None
+    profile = None  # number of the region whose blocks are counted too
 
-    def __init__(self, on, profile=None):
+    def __init__(self, on):
+        Counted.last = self
         self.file = tempfile.NamedTemporaryFile(prefix="bulkhead-count-")
         end = LOAD_ADDRESS + image_size(on)
         self.plugin = f"{PLUGIN},el2={LOAD_ADDRESS:#x}-{end:#x},out={self.file.name}"
-        if profile is not None:
-            self.plugin += f",profile={profile}"
+        if Counted.profile is not None:
+            self.plugin += f",profile={Counted.profile}"
 
     def lines(self, word):
         """The plugin's lines that begin with `word`, as lists of numbers."""
@@ -120,10 +123,10 @@ def setup_switch(on):
     return rows_of(transcript, ["bench"], counted)
 
 
-def setup_far(on):
+def setup_far(on, where=(1, 0)):
     """Events between two domains, on one CPU and on two."""
     figures = {}
-    for same in (1, 0):
+    for same in where:
         counted = Counted(on)
         pair = [guests.Domain("bench", memory=128, bootargs=f"rows={3 - i} peer={i} same={same}")
                 for i in (1, 2)]
@@ -335,11 +338,14 @@ def table(rows, xen, ours, accepted):
 
 def profile(on, key):
     """Instructions of one row by function, from the blocks the plugin counted."""
+    setup = next(row.setup for row in ROWS if row.key == key)
     order = [row.key for row in ROWS if row.setup == "guest"]
-    first = measure_order(on, order)
-    counted = Counted(on, first.index(key))
-    guests.boot(on, [guests.Domain("bench", vcpus=2, memory=128)],
-                guests.Board(cpus=2, memory=4096), timeout=300, plugin=counted.plugin)
+    Counted.profile = measure_order(on, order).index(key) if setup == "guest" else 0
+    if setup == "far":
+        setup_far(on, [int(key == "event-far-same-cpu")])
+    else:
+        SETUPS[setup](on)
+    counted = Counted.last
     elf = os.path.join(TOP, "build/arm64/bulkhead.elf")
     symbols = []
     if on == "bulkhead" and os.path.exists(elf):

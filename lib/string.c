@@ -20,7 +20,7 @@
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-enum { WORD = sizeof(word), ROUND = 8 };
+enum { WORD = sizeof(word), ROUND = 32 };
 
 static int aligned_alike(const void *a, const void *b)
 {
@@ -40,6 +40,13 @@ static size_t head_bytes(const void *at, size_t size)
         word a = f[at], b = f[(at) + 1], c = f[(at) + 2], d = f[(at) + 3]; \
         t[at] = a, t[(at) + 1] = b, t[(at) + 2] = c, t[(at) + 3] = d;      \
     } while (0)
+#define MOVE16(at)        \
+    do {                  \
+        MOVE4(at);        \
+        MOVE4((at) + 4);  \
+        MOVE4((at) + 8);  \
+        MOVE4((at) + 12); \
+    } while (0)
 
 static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
 {
@@ -49,16 +56,12 @@ static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
         }
         word *t = (word *)(void *)to;
         const word *f = (const word *)(const void *)from;
-        for (; size >= 2 * ROUND * WORD; size -= 2 * ROUND * WORD, t += 2 * ROUND, f += 2 * ROUND) {
-            MOVE4(0);
-            MOVE4(4);
-            MOVE4(8);
-            MOVE4(12);
+        for (; size >= ROUND * WORD; size -= ROUND * WORD, t += ROUND, f += ROUND) {
+            MOVE16(0);
+            MOVE16(16);
         }
-        if (size >= ROUND * WORD) {
+        for (; size >= 4 * WORD; size -= 4 * WORD, t += 4, f += 4) {
             MOVE4(0);
-            MOVE4(4);
-            size -= ROUND * WORD, t += ROUND, f += ROUND;
         }
         for (; size >= WORD; size -= WORD) {
             *t++ = *f++;

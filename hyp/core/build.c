@@ -16,6 +16,7 @@
  */
 #include <hyp/config.h>
 
+#include "board-internal.h"
 #include "guest-tree-internal.h"
 #include "image-internal.h"
 #include "passthrough-internal.h"
@@ -269,19 +270,49 @@ static void set_entry(struct domain *d, const struct build *b)
                         c->aarch32);
 }
 
+/* Frames that another device of the domain brought along are there already, at the same place. */
+static int map_device(struct domain *d, gfn_t at, mfn_t to, uint64_t count)
+{
+    while (count > 0) {
+        uint64_t n = count;
+        int error = p2m_map(d, at, to, n, P2M_MMIO);
+        while (error == -XEN_EEXIST && n > 1) {
+            n /= 2;
+            error = p2m_map(d, at, to, n, P2M_MMIO);
+        }
+        struct p2m_entry e;
+        if (error == -XEN_EEXIST && p2m_lookup(d, at, &e) && e.type == P2M_MMIO &&
+            e.mfn.v == to.v) {
+            error = 0;
+        }
+        if (error != 0) {
+            return error;
+        }
+        at.v += n;
+        to.v += n;
+        count -= n;
+    }
+    return 0;
+}
+
 /* A device's region or interrupt becomes the guest's. */
 static bool give_part(void *arg, const struct passthrough_part *p)
 {
     struct domain *d = arg;
 
     if (p->intid != 0) {
-        int error = irq_assign(p->intid, p->edge, d, p->intid);
+        struct domain *owner = NULL;
+        uint32_t virq;
+        bool again = irq_owner(p->intid, &owner, &virq) && owner == d; /* a line that is shared */
+        int error = again ? 0 : irq_assign(p->intid, p->edge, d, p->intid);
         return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
     }
-    int error =
-        p2m_map(d, gpa_gfn(p->guest), mpa_mfn(p->host), p->size_bytes >> FRAME_SHIFT, P2M_MMIO);
+    int error = map_device(d, gpa_gfn(p->guest), mpa_mfn(p->host), p->size_bytes >> FRAME_SHIFT);
     if (error != 0) {
         return fail(d, error, p->node) == 0;
+    }
+    if (d->config->dom0) {
+        return true; /* give_board() says it for all of them */
     }
     log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, p->node,
              p->size_bytes, p->host.v,
@@ -302,13 +333,55 @@ static int give_gic_cpu_interface(struct domain *d)
     return error == 0 ? 0 : fail(d, error, "cannot be given its interrupt controller");
 }
 
+struct board_gift {
+    struct domain *domain;
+    unsigned regions, interrupts;
+};
+
+/* What a dom0 cannot be given is said, and its tree shows it nevertheless: as on Xen. */
+static bool give_board_part(void *arg, const struct passthrough_part *p)
+{
+    struct board_gift *gift = arg;
+    struct passthrough_part clipped = *p;
+    uint64_t limit = gift->domain->p2m.gfn_limit << FRAME_SHIFT;
+
+    if (p->intid == 0 && p->host.v + p->size_bytes > limit) {
+        log_warn("%s: %s at %#lx reaches beyond this CPU's guest addresses; the rest is not there.",
+                 gift->domain->name, p->node, p->host.v);
+        clipped.size_bytes = p->host.v < limit ? limit - p->host.v : 0;
+    }
+    gift->regions += p->intid == 0;
+    gift->interrupts += p->intid != 0;
+    if ((clipped.size_bytes | p->intid) != 0 && !give_part(gift->domain, &clipped)) {
+        log_warn("%s: it does without that part of %s.", gift->domain->name, p->node);
+    }
+    return true;
+}
+
+static int give_board(struct domain *d)
+{
+    struct board_gift gift = {.domain = d};
+    struct board b = board_open(config_host_tree());
+
+    if (!board_walk(&b, give_board_part, &gift)) {
+        return -XEN_EINVAL; /* it does not stop the walk */
+    }
+    log_warn("%s is a dom0 in Xen's form: it holds every right over every domain, and all devices "
+             "of the board: %u regions, %u interrupts.",
+             d->name, gift.regions, gift.interrupts);
+    log_warn("%s: no IOMMU confines its devices: it can read and write all memory, the "
+             "hypervisor's and every guest's. The machine ends with it.",
+             d->name);
+    return 0;
+}
+
 static int give_devices(struct domain *d)
 {
     char why[PASSTHROUGH_WORDS];
     int error = give_gic_cpu_interface(d);
 
-    if (error != 0) {
-        return error;
+    if (error != 0 || d->config->dom0) {
+        return error != 0 ? error : give_board(d);
     }
     if (d->config->tree.size_bytes == 0 ||
         passthrough_walk(config_host_tree(), d->config, give_part, d, why)) {

@@ -1,4 +1,5 @@
 /* What can be judged only when all domains and the board's memory are known; config-internal.h. */
+#include "board-internal.h"
 #include "config-internal.h"
 #include "image-internal.h"
 #include "passthrough-internal.h"
@@ -39,12 +40,14 @@ static bool touches_ram(const struct reader *r, uint64_t start, uint64_t size)
 
 /* Claim memory for `d`, which nobody else may have claimed. */
 static bool claim(struct reader *r, const struct domain_config *d, const char *property,
-                  uint64_t start, uint64_t size, bool shareable)
+                  uint64_t start, uint64_t size, enum claim_kind kind)
 {
     for (unsigned i = 0; i < r->claim_count; i++) {
         const struct claim *c = &r->claim[i];
         if (start >= c->start + c->size || c->start >= start + size ||
-            (shareable && c->shareable && c->start == start && c->size == size)) {
+            (kind == CLAIM_DEVICE && c->kind == CLAIM_DEVICE && c->owner == d->id) ||
+            (kind == CLAIM_MODULE && c->kind == CLAIM_MODULE && c->start == start &&
+             c->size == size)) {
             continue;
         }
         return config_mistake(r, d, property,
@@ -58,12 +61,12 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
                               "devices are the limit",
                               CONFIG_CLAIMS);
     }
-    r->claim[r->claim_count++] = (struct claim){start, size, property, d->id, shareable};
+    r->claim[r->claim_count++] = (struct claim){start, size, property, d->id, kind};
     return true;
 }
 
 static bool claim_ram(struct reader *r, const struct domain_config *d, const char *property,
-                      mpa_t start, uint64_t size, bool shareable)
+                      mpa_t start, uint64_t size, enum claim_kind kind)
 {
     mpa_t from, to;
 
@@ -81,19 +84,21 @@ static bool claim_ram(struct reader *r, const struct domain_config *d, const cha
                               "%#lx bytes; load it elsewhere",
                               start.v, size, from.v, to.v - from.v);
     }
-    return claim(r, d, property, start.v, size, shareable);
+    return claim(r, d, property, start.v, size, kind);
 }
 
 static bool check_places(struct reader *r, struct domain_config *d)
 {
-    if (!claim_ram(r, d, "multiboot,kernel", d->kernel.start, d->kernel.size_bytes, true) ||
-        !claim_ram(r, d, "multiboot,ramdisk", d->ramdisk.start, d->ramdisk.size_bytes, true) ||
-        !claim_ram(r, d, "multiboot,device-tree", d->tree.start, d->tree.size_bytes, true)) {
+    if (!claim_ram(r, d, "multiboot,kernel", d->kernel.start, d->kernel.size_bytes, CLAIM_MODULE) ||
+        !claim_ram(r, d, "multiboot,ramdisk", d->ramdisk.start, d->ramdisk.size_bytes,
+                   CLAIM_MODULE) ||
+        !claim_ram(r, d, "multiboot,device-tree", d->tree.start, d->tree.size_bytes,
+                   CLAIM_MODULE)) {
         return false;
     }
     for (unsigned i = 0; i < d->static_range_count; i++) {
         if (!claim_ram(r, d, "xen,static-mem", d->static_range[i].start,
-                       d->static_range[i].size_bytes, false)) {
+                       d->static_range[i].size_bytes, CLAIM_ALONE)) {
             return false;
         }
     }
@@ -192,7 +197,7 @@ static bool check_part(void *arg, const struct passthrough_part *p)
             check->r, check->d, p->node,
             "has a xen,reg at %#lx, which is RAM; only devices can be handed over", p->host.v);
     }
-    return claim(check->r, check->d, p->node, p->host.v, p->size_bytes, false);
+    return claim(check->r, check->d, p->node, p->host.v, p->size_bytes, CLAIM_DEVICE);
 }
 
 static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *highest_spi)
@@ -200,6 +205,10 @@ static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *h
     struct device_check check = {r, d, 0};
     char why[PASSTHROUGH_WORDS];
 
+    if (d->dom0) {
+        struct board b = board_open(r->tree);
+        return board_walk(&b, check_part, &check);
+    }
     if (d->tree.size_bytes != 0 && !passthrough_walk(r->tree, d, check_part, &check, why)) {
         return r->bad ? false : config_mistake(r, d, "multiboot,device-tree", "%s", why);
     }
@@ -210,6 +219,9 @@ static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *h
 /* A device that somebody may hand on is there, and nobody else's. */
 static bool check_device_right(struct reader *r, const struct domain_config *d, const char *path)
 {
+    if (strcmp(path, "*") == 0) {
+        return true; /* whatever there is, and others have not been given */
+    }
     tree_node node = tree_find(r->tree, path, SIZE_MAX);
     mpa_t base;
     uint64_t size;
@@ -218,7 +230,7 @@ static bool check_device_right(struct reader *r, const struct domain_config *d, 
                               "names device \"%s\", and the board's tree has no such node", path);
     }
     for (unsigned i = 0; tree_reg(r->tree, node, i, &base, &size) == 0; i++) {
-        if (!claim(r, d, "bulkhead,rights", base.v, size, false)) {
+        if (!claim(r, d, "bulkhead,rights", base.v, size, CLAIM_DEVICE)) {
             return false;
         }
     }
@@ -281,7 +293,9 @@ static void choose_places(struct domain_config *d)
         .redist = gpa(GUEST_GICV3_GICR0_BASE),
         .cpu = gpa(GUEST_GICC_BASE),
         .uart = gpa(GUEST_PL011_BASE),
-        .uart_spi = GUEST_VPL011_SPI};
+        .uart_spi = GUEST_VPL011_SPI,
+        .grants = gpa(GUEST_GNTTAB_BASE),
+        .grants_size = GUEST_GNTTAB_SIZE};
     if (!d->direct_map) {
         return;
     }
@@ -293,6 +307,12 @@ static void choose_places(struct domain_config *d)
     if (uart_place(&base, &intid) && intid != 0) {
         p->uart = gpa(base.v & ~FRAME_MASK);
         p->uart_spi = intid;
+    }
+    if (d->dom0) { /* among the board's devices nothing is free; our own memory is no guest's */
+        struct frame_stats stats;
+        frame_stats(&stats);
+        p->grants = gpa(stats.table.v);
+        p->grants_size = stats.table_bytes & ~FRAME_MASK;
     }
 }
 

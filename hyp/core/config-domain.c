@@ -315,8 +315,8 @@ void config_read_domain(struct reader *r, struct domain_config *d, tree_node n)
                          read_rights(r, d, n));
 }
 
-static bool read_reg(struct reader *r, struct domain_config *d, tree_node n,
-                     struct tree_cells cells, struct module *out)
+bool config_read_place(struct reader *r, struct domain_config *d, tree_node n,
+                       struct tree_cells cells, struct module *out)
 {
     struct tree_value reg = tree_get(r->tree, n, "reg");
     uint64_t start, size;
@@ -364,7 +364,7 @@ void config_read_module(struct reader *r, struct domain_config *d, tree_node n,
         config_mistake(r, d, tree_name(n),
                        "is a static event channel or static shared memory, which "
                        "Bulkhead has not; remove the node");
-    } else if (m != NULL && read_reg(r, d, n, cells, m) && m == &d->kernel &&
+    } else if (m != NULL && config_read_place(r, d, n, cells, m) && m == &d->kernel &&
                arguments.data != NULL) {
         (void)read_property(r, d, &bootargs, arguments);
     }

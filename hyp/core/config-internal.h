@@ -15,12 +15,18 @@
 #define CONFIG_CLAIMS 4096  /* modules, static memory and devices of all of them */
 #define CONFIG_RAM_RANGES 32
 
+enum claim_kind {
+    CLAIM_ALONE,
+    CLAIM_MODULE, /* others may claim exactly the same bytes */
+    CLAIM_DEVICE, /* the same domain may claim it again: two devices on one page */
+};
+
 /* Machine memory that somebody needs for himself. */
 struct claim {
     uint64_t start, size;
     const char *property; /* what claims it */
     domid_t owner;
-    bool shareable; /* others may claim exactly the same bytes: a module */
+    enum claim_kind kind;
 };
 
 struct reader {
@@ -49,6 +55,11 @@ bool config_mistake(struct reader *r, const struct domain_config *d, const char 
 void config_read_domain(struct reader *r, struct domain_config *d, tree_node n);
 void config_read_module(struct reader *r, struct domain_config *d, tree_node n,
                         struct tree_cells cells);
+/* Where a module is, told by its reg in those cells. */
+bool config_read_place(struct reader *r, struct domain_config *d, tree_node n,
+                       struct tree_cells cells, struct module *out);
+/* Xen's classic form: /chosen has a kernel of its own. config-dom0.c */
+bool config_read_dom0(struct reader *r, tree_node chosen);
 /* Scheduling and CPUs: by themselves; and against the other domains. config-sched.c */
 bool config_read_sched(struct reader *r, struct domain_config *d, tree_node n);
 bool config_check_cpus(struct reader *r, struct domain_config *d);
@@ -61,5 +72,7 @@ struct tree_cells config_static_cells(const struct tree *t, tree_node n, struct 
 bool config_is_kernel(struct tree_value compatible);
 bool config_is_ramdisk(struct tree_value compatible);
 bool config_is_module(struct tree_value compatible); /* of any kind */
+/* One directly below /chosen that a dom0 is made of: its kernel, its ramdisk, or either. */
+bool config_is_dom0(struct tree_value compatible);
 
 #endif

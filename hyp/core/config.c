@@ -72,6 +72,12 @@ bool config_is_module(struct tree_value compatible)
            tree_lists(compatible, "xen,multiboot-module");
 }
 
+bool config_is_dom0(struct tree_value compatible)
+{
+    return config_is_module(compatible) && !tree_lists(compatible, "multiboot,device-tree") &&
+           !tree_lists(compatible, "xen,xsm-policy") && !tree_lists(compatible, "xen,domain");
+}
+
 struct tree_cells config_static_cells(const struct tree *t, tree_node n, struct tree_cells cells)
 {
     return (struct tree_cells){tree_number(t, n, "#xen,static-mem-address-cells", cells.address),
@@ -109,16 +115,25 @@ static void read_domain(struct reader *r, tree_node n)
     r->domain_count += !r->bad;
 }
 
+/* Is there a kernel directly below /chosen? */
+static bool is_classic(const struct tree *t, tree_node chosen)
+{
+    for (tree_node n = tree_child(t, chosen); n.at; n = tree_sibling(t, n)) {
+        if (config_is_dom0(tree_get(t, n, "compatible"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_chosen(struct reader *r, tree_node chosen)
 {
+    if (is_classic(r->tree, chosen)) {
+        (void)config_read_dom0(r, chosen);
+    }
     for (tree_node n = tree_child(r->tree, chosen); n.at; n = tree_sibling(r->tree, n)) {
         struct tree_value compatible = tree_get(r->tree, n, "compatible");
-        if (config_is_kernel(compatible)) {
-            log_warn(
-                "/chosen/%s: compatible says this is the kernel of a dom0, which Bulkhead does "
-                "not start; put it into a node compatible with \"xen,domain\".",
-                tree_name(n));
-        } else if (tree_lists(compatible, "xen,domain") && r->domain_count == CONFIG_DOMAINS) {
+        if (tree_lists(compatible, "xen,domain") && r->domain_count == CONFIG_DOMAINS) {
             log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
                      "not started.",
                      tree_name(n), CONFIG_DOMAINS);

@@ -109,6 +109,7 @@ static void vcpus_free(struct domain *d)
         struct vcpu *v = d->vcpu[i];
 
         if (v) {
+            vtimer_vcpu_destroy(v);
             sched_vcpu_destroy(v);
             arch_vcpu_destroy(v);
             frame_free_hyp(d, v, 0);
@@ -493,6 +494,10 @@ static enum domain_job after_stop(struct domain *d)
         ends_host = d->reason == SHUTDOWN_poweroff && rights_allow(d, RIGHT_SHUTDOWN_HOST, NULL);
     }
     unlock(&d->lock);
+    if (d->config->dom0 && d->state != DOMAIN_RUNNING) {
+        log_warn("%s %s, and the machine with it, as with Xen.", d->name, reason_name[d->reason]);
+        arch_power(d->reason != SHUTDOWN_poweroff);
+    }
     if (ends_host) { /* as on Xen, where it is dom0's to do */
         log_warn("%s has the right shutdown-host: the machine is switched off.", d->name);
         arch_power(false);
@@ -618,6 +623,7 @@ static void worker_fire(struct timer *t, uint64_t now_ticks)
     step(d);
     __atomic_store_n(&d->working, false, __ATOMIC_RELEASE);
     if (last) {
+        timer_retire(t); /* somebody in a hurry may have set it meanwhile */
         domain_put(d);
     }
 }

@@ -48,7 +48,9 @@ static void configure(struct domain_config *like, const struct xen_domctl_create
                    .redist = gpa(GUEST_GICV3_GICR0_BASE),
                    .cpu = gpa(GUEST_GICC_BASE),
                    .uart = gpa(GUEST_PL011_BASE),
-                   .uart_spi = GUEST_VPL011_SPI}};
+                   .uart_spi = GUEST_VPL011_SPI,
+                   .grants = gpa(GUEST_GNTTAB_BASE),
+                   .grants_size = GUEST_GNTTAB_SIZE}};
 }
 
 /* A GICv2 guest's CPU interface is the machine's virtual one. */

@@ -93,7 +93,7 @@ bool evtchn_is_pending(struct domain *d, evtchn_port_t port)
     return port < EVTCHN_2L_NR_CHANNELS && bit_test(d->xen->shared->evtchn_pending, port);
 }
 
-/* A new life of the port begins: nothing of the old one is pending. */
+/* The port's life ends, and nothing of it is pending in the next one. */
 static void clear_pending(struct domain *d, struct evtchn *c, uint32_t port)
 {
     if (d->evtchn->fifo_page != NULL) {
@@ -143,7 +143,6 @@ static int take_port(struct domain *d, enum evtchn_state state, uint32_t *out)
             first_busy = first_busy != 0 ? first_busy : port; /* still linked by the guest: later */
             continue;
         }
-        clear_pending(d, c, port);
         *c = (struct evtchn){.state = (uint8_t)state,
                              .priority = EVTCHN_FIFO_PRIORITY_DEFAULT,
                              .fifo_priority = c->fifo_priority,

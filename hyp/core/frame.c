@@ -312,17 +312,18 @@ static void split_owned(uint32_t index)
 /* The frame's own record, or NULL while its chunk is whole and not OWNED. */
 static inline struct frame *own_record(mfn_t m, uint32_t *index)
 {
-    if (unlikely(!frame_index(m, index))) {
+    uint64_t i = m.v - pool.base;
+    *index = (uint32_t)i;
+    if (unlikely(i >> CHUNK_ORDER >= pool.chunk_count)) {
         return NULL;
     }
-    const struct chunk *c = chunk_of(*index);
-    uint32_t slot = c->slot;
+    const struct chunk *c = &pool.chunks[i >> CHUNK_ORDER];
     uint8_t state = word_load(&c->f).state;
     if (unlikely(state == FRAME_OWNED)) {
         split_owned(*index);
         state = word_load(&c->f).state;
     }
-    return likely(state == FRAME_SPLIT) ? record_in(slot, *index) : NULL;
+    return likely(state == FRAME_SPLIT) ? record_in(c->slot, *index) : NULL; /* which has RAM */
 }
 
 /* A word of an OWNED frame: its references are the lower half, so taking one is adding one. */
@@ -644,6 +645,7 @@ void frame_stats(struct frame_stats *out)
     out->free = pool.free;
     out->dirty = pool.dirty;
     out->last = index_mfn((pool.chunk_count << CHUNK_ORDER) - 1);
+    out->table = mpa(arch_ram_mpa(pool.chunks));
     out->table_bytes = pool.table_bytes;
     unlock(&pool.lock);
     out->hyp = __atomic_load_n(&pool.hyp, __ATOMIC_RELAXED);

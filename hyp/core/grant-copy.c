@@ -48,7 +48,7 @@ static int find(const struct end *e, domid_t user, uint16_t length, char **at)
 {
     struct grant_table *t = e->by_ref ? e->d->grant->table : NULL;
     struct grant_named named = {gfn(e->ptr->u.gmfn), 0, FRAME_SIZE};
-    mfn_t found;
+    mfn_t found NOT_ZEROED;
     if (e->by_ref) {
         int status =
             t == NULL ? GNTST_bad_domain : grant_claim(t, e->ptr->u.ref, user, e->readonly, &named);

@@ -104,7 +104,12 @@ static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op,
     m->readonly = readonly;
     m->mfn = use->mfn.v;
     m->gfn = op->host_addr >> FRAME_SHIFT;
-    if (physmap_replace(d, gfn(m->gfn), use->mfn, readonly ? P2M_GRANT_RO : P2M_GRANT_RW) != 0) {
+    enum p2m_type type = readonly ? P2M_GRANT_RO : P2M_GRANT_RW;
+    int error = p2m_map(d, gfn(m->gfn), use->mfn, 1, type);
+    if (unlikely(error == -XEN_EEXIST)) {
+        error = physmap_replace(d, gfn(m->gfn), use->mfn, type);
+    }
+    if (unlikely(error != 0)) {
         lock(&d->grant->map_lock);
         track_free(d->grant, m, *handle);
         unlock(&d->grant->map_lock);
@@ -129,12 +134,12 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
     if (from == NULL) {
         return GNTST_bad_domain;
     }
-    struct grant_use use;
+    struct grant_use use NOT_ZEROED;
     int status = grant_pin(from, op->ref, d->id, readonly, &use);
     if (status != GNTST_okay) {
         return status;
     }
-    grant_handle_t handle;
+    grant_handle_t handle NOT_ZEROED;
     status = map_pinned(d, op, &use, &handle);
     if (status != GNTST_okay) {
         grant_unpin(use.table, use.ref, readonly);
@@ -152,28 +157,27 @@ struct taken {
     grant_handle_t handle;
 };
 
-/* Take the entry of a handle out of stage 2; the TLB is flushed later, and then release() finishes. */
-static int take_out(struct domain *d, const struct gnttab_unmap_grant_ref *op, struct taken *out)
+/* MAPPED -> BUSY: from now on ours to take out. */
+static int track_claim(struct grant_domain *g, const struct gnttab_unmap_grant_ref *op,
+                       struct taken *out) REQUIRES(&g->map_lock)
 {
-    struct grant_domain *g = d->grant;
-    int status = GNTST_okay;
-    lock(&g->map_lock);
     struct maptrack *m = track_of(g, op->handle);
     if (m == NULL || m->state != MAPTRACK_MAPPED) {
-        status = GNTST_bad_handle;
-    } else if (op->host_addr >> FRAME_SHIFT != m->gfn) {
-        status = GNTST_general_error;
-    } else {
-        m->state = MAPTRACK_BUSY;
+        return GNTST_bad_handle;
     }
-    unlock(&g->map_lock);
-    if (status == GNTST_okay) {
-        struct p2m_entry e;
-        CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) ==
-              0); /* R2: it is there, alone in its entry */
-        *out = (struct taken){m, op->handle};
+    if (op->host_addr >> FRAME_SHIFT != m->gfn) {
+        return GNTST_general_error;
     }
-    return status;
+    m->state = MAPTRACK_BUSY;
+    *out = (struct taken){m, op->handle};
+    return GNTST_okay;
+}
+
+/* The entry goes from stage 2; the TLB is flushed later, and then release() finishes. */
+static inline void take_out(struct domain *d, const struct taken *t)
+{
+    struct p2m_entry e NOT_ZEROED;
+    CHECK(p2m_take(d, gfn(t->track->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: alone in its entry */
 }
 
 /* One invalidation for all, then the frames may go (R3). */
@@ -206,9 +210,10 @@ struct batch {
 /* Elements that are copied in and out at once. */
 #define CHUNK 8u
 
-/* Carry out `one` for each element of arg[1], which is `size` long; arg[1] and arg[2] count the progress. */
+/* Carry out `some` for all elements of arg[1], each `size` long; arg[1] and arg[2] count the progress. */
 static inline int64_t each(struct vcpu *v, uint64_t *arg, void *op, size_t size, struct batch *b,
-                           void (*one)(struct domain *d, void *op, struct batch *b))
+                           void (*some)(struct domain *d, void *op, unsigned count,
+                                        struct batch *b))
 {
     for (unsigned done = 0; arg[2] > 0; done += CHUNK) {
         uint64_t count = arg[2] < CHUNK ? arg[2] : CHUNK;
@@ -218,9 +223,7 @@ static inline int64_t each(struct vcpu *v, uint64_t *arg, void *op, size_t size,
         if (guest_va_read(v, op, arg[1], count * size) != 0) {
             return -XEN_EFAULT;
         }
-        for (char *at = op, *end = at + count * size; at < end; at += size) {
-            one(v->domain, at, b);
-        }
+        some(v->domain, op, (unsigned)count, b);
         /* What is mapped stays mapped even if the guest took its argument away: it knows where. */
         if (guest_va_write(v, arg[1], op, count * size) != 0) {
             return -XEN_EFAULT;
@@ -231,17 +234,26 @@ static inline int64_t each(struct vcpu *v, uint64_t *arg, void *op, size_t size,
     return 0;
 }
 
-static inline void map_element(struct domain *d, void *op, struct batch *b)
+static inline void map_some(struct domain *d, void *op, unsigned count, struct batch *b)
 {
-    struct gnttab_map_grant_ref *m = op;
-    m->status = (int16_t)map_one(d, m, &b->last);
+    for (struct gnttab_map_grant_ref *m = op, *end = m + count; m < end; m++) {
+        m->status = (int16_t)map_one(d, m, &b->last);
+    }
 }
 
-static inline void unmap_element(struct domain *d, void *op, struct batch *b)
+static inline void unmap_some(struct domain *d, void *op, unsigned count, struct batch *b)
 {
-    struct gnttab_unmap_grant_ref *u = op;
-    u->status = (int16_t)take_out(d, u, &b->taken[b->taken_count]);
-    b->taken_count += u->status == GNTST_okay;
+    struct taken *from = &b->taken[b->taken_count], *to = from;
+    lock(&d->grant->map_lock);
+    for (struct gnttab_unmap_grant_ref *u = op, *end = u + count; u < end; u++) {
+        u->status = (int16_t)track_claim(d->grant, u, to);
+        to += u->status == GNTST_okay;
+    }
+    unlock(&d->grant->map_lock);
+    b->taken_count += (unsigned)(to - from);
+    for (; from < to; from++) {
+        take_out(d, from);
+    }
 }
 
 int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
@@ -249,7 +261,7 @@ int64_t grant_map_op(struct vcpu *v, uint64_t *arg)
     struct gnttab_map_grant_ref op[CHUNK] NOT_ZEROED;
     struct batch b NOT_ZEROED;
     b.last = NULL;
-    int64_t result = each(v, arg, op, sizeof(op[0]), &b, map_element);
+    int64_t result = each(v, arg, op, sizeof(op[0]), &b, map_some);
     if (b.last != NULL) {
         domain_put(b.last);
     }
@@ -261,7 +273,7 @@ int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg)
     struct gnttab_unmap_grant_ref op[CHUNK] NOT_ZEROED;
     struct batch b NOT_ZEROED;
     b.taken_count = 0;
-    int64_t result = each(v, arg, op, sizeof(op[0]), &b, unmap_element);
+    int64_t result = each(v, arg, op, sizeof(op[0]), &b, unmap_some);
     release(v->domain, b.taken, b.taken_count);
     return result;
 }
@@ -307,11 +319,10 @@ int grant_domain_stop(struct domain *d)
     while (g->stop_at < g->track_count && count < BATCH) {
         grant_handle_t handle = g->stop_at++;
         struct maptrack *m = track_of(g, handle);
-        struct p2m_entry e;
         if (m->state == MAPTRACK_MAPPED) {
-            CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0);
             m->state = MAPTRACK_BUSY;
-            taken[count++] = (struct taken){m, handle};
+            taken[count] = (struct taken){m, handle};
+            take_out(d, &taken[count++]);
         }
     }
     release(d, taken, count);

@@ -24,13 +24,9 @@ static void count_refs(struct grant_table *t)
         t->frame_count * (uint32_t)(t->version == 2 ? GRANT_V2_PER_FRAME : GRANT_V1_PER_FRAME);
 }
 
-/* The active entry of `ref`, made if `make`; NULL: out of range, no memory, or not in use. */
+/* The active entry of `ref`, which is in range, made if `make`; NULL: no memory, or not in use. */
 static inline struct grant_active *active_of(struct grant_table *t, grant_ref_t ref, bool make)
 {
-    if (unlikely(ref >= t->ref_count)) {
-        return NULL;
-    }
-    ref = array_index_clamp(ref, t->ref_count);
     struct grant_active **page = &t->active[ref / GRANT_ACTIVE_PER_PAGE];
     if (unlikely(*page == NULL) && make) {
         *page = frame_alloc_hyp(t->owner, 0);
@@ -115,6 +111,7 @@ static inline void unclaim(struct grant_table *t, grant_ref_t ref, uint32_t read
 
 void grant_unclaim(struct grant_table *t, grant_ref_t ref)
 {
+    ref = array_index_clamp(ref, t->ref_count);
     const struct grant_active *a = active_of(t, ref, false);
     unclaim(t, ref, a != NULL ? a->readers : 0, a != NULL ? a->writers : 0);
 }
@@ -134,6 +131,26 @@ static inline struct grant_named named_by(struct grant_table *t, grant_ref_t ref
     return (struct grant_named){gfn(e.sub_page.frame), e.sub_page.page_off, e.sub_page.length};
 }
 
+/* `ref` is in range; `a` is its active entry, or NULL. */
+static inline __attribute__((always_inline)) int claim(struct grant_table *t, grant_ref_t ref,
+                                                       const struct grant_active *a, domid_t user,
+                                                       bool readonly, struct grant_named *out)
+{
+    if (a != NULL && (a->readers | a->writers) != 0 && a->domid != user) {
+        return GNTST_general_error;
+    }
+    int status = likely(t->version == 1) ? claim_v1(t, ref, user, readonly)
+                                         : claim_v2(t, ref, user, readonly);
+    if (likely(status == GNTST_okay)) {
+        *out = named_by(t, ref);
+        status = (uint32_t)out->start + out->length > FRAME_SIZE ? GNTST_bad_page : GNTST_okay;
+    }
+    if (unlikely(status != GNTST_okay)) {
+        grant_unclaim(t, ref);
+    }
+    return status;
+}
+
 int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
                 struct grant_named *out)
 {
@@ -141,20 +158,7 @@ int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool reado
         return GNTST_bad_gntref;
     }
     ref = array_index_clamp(ref, t->ref_count);
-    const struct grant_active *a = active_of(t, ref, false);
-    if (a != NULL && a->readers + a->writers != 0 && a->domid != user) {
-        return GNTST_general_error;
-    }
-    int status =
-        t->version == 1 ? claim_v1(t, ref, user, readonly) : claim_v2(t, ref, user, readonly);
-    if (status == GNTST_okay) {
-        *out = named_by(t, ref);
-        status = (uint32_t)out->start + out->length > FRAME_SIZE ? GNTST_bad_page : GNTST_okay;
-    }
-    if (status != GNTST_okay) {
-        grant_unclaim(t, ref);
-    }
-    return status;
+    return claim(t, ref, active_of(t, ref, false), user, readonly, out);
 }
 
 /*
@@ -164,8 +168,8 @@ int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool reado
 static int activate(struct grant_table *t, struct grant_active *a, gfn_t at, domid_t user,
                     bool readonly)
 {
-    bool idle = a->readers + a->writers == 0;
-    mfn_t m;
+    bool idle = (a->readers | a->writers) == 0;
+    mfn_t m NOT_ZEROED;
     if (!idle && (readonly || a->writers != 0)) {
         return GNTST_okay;
     }
@@ -184,15 +188,19 @@ static int activate(struct grant_table *t, struct grant_active *a, gfn_t at, dom
 static int pin_locked(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
                       struct grant_use *out)
 {
+    struct grant_named named NOT_ZEROED;
+    if (ref >= t->ref_count) {
+        return GNTST_bad_gntref;
+    }
+    ref = array_index_clamp(ref, t->ref_count);
     struct grant_active *a = active_of(t, ref, true);
-    struct grant_named named;
     if (a == NULL) {
-        return ref < t->ref_count ? GNTST_no_space : GNTST_bad_gntref;
+        return GNTST_no_space;
     }
     if (a->readers + a->writers == UINT32_MAX) {
         return GNTST_general_error;
     }
-    int status = grant_claim(t, ref, user, readonly, &named);
+    int status = claim(t, ref, a, user, readonly, &named);
     if (status != GNTST_okay) {
         return status;
     }
@@ -251,7 +259,7 @@ void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly)
     struct grant_active *a = active_of(t, ref, false);
     CHECK(a != NULL && (readonly ? a->readers : a->writers) > 0);
     readonly ? a->readers-- : a->writers--;
-    if (a->readers + a->writers == 0) {
+    if ((a->readers | a->writers) == 0) {
         idle = mfn(a->mfn);
     }
     if (!t->detached) {

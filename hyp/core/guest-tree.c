@@ -8,7 +8,7 @@
  */
 #include "guest-tree-internal.h"
 
-#include "passthrough-internal.h"
+#include "board-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -31,10 +31,12 @@ enum { SPEC_SPI = 0, SPEC_PPI = 1, SPEC_LEVEL_HIGH = 4, SPEC_LEVEL_LOW = 8 };
 
 struct tree_writer {
     void *fdt;
-    int error;              /* the first one libfdt told */
-    struct tree partial;    /* empty: none */
-    uint32_t gic_phandle;   /* that of /gic in the partial tree, or Xen's */
-    uint32_t clock_phandle; /* not one of the partial tree's */
+    int error;               /* the first one libfdt told */
+    struct tree partial;     /* empty: none. A dom0's: the board's */
+    struct board board;      /* no tree: only for a dom0 */
+    uint32_t gic_phandle;    /* that of /gic in the partial tree, or Xen's */
+    struct tree_cells cells; /* of the root */
+    uint32_t clock_phandle;  /* not one of the partial tree's */
 };
 
 /* Remember the first error. */
@@ -82,17 +84,26 @@ static void put_u64(struct tree_writer *w, const char *name, uint64_t v)
     note(w, fdt_property_u64(w->fdt, name, v));
 }
 
-/* Pairs of address and size, both in two cells. */
+static fdt32_t *put_number(fdt32_t *at, uint64_t v, uint32_t cells)
+{
+    if (cells == 2) {
+        *at++ = cpu_to_fdt32((uint32_t)(v >> 32));
+    }
+    *at++ = cpu_to_fdt32((uint32_t)v);
+    return at;
+}
+
+/* Pairs of address and size, in the root's cells. */
 static void put_reg(struct tree_writer *w, const char *name, const struct guest_bank *bank,
                     unsigned count)
 {
-    fdt64_t cells[2 * GUEST_BANKS];
+    fdt32_t cells[4 * GUEST_BANKS], *at = cells;
 
     for (unsigned i = 0; i < count; i++) {
-        cells[2 * i] = cpu_to_fdt64(bank[i].start.v);
-        cells[2 * i + 1] = cpu_to_fdt64(bank[i].size_bytes);
+        at = put_number(at, bank[i].start.v, w->cells.address);
+        at = put_number(at, bank[i].size_bytes, w->cells.size);
     }
-    put(w, name, cells, 16ul * count);
+    put(w, name, cells, (size_t)(at - cells) * sizeof(*at));
 }
 
 /* Interrupts of one type, by their INTID. */
@@ -140,6 +151,15 @@ static void open_partial(struct tree_writer *w, const struct domain_config *c)
 {
     const struct tree *t = &w->partial;
 
+    w->cells = (struct tree_cells){GUEST_ROOT_ADDRESS_CELLS, GUEST_ROOT_SIZE_CELLS};
+    if (c->dom0) {
+        w->board = board_open(config_host_tree());
+        w->partial = *w->board.tree;
+        w->gic_phandle = w->board.gic_phandle;
+        w->cells = (struct tree_cells){2, 1};
+        tree_read_cells(t, tree_root(t), &w->cells);
+        return;
+    }
     if (c->tree.size_bytes != 0 && !passthrough_open(&w->partial, c)) {
         note(w, -FDT_ERR_BADSTRUCTURE);
         w->partial = (struct tree){0};
@@ -155,7 +175,7 @@ static void open_partial(struct tree_writer *w, const struct domain_config *c)
 
 static void copy_properties(struct tree_writer *w, tree_node n, const char *except)
 {
-    static const char ours[] = "xen,reg\0xen,path\0xen,force-assign-without-iommu";
+    static const char ours[] = "xen,reg\0xen,path\0xen,force-assign-without-iommu\0xen,passthrough";
     const struct tree_value left_out = {(const uint8_t *)ours, sizeof(ours)};
     struct tree_property p = {0};
     uint32_t parent;
@@ -180,11 +200,20 @@ static void copy_node(struct tree_writer *w, tree_node n)
 
     do {
         int was = depth;
-        begin(w, tree_name(n));
-        copy_properties(w, n, "");
-        n = tree_next(&w->partial, n, &depth);
+        enum board_node kind = w->board.tree != NULL ? board_node(&w->board, n) : BOARD_GIVEN;
+        bool hidden = kind == BOARD_HIDDEN;
+        if (!hidden) {
+            begin(w, tree_name(n));
+            copy_properties(w, n, kind == BOARD_SHOWN ? "status" : "");
+        }
+        if (kind == BOARD_SHOWN) {
+            put_string(w, "status", "disabled");
+        }
+        do {
+            n = tree_next(&w->partial, n, &depth);
+        } while (hidden && n.at && depth > was);
         depth = n.at && depth > 0 ? depth : 0;
-        for (; was >= depth; was--) {
+        for (was -= hidden; was >= depth; was--) {
             end(w);
         }
     } while (depth > 0);
@@ -290,7 +319,7 @@ static void write_gic(struct tree_writer *w, const struct domain *d)
 
     begin_at(w, "interrupt-controller", g->dist_base.v);
     put_string(w, "compatible", g->version == 2 ? "arm,gic-400" : "arm,gic-v3");
-    put_u32(w, "#address-cells", 0);
+    put_u32(w, "#address-cells", w->board.gic_address_cells); /* interrupt-map counts with them */
     put_u32(w, "#interrupt-cells", 3);
     put(w, "interrupt-controller", NULL, 0);
     put_reg(w, "reg", g->version == 2 ? v2 : v3, 2);
@@ -353,7 +382,8 @@ static void write_hypervisor(struct tree_writer *w, const struct domain *d,
                              const struct guest_memory *m)
 {
     static const char compatible[] = "xen,xen-4.17\0xen,xen";
-    struct guest_bank reg[1 + EXTENDED_MAX] = {{gpa(GUEST_GNTTAB_BASE), GUEST_GNTTAB_SIZE}};
+    const struct guest_places *p = &d->config->places;
+    struct guest_bank reg[1 + EXTENDED_MAX] = {{p->grants, p->grants_size}};
     unsigned count = 1 + find_extended(d, m, reg + 1);
     const uint32_t ppi = GUEST_EVTCHN_PPI;
 
@@ -372,11 +402,15 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
 
     fmt(uart, sizeof(uart), "/serial@%lx", d->vuart.base.v);
     begin(w, "");
-    put_u32(w, "#address-cells", GUEST_ROOT_ADDRESS_CELLS);
-    put_u32(w, "#size-cells", GUEST_ROOT_SIZE_CELLS);
-    put_u32(w, "interrupt-parent", w->gic_phandle);
-    put_string(w, "model", "XENVM-4.17");
-    put(w, "compatible", compatible, sizeof(compatible));
+    if (d->config->dom0) {
+        copy_properties(w, tree_root(&w->partial), "");
+    } else {
+        put_u32(w, "#address-cells", GUEST_ROOT_ADDRESS_CELLS);
+        put_u32(w, "#size-cells", GUEST_ROOT_SIZE_CELLS);
+        put_u32(w, "interrupt-parent", w->gic_phandle);
+        put_string(w, "model", "XENVM-4.17");
+        put(w, "compatible", compatible, sizeof(compatible));
+    }
     write_aliases(w, d, uart);
     write_chosen(w, d, uart, ramdisk);
     write_memory(w, m);
@@ -393,7 +427,8 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
     }
     for (tree_node n = tree_child(&w->partial, tree_root(&w->partial)); n.at;
          n = tree_sibling(&w->partial, n)) {
-        if (strcmp(tree_name(n), "passthrough") == 0 ||
+        bool aliases = strcmp(tree_name(n), "aliases") == 0;
+        if ((d->config->dom0 && !aliases) || strcmp(tree_name(n), "passthrough") == 0 ||
             strcmp(tree_name(n), "reserved-memory") == 0) {
             copy_node(w, n);
         }
@@ -403,8 +438,9 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
 
 size_t guest_tree_room(const struct domain_config *c)
 {
-    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) +
-           2 * c->tree.size_bytes;
+    uint64_t source = c->dom0 ? tree_size(config_host_tree()->fdt) : c->tree.size_bytes;
+
+    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 2 * source;
 }
 
 int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,

@@ -12,27 +12,30 @@
 /* Arguments are a few aligned words nearly always: a loop of words beats a call of memcpy(). */
 static inline void copy_words(void *to, const void *from, size_t size)
 {
-    uint64_t *t = to;
-    const uint64_t *f = from;
-    if (((uintptr_t)to | (uintptr_t)from) % sizeof(*t) != 0 || size > 512) {
+    uintptr_t mix = (uintptr_t)to | (uintptr_t)from | size;
+    if (likely(mix % 8 == 0)) {
+        uint64_t *t = to;
+        const uint64_t *f = from;
+        for (; size >= 32; size -= 32, t += 4, f += 4) {
+            uint64_t a = f[0], b = f[1], c = f[2], d = f[3];
+            t[0] = a, t[1] = b, t[2] = c, t[3] = d;
+            WALK(t, f);
+        }
+        for (; size != 0; size -= 8) {
+            *t++ = *f++;
+            WALK(t, f);
+        }
+    } else if (mix % 4 == 0) {
+        uint32_t *t = to;
+        const uint32_t *f = from;
+        for (; size != 0; size -= 4) {
+            *t++ = *f++;
+            WALK(t, f);
+        }
+    } else if (size == 2 && mix % 2 == 0) {
+        *(uint16_t *)to = *(const uint16_t *)from;
+    } else {
         memcpy(to, from, size);
-        return;
-    }
-    for (; size >= 2 * sizeof(*t); size -= 2 * sizeof(*t), t += 2, f += 2) {
-        uint64_t first = f[0], second = f[1];
-        t[0] = first;
-        t[1] = second;
-    }
-    if ((size & 8) != 0) {
-        *t++ = *f++;
-    }
-    if ((size & 4) != 0) {
-        *(uint32_t *)t = *(const uint32_t *)f;
-        t = (uint64_t *)((uint32_t *)t + 1);
-        f = (const uint64_t *)((const uint32_t *)f + 1);
-    }
-    for (size_t i = 0; i < (size & 3); i++) {
-        ((uint8_t *)t)[i] = ((const uint8_t *)f)[i];
     }
 }
 

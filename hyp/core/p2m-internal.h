@@ -52,6 +52,17 @@ static inline void p2m_descend(const struct p2m *p, gfn_t g, struct p2m_path *pa
     path->slot[3] = &table_at(*path->slot[2])[g.v & (P2M_ENTRIES - 1)];
 }
 
+/* The slot of the page at `g`, below p->gfn_limit, in a table that is there; else NULL. */
+static inline s2_pte_t *p2m_page_slot(const struct p2m *p, gfn_t g)
+{
+    s2_pte_t e = ((s2_pte_t *)arch_ram_va(p->root.v))[g.v >> level_order(1)];
+    if (!arch_s2_is_table(e, 1)) {
+        return NULL;
+    }
+    e = table_at(e)[(g.v >> level_order(2)) & (P2M_ENTRIES - 1)];
+    return arch_s2_is_table(e, 2) ? &table_at(e)[g.v & (P2M_ENTRIES - 1)] : NULL;
+}
+
 /* The domain's own memory at `g`, which may be written if it must be. For who holds the lock. */
 static inline bool p2m_ram_at(const struct p2m *p, gfn_t g, bool writable, mfn_t *out)
 {

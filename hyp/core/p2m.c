@@ -56,13 +56,10 @@ static s2_pte_t *table_alloc(struct domain *d) REQUIRES(&d->p2m.lock)
 
 static void owe(struct p2m *p, uint64_t start, uint64_t end, bool tables_too)
 {
-    if (p->stale_start.v == p->stale_end.v) {
-        p->stale_start = gfn(start);
-        p->stale_end = gfn(end);
-    }
-    p->stale_start = gfn(start < p->stale_start.v ? start : p->stale_start.v);
-    p->stale_end = gfn(end > p->stale_end.v ? end : p->stale_end.v);
-    p->stale_tables = p->stale_tables || tables_too;
+    bool first = p->stale_start.v == p->stale_end.v;
+    p->stale_start = gfn(first || start < p->stale_start.v ? start : p->stale_start.v);
+    p->stale_end = gfn(first || end > p->stale_end.v ? end : p->stale_end.v);
+    p->stale_tables |= tables_too;
 }
 
 void p2m_flush_locked(struct domain *d)
@@ -360,21 +357,20 @@ static inline bool map_quick(struct domain *d, gfn_t at, mfn_t to, enum p2m_type
     REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
-    struct p2m_path path;
     if (at.v - p->stale_start.v < p->stale_end.v - p->stale_start.v) {
         return false;
     }
-    p2m_descend(p, at, &path);
-    if (path.level != P2M_LEVELS || arch_s2_valid(*path.slot[P2M_LEVELS])) {
+    s2_pte_t *slot = p2m_page_slot(p, at);
+    if (slot == NULL || arch_s2_valid(*slot)) {
         return false;
     }
-    uint32_t *words = words_of_table(path.slot[P2M_LEVELS]);
+    uint32_t *words = words_of_table(slot);
     if (words[0] == P2M_ENTRIES - 1) {
         return false;
     }
     words[0]++;
     p->mapped_frames[t]++;
-    arch_s2_write(d, path.slot[P2M_LEVELS], arch_s2_leaf(to, t, P2M_LEVELS));
+    arch_s2_write(d, slot, arch_s2_leaf(to, t, P2M_LEVELS));
     arch_s2_publish();
     return true;
 }
@@ -440,26 +436,37 @@ int p2m_unmap(struct domain *d, gfn_t at, uint64_t count)
     return error;
 }
 
-/* May the caller take what is at the end of this path? */
-static int may_take(struct p2m_path *path, gfn_t g, uint32_t types)
+/* May the caller take the frame at `offset` of the block, or page, that `e` maps? */
+static inline int may_take(s2_pte_t e, uint64_t offset, uint32_t types)
 {
-    s2_pte_t e = *path->slot[path->level];
+    enum p2m_type t = (enum p2m_type)arch_s2_type(e);
     if (!arch_s2_valid(e)) {
         return -XEN_ENOENT;
     }
-    enum p2m_type t = (enum p2m_type)arch_s2_type(e);
     if ((types >> t & 1) == 0) {
         return -XEN_EACCES;
     }
-    mfn_t m = mfn(arch_s2_mfn(e).v + (g.v & (level_frames(path->level) - 1)));
     /* Nobody new can find the frame: that takes this lock. */
-    return p2m_is_ram(t) && frame_is_shared(m) ? -XEN_EBUSY : 0;
+    return p2m_is_ram(t) && frame_is_shared(mfn(arch_s2_mfn(e).v + offset)) ? -XEN_EBUSY : 0;
+}
+
+/* The slot of one frame out of a block, split down to pages, if the caller may take it. */
+static __attribute__((noinline)) int split_off(struct domain *d, gfn_t g, uint32_t types,
+                                               s2_pte_t **slot) REQUIRES(&d->p2m.lock)
+{
+    struct p2m_path path;
+    p2m_descend(&d->p2m, g, &path);
+    int error = may_take(*path.slot[path.level], g.v & (level_frames(path.level) - 1), types);
+    while (error == 0 && path.level < P2M_LEVELS) {
+        error = split(d, &path, g);
+    }
+    *slot = path.slot[P2M_LEVELS];
+    return error;
 }
 
 int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
 {
     struct p2m *p = &d->p2m;
-    struct p2m_path path;
     if (g.v >= p->gfn_limit) {
         return -XEN_ENOENT;
     }
@@ -467,20 +474,16 @@ int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_entry *out)
         return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
-    p2m_descend(p, g, &path);
-    int error = may_take(&path, g, types);
-    while (error == 0 && path.level < P2M_LEVELS) {
-        error = split(d, &path, g);
-    }
+    s2_pte_t *slot = p2m_page_slot(p, g);
+    int error = likely(slot != NULL) ? may_take(*slot, 0, types) : split_off(d, g, types, &slot);
     if (error == 0) {
-        s2_pte_t *slot = path.slot[P2M_LEVELS], e = *slot;
+        s2_pte_t e = *slot;
         uint32_t *words = words_of_table(slot);
         *out = (struct p2m_entry){arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e), 0};
         p->mapped_frames[out->type]--;
-        words[0]--;
         arch_s2_write(d, slot, 0);
         owe(p, g.v, g.v + 1, false);
-        if (words[0] == 0 && g.v >> level_order(2) != p->idle.v >> level_order(2)) {
+        if (--words[0] == 0 && g.v >> level_order(2) != p->idle.v >> level_order(2)) {
             prune_idle(d);
             p->idle = g;
         }

@@ -25,6 +25,8 @@ struct passthrough_part {
     uint64_t size_bytes;
 };
 
+/* Are there registers of the hypervisor's own devices (interrupt controller, serial line)? */
+must_check bool passthrough_is_ours(uint64_t start, uint64_t size);
 /* Open the partial tree of `d`. False: it is none, damaged, or too large. */
 must_check bool passthrough_open(struct tree *t, const struct domain_config *d);
 

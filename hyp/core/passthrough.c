@@ -42,7 +42,7 @@ static bool overlaps(const struct gic_region *g, uint64_t start, uint64_t size)
     return g->size != 0 && start < g->base.v + g->size && g->base.v < start + size;
 }
 
-static bool is_ours(uint64_t start, uint64_t size)
+bool passthrough_is_ours(uint64_t start, uint64_t size)
 {
     bool ours = overlaps(&gic_host.dist, start, size) || overlaps(&gic_host.cpu, start, size) ||
                 overlaps(&gic_host.vctrl, start, size) || overlaps(&gic_host.vcpu, start, size);
@@ -62,7 +62,7 @@ static bool check_region(struct walk *w, const struct passthrough_part *p)
             w, "%s: xen,reg maps %#lx bytes at %#lx to %#lx; all must be multiples of 4 KiB",
             p->node, p->size_bytes, p->host.v, p->guest.v);
     }
-    return !is_ours(p->host.v, p->size_bytes) ||
+    return !passthrough_is_ours(p->host.v, p->size_bytes) ||
            mistake(w,
                    "%s: xen,reg names %#lx, a device of the hypervisor's own (interrupt "
                    "controller, serial line)",

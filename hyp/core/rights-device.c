@@ -6,11 +6,15 @@
  * claims what `device` names); at run time the interrupt is exclusive
  * (irq_assign()), and so is, for who hands on, the range he holds.
  */
+#include "passthrough-internal.h"
 #include "rights-internal.h"
 
 #include <hyp/config.h>
 #include <hyp/domain.h>
+#include <hyp/frame.h>
+#include <hyp/gic.h>
 #include <hyp/tree.h>
+#include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
 
@@ -59,6 +63,10 @@ static void remove_range(struct rights *x, uint64_t first, uint64_t count)
 
 void rights_grant_device(struct rights *x, enum right right, const char *what)
 {
+    if (strcmp(what, "*") == 0) {
+        x->everybody |= RIGHT_BIT(right);
+        return;
+    }
     uint64_t number, size;
     const struct tree *t = config_host_tree();
     mpa_t base;
@@ -80,8 +88,12 @@ void rights_grant_device(struct rights *x, enum right right, const char *what)
 
 bool rights_iomem(struct domain *d, mfn_t first, uint64_t count)
 {
-    bool may = false;
+    uint64_t end = first.v + count;
     lock(&d->lock);
+    bool may = d->rights != NULL && count != 0 && end > first.v && !frame_is_ram(first) &&
+               (d->rights->everybody & RIGHT_BIT(RIGHT_DEVICE)) != 0 &&
+               !frame_is_ram(mfn(end - 1)) &&
+               !passthrough_is_ours(first.v << FRAME_SHIFT, count << FRAME_SHIFT);
     for (unsigned i = 0; d->rights != NULL && count != 0 && i < RIGHTS_RANGES && !may; i++) {
         may = covers(&d->rights->range[i], first.v, count);
     }
@@ -93,7 +105,8 @@ bool rights_irq(struct domain *d, uint32_t intid)
 {
     lock(&d->lock);
     bool may = d->rights != NULL && intid < RIGHTS_IRQS &&
-               (d->rights->irq[intid / 64] >> intid % 64 & 1) != 0;
+               ((d->rights->irq[intid / 64] >> intid % 64 & 1) != 0 ||
+                (intid >= GIC_SPI_FIRST && (d->rights->everybody & RIGHT_BIT(RIGHT_IRQ)) != 0));
     unlock(&d->lock);
     return may;
 }

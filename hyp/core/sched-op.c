@@ -222,11 +222,11 @@ void sched_op_init(struct domain *d)
 void sched_op_stop(struct domain *d)
 {
     for (unsigned i = 0; i < XEN_WATCHDOGS; i++) {
-        timer_cancel(&d->xen->watchdog[i].timer);
+        timer_retire(&d->xen->watchdog[i].timer);
         d->xen->watchdog[i].on = false;
     }
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        timer_cancel(&d->vcpu[i]->evtchn->poll_timer);
+        timer_retire(&d->vcpu[i]->evtchn->poll_timer);
     }
     d->evtchn->polling = 0;
     d->xen->shutdown_code = -1;

@@ -1,4 +1,4 @@
-/* Software timers; invariants T1..T3 in hyp/timer.h. */
+/* Software timers; invariants T1..T4 in hyp/timer.h. */
 #include <hyp/timer.h>
 
 #include <hyp/arch.h>
@@ -48,7 +48,6 @@ static void insert_locked(struct cpu *c, struct timer *t, uint64_t deadline_tick
     t->deadline_ticks = deadline_ticks;
     list_insert(&at->link, &t->link);
     c->timers.count++;
-    __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
 }
 
 static void remove_locked(struct cpu *c, struct timer *t)
@@ -77,23 +76,37 @@ static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS("a timer moves be
     }
 }
 
+/* A timer on no list belongs to whoever makes it his: two CPUs may set it at the same time. */
+static bool claim_locked(struct cpu *here, struct timer *t)
+{
+    struct cpu *nobody = NULL;
+
+    return __atomic_compare_exchange_n(&t->cpu, &nobody, here, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
 void timer_set(struct timer *t, uint64_t deadline_ticks)
     NO_LOCK_ANALYSIS("a timer moves between lists")
 {
     struct cpu *here = this_cpu();
-    struct cpu *home = lock_home(t);
     bool was_first = false;
 
-    if (home) {
-        was_first = first_of(&home->timers) == t;
-        remove_locked(home, t);
-    }
-    if (home != here) {
+    for (;;) {
+        struct cpu *home = lock_home(t);
         if (home) {
-            unlock(&home->timers.lock); /* its comparator may fire once for nothing */
+            was_first = home == here && first_of(&home->timers) == t;
+            remove_locked(home, t);
         }
-        was_first = false;
-        lock(&here->timers.lock);
+        if (home != here) {
+            if (home) {
+                unlock(&home->timers.lock); /* its comparator may fire once for nothing */
+            }
+            lock(&here->timers.lock);
+        }
+        if (claim_locked(here, t)) {
+            break;
+        }
+        unlock(&here->timers.lock);
     }
     insert_locked(here, t, deadline_ticks);
     if (was_first || first_of(&here->timers) == t) {
@@ -116,6 +129,18 @@ void timer_cancel(struct timer *t) NO_LOCK_ANALYSIS("a timer moves between lists
     }
 }
 
+void timer_retire(struct timer *t)
+{
+    timer_cancel(t);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        while (cpus[i] != this_cpu() &&
+               __atomic_load_n(&cpus[i]->timers.firing, __ATOMIC_ACQUIRE) == t) {
+            arch_relax();
+        }
+    }
+    timer_cancel(t); /* its callback may have set it again */
+}
+
 void timer_interrupt(struct cpu *c, uint64_t now_ticks)
 {
     lock(&c->timers.lock);
@@ -125,9 +150,11 @@ void timer_interrupt(struct cpu *c, uint64_t now_ticks)
         if (!t || t->deadline_ticks > now_ticks) {
             break;
         }
+        __atomic_store_n(&c->timers.firing, t, __ATOMIC_RELAXED);
         remove_locked(c, t);
         unlock(&c->timers.lock);
         t->fire(t, now_ticks);
+        __atomic_store_n(&c->timers.firing, NULL, __ATOMIC_RELEASE);
         lock(&c->timers.lock);
     }
     program_locked(c);

@@ -38,6 +38,17 @@ static bool translate(const struct tree *t, tree_node bus, tree_node parent, uin
     return v.size == 0; /* empty: the same addresses on both */
 }
 
+/* From an address on the bus `bus` to the CPU's, which is above the root. */
+static bool to_cpu(const struct tree *t, tree_node bus, uint64_t *address)
+{
+    for (tree_node up; (up = tree_parent(t, bus)).at; bus = up) {
+        if (!translate(t, bus, up, address)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int tree_reg(const struct tree *t, tree_node n, unsigned index, mpa_t *base, uint64_t *size_bytes)
 {
     struct tree_value reg = tree_get(t, n, "reg");
@@ -56,25 +67,37 @@ int tree_reg(const struct tree *t, tree_node n, unsigned index, mpa_t *base, uin
     }
     reg.data += index * entry;
     uint64_t address = tree_cells(reg.data, cells.address);
-    for (tree_node up; (up = tree_parent(t, bus)).at; bus = up) { /* above the root: the CPU */
-        if (!translate(t, bus, up, &address)) {
-            return -XEN_EINVAL;
-        }
+    if (!to_cpu(t, bus, &address)) {
+        return -XEN_EINVAL;
     }
     *base = mpa(address);
     *size_bytes = tree_cells(reg.data + cells.address * 4ul, cells.size);
     return 0;
 }
 
-int tree_irq(const struct tree *t, tree_node n, unsigned index, uint32_t *intid, bool *edge)
+int tree_range(const struct tree *t, tree_node n, unsigned index, mpa_t *base, uint64_t *size_bytes)
 {
-    enum { CELLS = 3, TYPE_SPI = 0, TYPE_PPI = 1, FLAG_EDGE_RISING = 1, FLAG_EDGE_FALLING = 2 };
-    struct tree_value v = tree_get(t, n, "interrupts");
+    struct tree_value v = tree_get(t, n, "ranges");
+    tree_node bus = tree_parent(t, n);
+    struct tree_cells own = cells_of(t, n), above = cells_of(t, bus);
+    uint64_t entry = (own.address + above.address + own.size) * 4ul;
 
-    if ((index + 1ull) * CELLS * 4 > v.size) {
+    if (!sane(own) || !sane(above) || entry == 0 || (index + 1ull) * entry > v.size) {
         return -XEN_ENOENT;
     }
-    const uint8_t *cells = v.data + index * CELLS * 4ul;
+    const uint8_t *to = v.data + index * entry + own.address * 4ul;
+    uint64_t address = tree_cells(to, above.address);
+    *size_bytes = tree_cells(to + above.address * 4ul, own.size);
+    if (!to_cpu(t, bus, &address)) {
+        return -XEN_EINVAL;
+    }
+    *base = mpa(address);
+    return 0;
+}
+
+int tree_irq_cells(const uint8_t *cells, uint32_t *intid, bool *edge)
+{
+    enum { TYPE_SPI = 0, TYPE_PPI = 1, FLAG_EDGE_RISING = 1, FLAG_EDGE_FALLING = 2 };
     uint32_t type = tree_cell(cells), number = tree_cell(cells + 4);
     if (!(type == TYPE_SPI && number < 988) && !(type == TYPE_PPI && number < 16)) {
         return -XEN_EINVAL;
@@ -82,6 +105,16 @@ int tree_irq(const struct tree *t, tree_node n, unsigned index, uint32_t *intid,
     *intid = number + (type == TYPE_SPI ? 32 : 16);
     *edge = (tree_cell(cells + 8) & (FLAG_EDGE_RISING | FLAG_EDGE_FALLING)) != 0;
     return 0;
+}
+
+int tree_irq(const struct tree *t, tree_node n, unsigned index, uint32_t *intid, bool *edge)
+{
+    enum { CELLS = 3 };
+    struct tree_value v = tree_get(t, n, "interrupts");
+
+    return (index + 1ull) * CELLS * 4 > v.size
+               ? -XEN_ENOENT
+               : tree_irq_cells(v.data + index * CELLS * 4ul, intid, edge);
 }
 
 bool tree_enabled(const struct tree *t, tree_node n)

@@ -288,8 +288,8 @@ void vcpu_op_init(struct vcpu *v)
 void vcpu_op_stop(struct vcpu *v)
 {
     struct evtchn_vcpu *x = v->evtchn;
-    timer_cancel(&x->shot_timer);
-    timer_cancel(&x->period_timer);
+    timer_retire(&x->shot_timer);
+    timer_retire(&x->period_timer);
     area_forget(x);
     x->info = &x->no_info;
     x->no_info = (struct vcpu_info){0};

@@ -72,8 +72,8 @@ struct xen_links xen_links(struct domain *d)
 
 void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes)
 {
-    *at = gpa(GUEST_GNTTAB_BASE);
-    *size_bytes = GUEST_GNTTAB_SIZE;
+    *at = d->config->places.grants;
+    *size_bytes = d->config->places.grants_size;
 }
 
 /* --- Wall clock --- */
@@ -237,7 +237,7 @@ int xen_domain_start(struct domain *d)
     if (error == 0) {
         error = grant_domain_create(d);
     }
-    if (error == 0 && c != NULL && c->enhanced) {
+    if (error == 0 && c != NULL && c->enhanced && !c->dom0) { /* a dom0 has calls for both */
         error = announce_console(d);
         /* The store itself is told of no store: Linux then offers a page of its own. */
         if (error == 0 && !c->enhanced_no_xenstore && !rights_allow(d, RIGHT_STORE, NULL)) {

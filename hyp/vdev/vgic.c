@@ -456,6 +456,9 @@ static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, uns
     uint32_t bit = 1u << intid, latched = b->latch & bit;
     uint64_t lr = intid | (uint64_t)b->priority[intid] << LR_PRIORITY_SHIFT | LR_PENDING;
 
+    if (c->lr_used == 0 || b->priority[intid] > c->worst) {
+        c->worst = b->priority[intid];
+    }
     if (unlikely(intid < 16 && v->domain->vgic.version == 2)) {
         load_one(v, n, intid, false);
         return;
@@ -465,9 +468,6 @@ static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, uns
         lr |= LR_HW | (uint64_t)intid << LR_PINTID_SHIFT;
     } else if ((b->line & ~b->edge & bit) != 0) {
         lr |= LR_EOI;
-    }
-    if (c->lr_used == 0 || b->priority[intid] > c->worst) {
-        c->worst = b->priority[intid];
     }
     b->latch ^= latched;
     b->lr_latch = (b->lr_latch & ~bit) | latched;
@@ -505,9 +505,8 @@ static bool overflow_begin(struct vcpu *v, uint8_t priority)
     struct vgic_cpu *c = &v->vgic;
     uint32_t enabled = c->priv.enabled, group1 = enabled & c->priv.group;
 
-    if (v->domain->vgic.version == 2 || priority < c->worst || c->lr_spi != 0 ||
-        (group1 != 0 && group1 != enabled)) {
-        return false; /* version 2: sorted always; docs/interrupts.md, "Known limits" */
+    if (priority < c->worst || c->lr_spi != 0 || (group1 != 0 && group1 != enabled)) {
+        return false;
     }
     c->overflow = group1 != 0 ? DIST_GROUP1 : DIST_GROUP0;
     hcr_set(c, HCR_EN | HCR_NPIE);

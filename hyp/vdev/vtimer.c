@@ -49,6 +49,12 @@ void vtimer_vcpu_reset(struct vcpu *v)
     v->timer_regs = (struct vtimer_regs){0};
 }
 
+void vtimer_vcpu_destroy(struct vcpu *v)
+{
+    timer_retire(&v->vtimer);
+    timer_retire(&v->ptimer);
+}
+
 /* Level of a timer's output: enabled, not masked, condition met. */
 static inline bool output(uint32_t ctl, uint64_t cval, uint64_t offset)
 {

@@ -16,6 +16,10 @@ DIFFERENCES = {
     "bind_pirq": ("-38", "-12", "EVTCHNOP_bind_pirq"),
     "memory_op 11": ("-38", "0", "XENMEM_exchange"),
     "memory_op 27": ("-38", "-22", "reserved_device_memory_map"),
+    "entry 101": ("map 0, copy 0, flags 101", "map -1, copy 0, flags 101", "GTF_sub_page"),
+    **{f"entry {flags:x} in use": (f"map -1, copy -1, flags {flags | 0x18:x}",
+                                   f"map 0, copy 0, flags {flags | 0x18:x}", "revoked")
+       for flags in (0, 2, 3, 7, 0x103)},
     "vcpu_op 3": ("1", "-22", "VCPUOP_is_up"),
     "vcpu_op 4": ("0", "-22", "VCPUOP_get_runstate_info"),
     "vcpu_op 7": ("0", "-22", "VCPUOP_stop_periodic_timer"),

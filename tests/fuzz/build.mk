@@ -3,7 +3,7 @@
 #   make fuzz-tree FUZZ_SECONDS=60      and, longer, in `make nightly`
 
 FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config*.c hyp/arch/fake/*.c) \
-                  $(addprefix hyp/core/,tree.c tree-board.c image.c passthrough.c guest-tree.c random.c \
+                  $(addprefix hyp/core/,tree.c tree-board.c image.c passthrough.c board.c guest-tree.c random.c \
                   frame.c frame-pool.c frame-boot.c rights.c) lib/chacha20.c lib/text.c
 FUZZ_SECONDS ?= 120
 FUZZ_TREE := $(B)/prop/fuzz-tree

@@ -4,6 +4,7 @@
  * restart. Right: every life says "clean". Wrong: one finds a trace (memory
  * was not scrubbed), dies otherwise, or the machine runs out of something.
  * tests/guest/restarts.py counts the lives and what the hypervisor has left.
+ * Bootargs: sleep=MS: instead of dying, sleep with the virtual timer that far ahead.
  */
 #include "kit.h"
 
@@ -19,8 +20,19 @@ static bool in_use(u64 page)
     return page >= tree && page < tree + TREE_MAX;
 }
 
+static void sleep_with_timer(u64 ms)
+{
+    write_sysreg(cntv_cval_el0, ticks() + us_to_ticks(ms * 1000));
+    write_sysreg(cntv_ctl_el0, 1);
+    say("sleeps for %llu ms", (unsigned long long)ms);
+    for (;;) {
+        wfi();
+    }
+}
+
 void guest_main(void)
 {
+    u64 sleep_ms = bootarg_u64("sleep", 0);
     u64 end = machine.ram_base + machine.ram_size, found = 0, pages = 0;
 
     for (u64 page = machine.ram_base; page < end; page += KIT_PAGE) {
@@ -37,6 +49,9 @@ void guest_main(void)
         guest_die("memory was not scrubbed");
     }
     say("clean; %llu pages marked", (unsigned long long)pages);
+    if (sleep_ms) {
+        sleep_with_timer(sleep_ms);
+    }
     psci_call(PSCI_SYSTEM_RESET_, 0, 0, 0);
     guest_die("SYSTEM_RESET returned");
 }

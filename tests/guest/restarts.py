@@ -7,6 +7,7 @@ Two guests (phoenix.c) mark their memory and reboot at once, for ever, on two
 CPUs. After a few lives both are destroyed and the hypervisor says how much
 memory is free; they are started again, live N times more, and are destroyed
 again: as much must be free. Every life looks for traces of another.
+A third sleeps, its timer set, when it is destroyed: the timer must not outlive it.
 """
 import argparse
 import os
@@ -19,6 +20,7 @@ import time
 from board import IMAGES, TOP, Board, Domain, Nudge, command, dies_with_parent
 
 NAMES = ("phoenix", "ash")
+SLEEPER = "sleeper"
 
 
 class Console:
@@ -83,9 +85,11 @@ def free_after_destroying(console):
 def story(console, lives):
     """The whole test; returns [(good, text)]."""
     results = []
-    console.expect(r"clean; \d+ pages marked", 6)
-    console.send("\x14\x14")
+    console.expect(r"clean; \d+ pages marked", 7)
+    console.send("\x14\x14\x14")
     console.expect("the hypervisor .*has keyboard")
+    console.send(f"destroy {SLEEPER}\n")
+    console.expect(f"{SLEEPER} is gone")
     first, owned = free_after_destroying(console)
     results.append((owned == 0, "destroyed guests own no memory"))
     for name in NAMES:
@@ -117,6 +121,8 @@ def main():
     image = os.path.join(IMAGES, "phoenix")
     domains = [Domain(name, image=image, memory=24, extra=f'bulkhead,name = "{name}";')
                for name in NAMES]
+    domains.append(Domain(SLEEPER, image=image, memory=24, bootargs="sleep=200",
+                          extra=f'bulkhead,name = "{SLEEPER}";'))
     with tempfile.TemporaryDirectory(prefix="bulkhead-restarts-") as directory:
         nudge = Nudge(directory)
         words = command(on, board, domains, directory) + nudge.arguments()

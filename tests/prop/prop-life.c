@@ -80,6 +80,10 @@ enum vgic_outcome vgic_mmio(struct vcpu *v, struct mmio_access *a)
 void vtimer_vcpu_init(struct vcpu *v)
 {
 }
+void vtimer_vcpu_destroy(struct vcpu *v)
+{
+}
+
 void vtimer_vcpu_reset(struct vcpu *v)
 {
 }

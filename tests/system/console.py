@@ -104,7 +104,7 @@ class Story:
         self.ask("vcpus home", r"^vCPU  STATE", r"^   0  \w+ +[01] +\d+ +\d+  share, weight 256, cap 0",
                  r"^   1  \w+ ")
         self.ask("memory", r"^\d+ KiB of memory; \d+ free", r"^\d+ the hypervisor's",
-                 r"^ +196608 +196608 +\d+ +\d+  home", r"^ +16384 +16384 +\d+ +\d+  gwen")
+                 r"^ +196608 +196608 +\d+ +\d+ +\d+  home", r"^ +16384 +16384 +\d+ +\d+ +\d+  gwen")
         self.ask("irqs", r"^INTID  OWNER", r"^ +33  the hypervisor", r"^All others are nobody's")
         self.ask("rights", r"^  home +inspect \*;", r"^  anne +none: its own memory")
         self.ask("log", r"Bulkhead \d", r"Interrupt controller", r"CPUs run")

@@ -44,10 +44,17 @@ int irq_assign(uint32_t intid, bool edge, struct domain *who, uint32_t virq)
     return 0;
 }
 
+bool irq_owner(uint32_t intid, struct domain **who, uint32_t *virq)
+{
+    return false;
+}
+
 int xen_domain_start(struct domain *who)
 {
     return 0;
 }
+
+static int boot_count = 2; /* domains that the tree has */
 
 static void boot_with(const char *from, const char *to, const char *partial)
 {
@@ -62,7 +69,7 @@ static void boot_with(const char *from, const char *to, const char *partial)
     }
     free(board);
     board = host_tree_compile_with(host_board, from, to, &size);
-    assert_int_equal(host_parse(board, &configs), 2);
+    assert_int_equal(host_parse(board, &configs), boot_count);
     d = fake_domain(1, configs[0].name, configs[0].vcpu_count);
     d->config = &configs[0];
     config_vgic(d->config, &vgic);
@@ -419,6 +426,60 @@ static void test_random(void **state)
     assert_int_equal(b[33] | b[99], 0);
 }
 
+/* Two devices on one page, a bus that is switched off, a PCI host. */
+#define DOM0_DEVICES                                                                           \
+    "rtc@a003200 { reg = <0 0xa003200 0 0x200>; interrupts = <0 41 4>; };\n"                   \
+    "timer { interrupts = <1 13 4>; };\n"                                                      \
+    "soc { #address-cells = <1>; #size-cells = <1>; ranges = <0 0 0xb000000 0x1000000>;\n"     \
+    "    off@1000 { reg = <0x1000 0x1000>; status = \"disabled\"; };\n"                        \
+    "    kept@2000 { reg = <0x2000 0x1000>; xen,passthrough; };\n"                             \
+    "    mine@3000 { reg = <0x3000 0x1000>; interrupts-extended = <&gic 0 60 1>; }; };\n"      \
+    "pcie@10000000 { device_type = \"pci\"; #address-cells = <3>; #size-cells = <2>;\n"        \
+    "    #interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;\n"                          \
+    "    ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;\n"                       \
+    "    interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };\n"                    \
+    "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M\";\n" \
+    "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";\n"             \
+    "    reg = <0 0x50000000 0 0x100000>; };"
+
+/* A dom0: RAM and devices at the machine's addresses, the hypervisor's own hidden. */
+static void test_dom0(void **state)
+{
+    static const uint64_t given[] = {0xa003000, 0xb003000, 0x10000000, 0x3ef00000, 0x3f000000};
+    static const uint64_t kept[] = {0x9000000, 0x8000000, 0xb001000, 0xb002000};
+    static const char *const hidden[] = {"/pl011@9000000", "/intc@8000000", "/chosen/module@0",
+                                         "/chosen/domU1"};
+    struct p2m_entry e;
+    boot_count = 3;
+    boot_with("    chosen {\n        #address-cells = <2>; #size-cells = <2>;\n"
+              "        xen,xen-bootargs = \"console=dtuart\";\n",
+              DOM0_DEVICES, NULL);
+    boot_count = 2;
+    irqs_assigned = 0;
+    assert_int_equal(build(), 0);
+    assert_int_equal(irqs_assigned, 1);
+    for (unsigned i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        assert_true(p2m_lookup(d, gfn(given[i] >> 12), &e));
+        assert_true(e.type == P2M_MMIO && e.mfn.v == given[i] >> 12);
+    }
+    for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        assert_false(p2m_lookup(d, gfn(kept[i] >> 12), &e));
+    }
+    void *tree = guest_tree(d->vcpu[0]->arch.x[0]);
+    for (unsigned i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+        assert_true(fdt_path_offset(tree, hidden[i]) < 0);
+    }
+    int node = fdt_path_offset(tree, "/soc/kept@2000");
+    assert_string_equal(fdt_getprop(tree, node, "status", NULL), "disabled");
+    assert_null(fdt_getprop(tree, node, "xen,passthrough", NULL));
+    assert_true(fdt_path_offset(tree, "/rtc@a003200") > 0);
+    assert_string_equal(fdt_getprop(tree, fdt_path_offset(tree, "/chosen"), "bootargs", NULL),
+                        "console=hvc0");
+    assert_true(fdt_path_offset(tree, "/hypervisor") > 0);
+    assert_non_null(strstr(fake_calls.log, "all devices of the board: "));
+    free(tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +490,7 @@ int main(void)
         cmocka_unit_test_teardown(test_static_memory, teardown),
         cmocka_unit_test_teardown(test_direct_map, teardown),
         cmocka_unit_test_teardown(test_device, teardown),
+        cmocka_unit_test_teardown(test_dom0, teardown),
         cmocka_unit_test_teardown(test_aarch32, teardown),
         cmocka_unit_test_teardown(test_out_of_memory, teardown),
         cmocka_unit_test_teardown(test_golden_gicv3, teardown),

@@ -8,9 +8,11 @@
 #include "host-tree.h"
 
 #include <fake.h>
+#include <hyp/cpu.h>
 #include <hyp/config.h>
 #include <hyp/domain.h>
 #include <hyp/frame.h>
+#include <hyp/gic.h>
 #include <hyp/rights.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -401,15 +403,86 @@ static void test_harmless_unknown_property(void **state)
     assert_non_null(strstr(fake_calls.log, "colour is not a property that domains have; ignored"));
 }
 
+#define LINE "xen,xen-bootargs = \"console=dtuart\";"
+#define DOM0_KERNEL(compatible) \
+    "module@0 { compatible = " compatible "; reg = <0 0x50000000 0 0x100000>; };"
+#define DOM0_RAMDISK(compatible) \
+    "module@1 { compatible = " compatible "; reg = <0 0x51000000 0 0x12345>; };"
+
+/* With the names of today, those of Xen 4.4, and none but the order. */
 static void test_classic_dom0(void **state)
 {
+    static const char *const modules[] = {
+        DOM0_RAMDISK("\"multiboot,ramdisk\", \"multiboot,module\"")
+            DOM0_KERNEL("\"multiboot,kernel\", \"multiboot,module\""),
+        DOM0_KERNEL("\"xen,linux-zimage\", \"xen,multiboot-module\"")
+            DOM0_RAMDISK("\"xen,linux-initrd\", \"xen,multiboot-module\""),
+        DOM0_KERNEL("\"multiboot,module\"") DOM0_RAMDISK("\"multiboot,module\""),
+    };
+    cpu_count = 4;
+    for (unsigned i = 0; i < 3; i++) {
+        char text[1024];
+        snprintf(text, sizeof(text),
+                 "xen,xen-bootargs = \"console=dtuart dom0_mem=96M,max:1G dom0_max_vcpus=3 "
+                 "dom0_vcpus_pin\"; bootargs = \"quiet\"; %s",
+                 modules[i]);
+        setup(state);
+        assert_int_equal(parse_with(LINE, text), 3);
+        const struct domain_config *c = &configs[0];
+        assert_string_equal(fake_calls.log, "");
+        assert_string_equal(c->name, "Domain-0");
+        assert_true(c->dom0 && c->direct_map && c->enhanced && c->id == 0);
+        assert_int_equal(c->memory_bytes, 96 << 20);
+        assert_int_equal(c->vcpu_count, 3);
+        assert_int_equal(c->affinity[2], 4);
+        assert_int_equal(c->kernel.start.v, HOST_KERNEL);
+        assert_int_equal(c->ramdisk.size_bytes, HOST_RAMDISK_SIZE);
+        assert_int_equal(c->nr_spis, 256);
+        assert_string_equal(c->bootargs, "quiet");
+        assert_true(configs[1].id == 1 && configs[2].id == 2);
+        assert_int_equal(c->places.dist.v, gic_host.dist.base.v);
+        assert_true(frame_is_ram(mfn(c->places.grants.v >> 12)) && c->places.grants_size != 0);
+    }
+}
+
+/* It holds every right, over every device that is not the hypervisor's own. */
+static void test_classic_rights(void **state)
+{
     assert_int_equal(
-        parse_with("xen,xen-bootargs = \"console=dtuart\";",
-                   "module@0 { compatible = \"multiboot,kernel\", \"multiboot,module\";"
-                   " reg = <0 0x50000000 0 0x100000>; };"),
-        2);
-    assert_non_null(
-        strstr(fake_calls.log, "/chosen/module@0: compatible says this is the kernel of a dom0"));
+        parse_with(LINE, "bootargs = \"dom0_mem=96M\";" DOM0_KERNEL("\"multiboot,kernel\"")), 3);
+    struct domain *d = fake_domain(0, "Domain-0", 1), *other = fake_domain(7, "made", 1);
+    d->config = &configs[0];
+    assert_int_equal(rights_grant(d), 0);
+    for (unsigned r = 0; r < RIGHT_COUNT; r++) {
+        assert_true(rights_allow(d, (enum right)r, NULL));
+        assert_true(r == RIGHT_BUILD || rights_allow(d, (enum right)r, other));
+    }
+    assert_true(rights_iomem(d, mfn(0xa003), 1) && rights_irq(d, 72));
+    assert_false(rights_iomem(d, mfn(0x9000), 1) || rights_iomem(d, mfn(0x8000), 1));
+    assert_false(rights_iomem(d, mfn(0x40000), 1) || rights_iomem(d, mfn(~0ull), 2));
+    assert_false(rights_irq(d, 27));
+    rights_destroy(d);
+}
+
+static void test_classic_mistakes(void **state)
+{
+    static const char *const bad[][2] = {
+        {"dom0_mem=lots", "/chosen: dom0_mem must begin with a size"},
+        {"dom0_mem=0", "/chosen: dom0_mem must begin with a size"},
+        {"dom0_max_vcpus=none", "/chosen: dom0_max_vcpus must be 1 to"},
+        {"dom0_max_vcpus=0", "/chosen: dom0_max_vcpus must be 1 to"},
+        {"dom0_mem=1T", "/chosen: memory is 1048576 MiB, but"},
+    };
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "xen,xen-bootargs = \"%s\"; %s", bad[i][0],
+                 DOM0_KERNEL("\"multiboot,kernel\""));
+        setup(state);
+        assert_int_equal(parse_with(LINE, text), 2); /* the others start */
+        assert_non_null(strstr(fake_calls.log, bad[i][1]));
+    }
+    assert_int_equal(parse_with(LINE, DOM0_RAMDISK("\"multiboot,ramdisk\"")), 2);
+    assert_non_null(strstr(fake_calls.log, "finds no child node with \"multiboot,kernel\""));
 }
 
 static void test_not_a_tree(void **state)
@@ -556,6 +629,8 @@ int main(void)
         cmocka_unit_test_setup(test_duplicate_name, setup),
         cmocka_unit_test_setup(test_harmless_unknown_property, setup),
         cmocka_unit_test_setup(test_classic_dom0, setup),
+        cmocka_unit_test_setup(test_classic_rights, setup),
+        cmocka_unit_test_setup(test_classic_mistakes, setup),
         cmocka_unit_test_setup(test_not_a_tree, setup),
         cmocka_unit_test_setup(test_kept_ranges, setup),
         cmocka_unit_test_setup(test_hostile_trees, setup),

@@ -100,6 +100,10 @@ bool vgic_has_pending(struct vcpu *v)
 void vtimer_vcpu_init(struct vcpu *v)
 {
 }
+void vtimer_vcpu_destroy(struct vcpu *v)
+{
+}
+
 void vtimer_vcpu_reset(struct vcpu *v)
 {
 }

@@ -36,6 +36,10 @@ void vgic_vcpu_reset(struct vcpu *v)
     resets++;
 }
 
+void vtimer_vcpu_destroy(struct vcpu *v)
+{
+}
+
 void vtimer_vcpu_reset(struct vcpu *v)
 {
 }

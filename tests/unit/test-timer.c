@@ -1,4 +1,4 @@
-/* Software timers (T1..T3) and the lock's ranks. */
+/* Software timers (T1..T4) and the lock's ranks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,6 +91,32 @@ static void test_bounded(void **state)
     assert_int_equal(fake_hw[0].timer_deadline_ticks, 2000);
 }
 
+/* Retired in its own callback after it has set itself again, or by another CPU: it is over. */
+static void retire(struct timer *t, uint64_t now)
+{
+    fired_total++;
+    timer_set(t, now + 1);
+    timer_retire(t);
+}
+
+static void test_retire(void **state)
+{
+    timer_init(&timers[0], retire);
+    timer_set(&timers[0], 2000);
+    timer_interrupt(cpus[0], 2000);
+    assert_int_equal(fired_total, 1);
+    assert_null(timers[0].cpu);
+    assert_null(cpus[0]->timers.firing);
+    assert_true(fake_hw[0].timer_deadline_ticks == TICKS_NEVER);
+    timer_set(&timers[1], 3000);
+    fake_run_on(1);
+    timer_retire(&timers[1]);
+    assert_int_equal(cpus[0]->timers.count, 0);
+    fake_run_on(0);
+    timer_interrupt(cpus[0], 9000);
+    assert_int_equal(fired_total, 1);
+}
+
 static void test_conversion(void **state)
 {
     assert_int_equal(ns_to_ticks(1000000000), FAKE_HZ);
@@ -132,9 +158,9 @@ static void test_ranks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_order, fresh),   cmocka_unit_test_setup(test_move, fresh),
-        cmocka_unit_test_setup(test_bounded, fresh), cmocka_unit_test_setup(test_conversion, fresh),
-        cmocka_unit_test_setup(test_ranks, fresh),
+        cmocka_unit_test_setup(test_order, fresh),      cmocka_unit_test_setup(test_move, fresh),
+        cmocka_unit_test_setup(test_bounded, fresh),    cmocka_unit_test_setup(test_retire, fresh),
+        cmocka_unit_test_setup(test_conversion, fresh), cmocka_unit_test_setup(test_ranks, fresh),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
 }

@@ -395,6 +395,27 @@ static void good_urgent_one_overtakes_in_overflow(void **state)
     take(0, 4);
 }
 
+/* The same on version 2, where an SGI's list register also says who sent it. */
+static void good_v2_urgent_one_overtakes_in_overflow(void **state)
+{
+    struct vcpu *v;
+
+    boot(2, 32);
+    fake_lr_count = 4;
+    v = model_vcpu(0);
+    for (unsigned i = 0; i < 8; i++) {
+        model_write(v, DIST(0x400 + i), 1, 0x90 - 0x10 * i);
+    }
+    for (unsigned i = 0; i < 8; i++) { /* each is more urgent than those before it */
+        model_write(v, DIST(0xf00), 4, 2u << 24 | i);
+    }
+    for (unsigned i = 8; i-- > 0;) {
+        take(0, i);
+    }
+    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(fake_hw[0].ich_hcr, 1);
+}
+
 static void good_short_way_reads_no_list_register(void **state)
 {
     struct vcpu *v;
@@ -759,6 +780,7 @@ int main(void)
         cmocka_unit_test(good_a_sleeping_holder_answers),
         cmocka_unit_test(good_overflow_in_few_traps),
         cmocka_unit_test(good_urgent_one_overtakes_in_overflow),
+        cmocka_unit_test(good_v2_urgent_one_overtakes_in_overflow),
         cmocka_unit_test(good_short_way_reads_no_list_register),
         cmocka_unit_test(good_level_follows_its_line),
         cmocka_unit_test(good_wfi_looks_at_the_interface),

@@ -207,6 +207,12 @@ static void version_2_works_too(void **state)
     assert_int_equal(copy(2, &c), GNTST_okay);
     c.len = 9;
     assert_int_equal(copy(2, &c), GNTST_general_error);
+    e[10].transitive.trans_domid = 3;
+    e[10].transitive.gref = 8;
+    e[10].hdr = (struct grant_entry_header){GTF_transitive, 2};
+    c.source.u.ref = 10;
+    assert_int_equal(copy(2, &c), GNTST_general_error); /* as Xen told gnttab=no-transitive */
+    assert_int_equal(map(2, 1, 10, WORLD_HOLE, GNTMAP_host_map, &h), GNTST_general_error);
     assert_int_equal(GRANT(1, set_version, &sv), 0);
     assert_int_equal(entry(1, 1)->domid, 3);
     sv.version = 3;

@@ -394,6 +394,11 @@ WEAK void timer_set(struct timer *t, uint64_t deadline_ticks)
     t->deadline_ticks = deadline_ticks;
 }
 
+WEAK void timer_retire(struct timer *t)
+{
+    timer_cancel(t);
+}
+
 WEAK void timer_cancel(struct timer *t)
 {
     fake_calls.timer_cancel++;

@@ -43,6 +43,8 @@ struct guest_places {
     gpa_t dist, redist, cpu; /* of the interrupt controller: config_vgic() */
     gpa_t uart;
     uint32_t uart_spi;
+    gpa_t grants; /* where its tree says that grant tables may be mapped, and how much there */
+    uint64_t grants_size;
 };
 
 struct domain_config {
@@ -59,6 +61,7 @@ struct domain_config {
     bool enhanced; /* Xen interface told to the guest */
     bool enhanced_no_xenstore;
     bool direct_map;
+    bool dom0;    /* Xen's classic form: has every device, and the machine ends with it */
     bool aarch32; /* found in the kernel image */
     struct guest_places places;
     struct module kernel, ramdisk, tree;

@@ -157,7 +157,8 @@ struct frame_stats {
     uint64_t total, free, hyp, owned; /* frames; free includes FIXED */
     uint64_t dirty;                   /* of the free ones */
     mfn_t last;                       /* no frame is above */
-    uint64_t table_bytes;             /* frame records themselves */
+    mpa_t table;                      /* frame records themselves */
+    uint64_t table_bytes;
 };
 void frame_stats(struct frame_stats *out);
 

@@ -9,8 +9,10 @@
  * T2  the comparator is programmed to the earliest deadline, or off: an empty
  *     list costs no interrupt.
  * T3  timer_cancel() on the timer's own CPU guarantees that it does not fire
- *     afterwards; from another CPU it may be firing right now, so whoever
- *     frees the owner first moves it off all CPUs.
+ *     afterwards; from another CPU it may be firing right now, and setting
+ *     itself again. Whoever frees the owner calls timer_retire() first.
+ * T4  Two CPUs may set one timer at the same time: it is on one list, with
+ *     the deadline of one of them.
  */
 #ifndef HYP_TIMER_H
 #define HYP_TIMER_H
@@ -29,8 +31,9 @@ struct timer {
 
 struct timer_cpu {
     lock_t lock;
-    struct list list; /* [lock] T1 */
-    uint32_t count;   /* [lock] timers on it */
+    struct list list;     /* [lock] T1 */
+    uint32_t count;       /* [lock] timers on it */
+    struct timer *firing; /* whose callback this CPU is in; set under lock */
 };
 
 void timer_cpu_init(struct timer_cpu *c);
@@ -39,6 +42,12 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t, uint64_t now_tick
 /* Set or move `t` to fire on this CPU at `deadline_ticks` (absolute; the past means at once). */
 void timer_set(struct timer *t, uint64_t deadline_ticks);
 void timer_cancel(struct timer *t);
+
+/*
+ * The end of `t`: on return it is not set, and no other CPU is in its callback. From here on nobody
+ * sets it. The caller holds no lock that the callback takes; it may be the callback itself.
+ */
+void timer_retire(struct timer *t);
 
 /* Fire what is due on this CPU and reprogram the comparator. Bounded by the number of timers set. */
 void timer_interrupt(struct cpu *c, uint64_t now_ticks);

@@ -96,6 +96,11 @@ must_check int tree_reg(const struct tree *t, tree_node n, unsigned index, mpa_t
 /* The `index`-th entry of `interrupts` as a GIC INTID and its trigger. Errors as above. */
 must_check int tree_irq(const struct tree *t, tree_node n, unsigned index, uint32_t *intid,
                         bool *edge);
+/* Of three cells, wherever they are. -XEN_EINVAL. */
+must_check int tree_irq_cells(const uint8_t *cells, uint32_t *intid, bool *edge);
+/* Where the CPU finds the `index`-th window of a bus, by its `ranges`. Errors as tree_reg(). */
+must_check int tree_range(const struct tree *t, tree_node n, unsigned index, mpa_t *base,
+                          uint64_t *size_bytes);
 /* False if `status` says anything but okay. */
 bool tree_enabled(const struct tree *t, tree_node n);
 /* The `index`-th range of the board's RAM. False: it has no more. */

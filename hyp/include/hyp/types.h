@@ -85,6 +85,8 @@ typedef uint16_t domid_t;
 #else
 #define NOT_ZEROED
 #endif
+/* In a loop of a round or two: the two pointers walk as they are, no other indices are set up for them. */
+#define WALK(a, b) __asm__("" : "+r"(a), "+r"(b))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 

@@ -35,6 +35,7 @@ struct vtimer_regs {
 
 void vtimer_vcpu_init(struct vcpu *v);  /* once: software timers */
 void vtimer_vcpu_reset(struct vcpu *v); /* both timers off, software timers cancelled; not loaded */
+void vtimer_vcpu_destroy(struct vcpu *v); /* neither fires any more; before `v` is freed */
 
 /* Physical interrupt of the virtual timer, acknowledged and its priority dropped. */
 void vtimer_interrupt(struct cpu *c);

@@ -256,6 +256,42 @@ static void grant(void)
     answer("set_version 3", with(HYPERCALL_grant_table_op, 8, &three, sizeof(three), 1));
 }
 
+/* Entries of every type and with flags that belong to version 2, mapped and copied from, unused and in use. */
+static void grant_types(void)
+{
+    static const u16 flags[] = {GTF_invalid,
+                                GTF_permit_access,
+                                GTF_transitive,
+                                GTF_transitive | GTF_readonly,
+                                GTF_accept_transfer,
+                                GTF_permit_access | GTF_sub_page,
+                                GTF_transitive | GTF_sub_page};
+    u16 self = (u16)bootarg_u64("self", 1);
+    u64 target = (u64)heap_pages(1) >> 12;
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(flags); i++) {
+        u16 type = flags[i % ARRAY_SIZE(flags)];
+        bool used = i >= ARRAY_SIZE(flags);
+        u32 first = 0, h = 0;
+        grants[11] = (struct grant_entry_v1){GTF_permit_access, self, (u32)((u64)page2 >> 12)};
+        if (used) {
+            (void)map(self, 11, hole + 4096, GNTMAP_host_map, &first);
+        }
+        grants[11].flags = type | (used ? GTF_reading | GTF_writing : 0);
+        int mapped = map(self, 11, hole, GNTMAP_host_map | GNTMAP_readonly, &h);
+        if (mapped == 0) {
+            (void)unmap(hole, h);
+        }
+        struct gnttab_copy c = {{11, self, 0}, {target, DOMID_SELF, 0}, 64, GNTCOPY_source_gref, 0};
+        (void)OP(grant_table_op, GNTTABOP_copy, c);
+        BACK(c);
+        say("entry %x%s: map %d, copy %d, flags %x", type, used ? " in use" : "", mapped, c.status,
+            grants[11].flags);
+        if (used) {
+            (void)unmap(hole + 4096, first);
+        }
+    }
+}
+
 static s64 reserve(u64 cmd, u64 frame, u32 order)
 {
     struct {
@@ -423,6 +459,7 @@ void guest_main(void)
     events();
     memory();
     grant();
+    grant_types();
     rest();
     ok(true, "all calls made");
 }

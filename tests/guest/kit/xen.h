@@ -104,8 +104,16 @@ struct xen_remove_from_physmap {
 #define GNTTABOP_copy 5
 #define GNTTABOP_query_size 6
 #define GNTTABOP_set_version 8
+#define GTF_invalid 0
 #define GTF_permit_access 1
+#define GTF_accept_transfer 2
+#define GTF_transitive 3
+#define GTF_readonly (1u << 2)
+#define GTF_reading (1u << 3)
+#define GTF_writing (1u << 4)
+#define GTF_sub_page (1u << 8)
 #define GNTMAP_host_map 2
+#define GNTMAP_readonly 4
 #define GNTCOPY_source_gref 1
 #define GNTCOPY_dest_gref 2
 
