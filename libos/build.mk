@@ -10,10 +10,12 @@ LIBOS_OBJS := $(patsubst libos/%,$(LIBOS_B)/%.o,$(LIBOS_SRCS)) $(LIBOS_B)/lib/ch
 # Boot code runs with the MMU off, on device memory: its accesses must be aligned.
 LIBOS_FLAGS_boot.c := -mstrict-align
 LIBOS_FLAGS_fdt.c  := -mstrict-align
+# What every byte of traffic goes through.
+LIBOS_FLAGS_string.c := -O2 -fno-tree-vectorize
 
 LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-omit-frame-pointer -momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-common \
-    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
+    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector -mno-outline-atomics \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
     -Ilibos -Ilibos/include -Iabi -Ilib/include -include libos/include/libos/prelude.h -MMD -MP
@@ -33,7 +35,7 @@ $(LIBOS_B)/%.c.o: libos/%.c libos/build.mk | $(LIBOS_MUSL)
 $(LIBOS_B)/lib/%.c.o: lib/%.c libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -c $< -o $@
+	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_FLAGS_$(notdir $<)) $(LIBOS_GCC_INCLUDE) -c $< -o $@
 
 $(LIBOS_B)/%.S.o: libos/%.S libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TAS,$<)
@@ -100,23 +102,6 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 	$(Q)$(CROSS)ar rcsD $@ $^
 ALL += $(LIBOS_B)/compat.a
 
-# Quick: unikernels on stock Xen without a control domain (about 5 s per boot).
-LIBOS_TEST_APPS := hello attacker posix web
-TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a)
-TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
-TEST_DEPS   += $(B)/arm64/bulkhead
-TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
-TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
-TEST_SUITES += $(PYTHON) tests/libos/pure.py;
-TEST_SUITES += $(PYTHON) tests/libos/tap.py;
-# The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.
-TEST_DEPS   += $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
-TEST_SUITES += $(PYTHON) tests/libos/demo_web.py;
-# SQLite behind Linux's blkback, the whole board cut off at any moment; more often in the night.
-TEST_DEPS   += $(B)/arm64/apps/sqlite/sqlite
-TEST_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 2;
-NIGHTLY_SUITES += $(PYTHON) tests/libos/sqlite_kill.py 20;
-
 # The rings and the network front end on the host, against a peer that lies.
 LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
 LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
@@ -169,10 +154,6 @@ $(LIBOS_B)/mbedtls.a: $(MBEDTLS_OBJS)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(CROSS)ar rcsD $@ $^
-
-NIGHTLY_SUITES += $(PYTHON) tests/libos/images.py;
-# lighttpd goes through its own configure and make here: minutes, so not part of `make`.
-NIGHTLY_SUITES += $(PYTHON) tools/app/app.py build -t xen lighttpd >&2 && $(PYTHON) tests/libos/dom0_net.py 100000;
 
 .PHONY: bench-libos
 bench-libos: $(APP_IMAGES) $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz

@@ -161,20 +161,17 @@ static void handle(struct cpu *c, uint32_t intid)
         gic_eoi(intid); /* I1 */
         vtimer_interrupt(c);
     } else if (intid < GIC_SGI_COUNT) {
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
         if (intid != GIC_SGI_IPI) {
             arch_park();
         }
         handle_ipi(c);
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
     } else if (intid == gic_host.maintenance_intid) {
         handle_maintenance(c);
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
     } else {
         gic_eoi(intid);
         if (!handle_owned(intid)) {

@@ -151,6 +151,17 @@ void gic_eoi(uint32_t intid)
     }
 }
 
+void gic_end(uint32_t intid)
+{
+    if (IS_V3) {
+        gicv3_eoi(intid);
+        gicv3_deactivate(intid);
+    } else {
+        gicv2_eoi(intid);
+        gicv2_deactivate(intid);
+    }
+}
+
 void gic_deactivate(uint32_t intid)
 {
     if (IS_V3) {

@@ -2,7 +2,7 @@
 #
 #   make bench-toolstack    EL2 instructions of xl create, a disk's request and a packet, beside stock Xen
 
-TEST_SUITES += $(PYTHON) tests/toolstack/transcript.py --script short;
+SYSTEM_SUITES += $(PYTHON) tests/toolstack/transcript.py --script short;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py --script virsh;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/many.py;

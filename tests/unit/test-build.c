@@ -442,7 +442,7 @@ static void test_random(void **state)
     assert_int_equal(b[33] | b[99], 0);
 }
 
-/* Two devices on one page, a bus that is switched off, a PCI host. */
+/* Two devices on one page, a bus that is switched off, a PCI host, and one that counts to nonsense. */
 #define DOM0_DEVICES                                                                           \
     "rtc@a003200 { reg = <0 0xa003200 0 0x200>; interrupts = <0 41 4>; };\n"                   \
     "timer { interrupts = <1 13 4>; };\n"                                                      \
@@ -454,6 +454,8 @@ static void test_random(void **state)
     "    #interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;\n"                          \
     "    ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;\n"                       \
     "    interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };\n"                    \
+    "pcie@2 { device_type = \"pci\"; #address-cells = <0xfffffffe>; #interrupt-cells = <1>;\n" \
+    "    interrupt-map = <0 0>; };\n"                                                          \
     "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M\";\n" \
     "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";\n"             \
     "    reg = <0 0x50000000 0 0x100000>; };"

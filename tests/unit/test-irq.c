@@ -38,6 +38,12 @@ void gic_deactivate(uint32_t intid)
     deactivated++;
 }
 
+void gic_end(uint32_t intid)
+{
+    gic_eoi(intid);
+    gic_deactivate(intid);
+}
+
 void gic_set_enabled(uint32_t intid, bool on)
 {
     enabled[intid] = on;

@@ -3,10 +3,12 @@
 The same tree starts stock Xen 4.17 (Debian's package) and Bulkhead: both read
 Xen's dom0less binding.
 """
+import ctypes
 import os
 import subprocess
 import sys
 import tempfile
+from signal import SIGTERM
 
 import toolchain
 from manifest import Mistake
@@ -14,6 +16,11 @@ from manifest import Mistake
 RAM_BASE = 0x40000000
 FIRST_MODULE = RAM_BASE + 0x0C000000
 MACHINE = ["-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a72"]
+
+
+def dies_with_parent():
+    """For Popen's preexec_fn: `timeout`, and with it QEMU, ends however we end."""
+    ctypes.CDLL(None).prctl(1, SIGTERM)  # PR_SET_PDEATHSIG, linux/prctl.h
 
 
 class Domain:
@@ -94,7 +101,8 @@ def qemu_command(directory, hypervisor, domains, memory_mib=1024, cpus=1, option
 def run_until(command, done, seconds):
     """Run QEMU until `done(text so far)` is true; return (console text, whether it was)."""
     process = subprocess.Popen(["timeout", str(seconds)] + command, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               preexec_fn=dies_with_parent)
     text = ""
     finished = False
     try:

@@ -79,7 +79,7 @@ class Dom0:
         command = self.command(kernel, options, cpus)
         self.process = subprocess.Popen(["timeout", str(seconds)] + command,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT, preexec_fn=board.dies_with_parent)
 
     def command(self, kernel, options, cpus):
         """QEMU with a dom0 in the classic form of Xen's boot protocol."""
@@ -128,7 +128,7 @@ class Dom0:
 
     def stop(self):
         """End the board."""
-        self.process.kill()
+        self.process.terminate()  # `timeout` hands it on to QEMU; a kill would leave that behind
         self.process.wait()
         self.directory.cleanup()
 

@@ -38,7 +38,8 @@ extern void (*fake_scrubbing)(
     void);                         /* called while pages are scrubbed: what another CPU does then */
 extern uint64_t fake_zeroed_bytes; /* by arch_zero_pages() */
 
-/* Device registers: arch_map_mmio(at) returns `registers`. */
+/* Device registers: arch_map_mmio(at) returns `registers`: plain memory, unless a test sets
+ * fake_mmio_model (arch/inline.h), which then plays them all. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
 
 /* EL1 runs AArch32 code. */

@@ -55,6 +55,7 @@ must_check int gic_init_cpu(
 uint32_t gic_ack(void); /* GIC_SPURIOUS if none */
 void gic_eoi(uint32_t intid); /* priority drop */
 void gic_deactivate(uint32_t intid);
+void gic_end(uint32_t intid);                       /* both */
 void gic_set_enabled(uint32_t intid, bool enabled); /* PPI: this CPU's */
 void gic_set_active(uint32_t intid, bool active);   /* PPI: this CPU's */
 /* Of an interrupt that is disabled: trigger, and which CPU takes an SPI; what was pending before is forgotten. */

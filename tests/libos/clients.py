@@ -1,0 +1,163 @@
+"""What clients on the host ask of each program, wherever it runs: curl, openssl, dig, wrk and our own.
+
+check(NAME, PORT, WHERE, load) does all for one program; results are TAP lines by tap.report.
+"""
+import hashlib
+import http.client
+import os
+import re
+import ssl
+import subprocess
+import threading
+
+import tap
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CERTIFICATE = os.path.join(ROOT, "apps/web-tls/tree/tls/cert.pem")
+HTTP = {"web": "http", "web-tls": "https", "lighttpd": "http"}
+# name, type and what `dig +short` must say; the zone is apps/dns/files/etc/zone.
+QUESTIONS = [
+    ("example.test", "A", "192.0.2.1"), ("ns.example.test", "AAAA", "2001:db8::53"),
+    ("example.test", "MX", "10 mail.example.test."), ("example.test", "NS", "ns.example.test."),
+    ("www.example.test", "A", "example.test.\n192.0.2.1"),
+    ("example.test", "TXT", '"answers from a unikernel"'),
+    ("example.test", "SOA", "ns.example.test. hostmaster.example.test. 1 3600 600 86400 300"),
+]
+SECONDS = "200"  # a client's patience, on a loaded machine
+
+
+def run(command, **keys):
+    """(exit status, what it said)."""
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            stdin=subprocess.DEVNULL, **keys)
+    return result.returncode, result.stdout
+
+
+def same(path, url, *words):
+    """Does curl get from `url` what is in the file at `path`?"""
+    with open(path, "rb") as file:
+        wanted = hashlib.sha256(file.read()).hexdigest()
+    status, body = run(["curl", "-sS", "--max-time", SECONDS, *words, url])
+    return status == 0 and hashlib.sha256(body).hexdigest() == wanted
+
+
+def check_files(url, what, *words):
+    """Every file of the server by hash, several at once, and one that is not there."""
+    good = all(same(os.path.join(tap.FILES, name), f"{url}/{name}", *words)
+               for name in sorted(os.listdir(tap.FILES)) for _ in range(5))
+    tap.report(good, f"{what}: curl gets every file with its hash")
+    _, code = run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", SECONDS,
+                   *words, url + "/nothing"])
+    tap.report(code == b"404", f"{what}: 404 for what is not there")
+
+
+def check_tls(port, what):
+    """openssl s_client verifies the certificate and agrees on TLS 1.2; older versions are refused."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", CERTIFICATE,
+               "-brief"]
+    status, said = run(command)
+    tap.report(status == 0 and b"TLSv1.2" in said and b"Verification: OK" in said,
+               f"{what}: openssl s_client: TLS 1.2, certificate verified")
+    status, said = run(command + ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"])
+    tap.report(status != 0 and b"CONNECTION ESTABLISHED" not in said,
+               f"{what}: openssl s_client: TLS 1.1 is refused")
+
+
+def dig(port, *words):
+    """dig's answer, asked of our server."""
+    return run(["dig", "@127.0.0.1", "-p", str(port), "+tries=8", "+time=30", "+nocookie",
+                *words])[1].decode()
+
+
+def check_dns(port, what):
+    """Every type, CNAME followed, and what does not exist."""
+    for name, kind, wanted in QUESTIONS:
+        said = dig(port, "+short", name, kind).strip()
+        tap.report(said == wanted, f"{what}: dig {name} {kind}")
+        if said != wanted:
+            print(f"# wanted {wanted!r}, got {said!r}", flush=True)
+    tap.report("status: NXDOMAIN" in dig(port, "none.example.test", "A"), f"{what}: dig: NXDOMAIN")
+    tap.report("status: REFUSED" in dig(port, "elsewhere.test", "A"),
+               f"{what}: dig: other zones refused")
+
+
+class Load:
+    """`total` requests over `connections` kept open at the same time, every answer compared."""
+
+    def __init__(self, port, name, file, total, connections):
+        self.port, self.name, self.file = port, name, file
+        self.each = max(1, total // connections)
+        with open(os.path.join(tap.FILES, file), "rb") as source:
+            self.wanted = source.read()
+        self.served, self.errors = 0, []
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self._client) for _ in range(connections)]
+
+    def _connect(self):
+        if HTTP[self.name] == "http":
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=int(SECONDS))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=int(SECONDS),
+                                           context=ssl._create_unverified_context())  # pylint: disable=protected-access
+
+    def _client(self):
+        served, error = 0, None
+        try:
+            connection = self._connect()
+            for _ in range(self.each):
+                connection.request("GET", "/" + self.file)
+                answer = connection.getresponse()
+                if answer.read() != self.wanted or answer.status != 200:
+                    error = f"status {answer.status}, or other content"
+                    break
+                served += 1
+            connection.close()
+        except (OSError, http.client.HTTPException) as problem:
+            error = repr(problem)
+        with self.lock:
+            self.served += served
+            if error:
+                self.errors.append(error)
+
+    def run(self, what):
+        """All of it; one result."""
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            thread.join()
+        wanted = self.each * len(self.threads)
+        tap.report(not self.errors and self.served == wanted,
+                   f"{what}: {self.served} of {wanted} GETs of {self.file} over "
+                   f"{len(self.threads)} connections at once, each compared")
+        for error in self.errors[:5]:
+            print(f"# {error}", flush=True)
+
+
+def check_wrk(url, what, connections, seconds=10):
+    """wrk's own count of what went wrong must be nothing."""
+    status, said = run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "120s", url])
+    said = said.decode()
+    done = re.search(r"(\d+) requests in", said)
+    tap.report(status == 0 and done and int(done[1]) > 0 and "Socket errors" not in said
+               and "Non-2xx" not in said,
+               f"{what}: wrk: {done[1] if done else 'no'} requests over {connections} connections, "
+               "no error")
+    if not done or "errors" in said or "Non-2xx" in said:
+        print("".join(f"# {line}\n" for line in said.split("\n")), flush=True)
+
+
+def check(name, port, what, total=0, connections=300):
+    """All for one program; with `total` also its load."""
+    if name == "dns":
+        check_dns(port, what)
+        return
+    url = f"{HTTP[name]}://127.0.0.1:{port}"
+    check_files(url, what, *(["-k"] if name == "web-tls" else []))
+    if name == "web-tls":
+        check_tls(port, what)
+        total, connections = total // 20, connections // 10
+    elif name == "web":
+        tap.check_web("127.0.0.1", port, what)
+    if total:
+        Load(port, name, "index.html", total, connections).run(what)
+        Load(port, name, "words.txt", max(connections, total // 50), connections).run(what)
+        check_wrk(url + "/index.html", what, connections)
