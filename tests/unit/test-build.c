@@ -309,6 +309,22 @@ static void test_device(void **state)
     free(tree);
 }
 
+/* A virtio device that is left behind is reset: it leaves the memory alone that others get. */
+static void test_device_goes_quiet(void **state)
+{
+    static uint32_t regs[0x1000 / 4];
+
+    boot_with_device("direct-map;");
+    fake_mmio_add(mpa(0xa003000), sizeof(regs), regs);
+    assert_int_equal(build(), 0);
+    regs[0x000 / 4] = regs[0x200 / 4] = 0x74726976;
+    regs[0x070 / 4] = regs[0x270 / 4] = regs[0x470 / 4] = 0xf; /* the third slot has none */
+    domain_quiet_devices(d);
+    assert_int_equal(regs[0x070 / 4], 0);
+    assert_int_equal(regs[0x270 / 4], 0);
+    assert_int_equal(regs[0x470 / 4], 0xf);
+}
+
 static void test_aarch32(void **state)
 {
     boot_with("vpl011;", "vpl011;", NULL);
@@ -492,6 +508,7 @@ int main(void)
         cmocka_unit_test_teardown(test_static_memory, teardown),
         cmocka_unit_test_teardown(test_direct_map, teardown),
         cmocka_unit_test_teardown(test_device, teardown),
+        cmocka_unit_test_teardown(test_device_goes_quiet, teardown),
         cmocka_unit_test_teardown(test_dom0, teardown),
         cmocka_unit_test_teardown(test_aarch32, teardown),
         cmocka_unit_test_teardown(test_out_of_memory, teardown),

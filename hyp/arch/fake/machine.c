@@ -139,8 +139,13 @@ void arch_zero_pages(void *va, uint64_t size_bytes)
     }
 }
 
+void (*fake_scrubbing)(void);
+
 void arch_scrub_pages(void *va, uint64_t size_bytes)
 {
+    if (fake_scrubbing != NULL) {
+        fake_scrubbing();
+    }
     arch_zero_pages(va, size_bytes);
     arch_clean_to_poc(va, size_bytes);
 }
