@@ -9,6 +9,7 @@ import re
 import ssl
 import subprocess
 import threading
+import time
 
 import tap
 
@@ -120,6 +121,7 @@ class Load:
 
     def run(self, what):
         """All of it; one result."""
+        began = time.monotonic()
         for thread in self.threads:
             thread.start()
         for thread in self.threads:
@@ -127,7 +129,7 @@ class Load:
         wanted = self.each * len(self.threads)
         tap.report(not self.errors and self.served == wanted,
                    f"{what}: {self.served} of {wanted} GETs of {self.file} over "
-                   f"{len(self.threads)} connections at once, each compared")
+                   f"{len(self.threads)} connections at once, each compared ({time.monotonic() - began:.0f} s)")
         for error in self.errors[:5]:
             print(f"# {error}", flush=True)
 
