@@ -31,6 +31,7 @@ void chacha20_block(const uint32_t key[8], uint64_t counter, uint32_t out[16])
         out[i] = in[i];
     }
     for (unsigned round = 0; round < 10; round++) {
+#pragma GCC unroll 8
         for (unsigned i = 0; i < 8; i++) { /* four columns, then four diagonals */
             unsigned shift = i / 4;
             quarter(out, i % 4, 4 + (i + shift) % 4, 8 + (i + 2 * shift) % 4,

@@ -10,10 +10,12 @@ LIBOS_OBJS := $(patsubst libos/%,$(LIBOS_B)/%.o,$(LIBOS_SRCS)) $(LIBOS_B)/lib/ch
 # Boot code runs with the MMU off, on device memory: its accesses must be aligned.
 LIBOS_FLAGS_boot.c := -mstrict-align
 LIBOS_FLAGS_fdt.c  := -mstrict-align
+# What every byte of traffic goes through.
+LIBOS_FLAGS_string.c := -O2 -fno-tree-vectorize
 
 LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-omit-frame-pointer -momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-common \
-    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector \
+    -fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector -mno-outline-atomics \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
     -Ilibos -Ilibos/include -Iabi -Ilib/include -include libos/include/libos/prelude.h -MMD -MP
@@ -33,7 +35,7 @@ $(LIBOS_B)/%.c.o: libos/%.c libos/build.mk | $(LIBOS_MUSL)
 $(LIBOS_B)/lib/%.c.o: lib/%.c libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_GCC_INCLUDE) -c $< -o $@
+	$(Q)$(CROSS)gcc $(LIBOS_CFLAGS) $(LIBOS_FLAGS_$(notdir $<)) $(LIBOS_GCC_INCLUDE) -c $< -o $@
 
 $(LIBOS_B)/%.S.o: libos/%.S libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TAS,$<)

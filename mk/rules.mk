@@ -3,12 +3,16 @@
 #   ALL          files that `make` builds
 #   TEST_SUITES  commands whose output is TAP, run by `make test` in this order;
 #                each ends with a semicolon: TEST_SUITES += program argument;
+#   SYSTEM_SUITES  likewise, what boots whole systems: run beside TEST_SUITES
+#   ALONE_SUITES   likewise, what judges time: run after both, with nothing beside it
 #   TEST_DEPS    files those commands need
 #   CHECKS       targets of `make check`
 #   BENCHES, NIGHTLY_SUITES  likewise for `make bench` and `make nightly`
 
 ALL :=
 TEST_SUITES :=
+SYSTEM_SUITES :=
+ALONE_SUITES :=
 TEST_DEPS :=
 CHECKS :=
 BENCHES :=

@@ -3,7 +3,7 @@
 
 .PHONY: all setup setup-check test check bench nightly clean help build-all test-deps
 
-RUN_SUITES = $(PYTHON) tests/run.py --suites '$1'
+RUN_SUITES = $(PYTHON) tests/run.py --lane '$(SYSTEM_SUITES)' --lane '$(TEST_SUITES)' --alone '$(ALONE_SUITES) $1'
 SUBMAKE    = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
 
 all: setup
@@ -18,7 +18,7 @@ setup-check: setup
 
 test: setup
 	$(SUBMAKE) build-all test-deps
-	$(Q)$(call RUN_SUITES,$(TEST_SUITES))
+	$(Q)$(call RUN_SUITES)
 test-deps: $(TEST_DEPS)
 
 check: setup-check
@@ -31,7 +31,7 @@ bench: setup
 
 nightly: setup-check
 	$(SUBMAKE) build-all test-deps
-	$(Q)$(call RUN_SUITES,$(TEST_SUITES) $(NIGHTLY_SUITES))
+	$(Q)$(call RUN_SUITES,$(NIGHTLY_SUITES))
 
 clean:
 	rm -rf build

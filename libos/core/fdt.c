@@ -33,6 +33,9 @@ static uint64_t read_cells(const uint32_t *cells, unsigned int count)
 
 static bool same(const char *a, const char *b)
 {
+    if (*a != *b) {
+        return false; /* by far the most frequent */
+    }
     while (*a != '\0' && *a == *b) {
         a++;
         b++;
@@ -49,16 +52,18 @@ static bool begins(const char *text, const char *with)
     return *with == '\0';
 }
 
-/* True if the string list value[size] holds `wanted`. */
-static bool list_has(const char *value, uint32_t size, const char *wanted)
+/* Does the string list value[size] hold the name of a UART that we can drive? */
+static bool is_uart(const char *value, uint32_t size)
 {
-    uint32_t start = 0;
-    for (uint32_t i = 0; i < size; i++) {
-        if (value[i] == '\0') {
-            if (same(value + start, wanted)) {
-                return true;
-            }
-            start = i + 1;
+    if (size == 0 || value[size - 1] != '\0') {
+        return false;
+    }
+    for (const char *end = value + size; value < end; value++) {
+        if (same(value, "arm,sbsa-uart") || same(value, "arm,pl011")) {
+            return true;
+        }
+        while (*value != '\0') {
+            value++;
         }
     }
     return false;
@@ -74,8 +79,11 @@ static void chosen_property(struct walk *walk, const char *name, const char *val
         }
         info->args[length] = '\0';
     } else if (same(name, "rng-seed") || same(name, "kaslr-seed")) {
-        for (uint32_t i = 0; i < size && info->seed_size < BOOT_SEED_MAX; i++) {
-            info->seed[info->seed_size++] = (uint8_t)value[i];
+        /* By words: values lie aligned to four bytes, and seeds are made of words. */
+        uint32_t *seed = (uint32_t *)info->seed;
+        for (uint32_t i = 0; i + 4 <= size && info->seed_size < BOOT_SEED_MAX; i += 4) {
+            seed[info->seed_size / 4] = *(const uint32_t *)(value + i);
+            info->seed_size += 4;
         }
     }
 }
@@ -95,8 +103,7 @@ static void property(struct walk *walk, const char *name, const char *value, uin
     if (walk->in_chosen) {
         chosen_property(walk, name, value, size);
     } else if (same(name, "compatible")) {
-        walk->is_uart =
-            list_has(value, size, "arm,sbsa-uart") || list_has(value, size, "arm,pl011");
+        walk->is_uart = is_uart(value, size);
     } else if (same(name, "reg")) {
         unsigned int cells = walk->address_cells + walk->size_cells;
         if (walk->address_cells > 2 || walk->size_cells > 2 || size < cells * 4) {

@@ -10,11 +10,16 @@ struct sink {
     size_t used;
 };
 
+static void put_text(struct sink *sink, const char *text, size_t length)
+{
+    size_t part = MIN(length, sink->size == 0 ? 0 : sink->size - 1 - sink->used);
+    memcpy(sink->text + sink->used, text, part);
+    sink->used += part;
+}
+
 static void put(struct sink *sink, char c)
 {
-    if (sink->used + 1 < sink->size) {
-        sink->text[sink->used++] = c;
-    }
+    put_text(sink, &c, 1);
 }
 
 static void put_number(struct sink *sink, uint64_t value, unsigned int base, unsigned int width)
@@ -22,16 +27,13 @@ static void put_number(struct sink *sink, uint64_t value, unsigned int base, uns
     char digits[24];
     unsigned int count = 0;
     do {
-        digits[count++] = "0123456789abcdef"[value % base];
+        digits[sizeof(digits) - ++count] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value != 0);
-    while (width > count) {
-        put(sink, '0');
-        width--;
+    while (count < MIN(width, sizeof(digits))) {
+        digits[sizeof(digits) - ++count] = '0';
     }
-    while (count > 0) {
-        put(sink, digits[--count]);
-    }
+    put_text(sink, digits + sizeof(digits) - count, count);
 }
 
 static void put_signed(struct sink *sink, int64_t value)
@@ -46,10 +48,15 @@ static void put_signed(struct sink *sink, int64_t value)
 size_t libos_vformat(char *text, size_t size, const char *format, va_list arguments)
 {
     struct sink sink = {text, size, 0};
-    for (; *format != '\0'; format++) {
-        if (*format != '%') {
-            put(&sink, *format);
-            continue;
+    for (;; format++) {
+        size_t literal = 0;
+        while (format[literal] != '\0' && format[literal] != '%') {
+            literal++;
+        }
+        put_text(&sink, format, literal);
+        format += literal;
+        if (*format == '\0') {
+            break;
         }
         unsigned int width = 0;
         bool is_long = false;
@@ -77,9 +84,7 @@ size_t libos_vformat(char *text, size_t size, const char *format, va_list argume
             break;
         case 's': {
             const char *string = va_arg(arguments, const char *);
-            while (*string != '\0') {
-                put(&sink, *string++);
-            }
+            put_text(&sink, string, strlen(string));
             break;
         }
         case '\0':

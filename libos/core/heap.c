@@ -20,27 +20,32 @@ struct header {
 
 static const uint16_t class_size[] = {48, 80, 144, 272, 496, 1008, 2032};
 static struct header *free_list[ARRAY_COUNT(class_size)];
+static struct { /* what of each class's last page was never used */
+    char *at;
+    size_t left;
+} fresh[ARRAY_COUNT(class_size)];
 
-static bool refill(unsigned int class)
+static struct header *carve(unsigned int class)
 {
-    char *page = page_alloc(1);
-    if (page == NULL) {
-        return false;
-    }
     size_t size = class_size[class];
-    for (size_t at = 0; at + size <= PAGE_SIZE; at += size) {
-        struct header *header = (struct header *)(page + at);
-        header->magic = MAGIC_FREE;
-        header->next_free = free_list[class];
-        free_list[class] = header;
+    if (fresh[class].left < size) {
+        char *page = page_alloc_dirty(1);
+        if (page == NULL) {
+            return NULL;
+        }
+        fresh[class].at = page;
+        fresh[class].left = PAGE_SIZE;
     }
-    return true;
+    struct header *header = (struct header *)fresh[class].at;
+    fresh[class].at += size;
+    fresh[class].left -= size;
+    return header;
 }
 
 static void *alloc_pages(size_t size)
 {
     size_t pages = (size + sizeof(struct header) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-    struct header *header = page_alloc(pages);
+    struct header *header = page_alloc_dirty(pages);
     if (header == NULL) {
         return NULL;
     }
@@ -58,12 +63,13 @@ void *heap_alloc(size_t size)
     if (class == ARRAY_COUNT(class_size)) {
         return alloc_pages(size);
     }
-    if (free_list[class] == NULL && !refill(class)) {
+    struct header *header = free_list[class];
+    if (header != NULL) {
+        CHECK(header->magic == MAGIC_FREE);
+        free_list[class] = header->next_free;
+    } else if ((header = carve(class)) == NULL) {
         return NULL;
     }
-    struct header *header = free_list[class];
-    CHECK(header->magic == MAGIC_FREE);
-    free_list[class] = header->next_free;
     header->magic = MAGIC_LIVE;
     header->class_or_pages = class;
     return header + 1;

@@ -41,11 +41,17 @@ static char *words[ARGUMENTS_MAX + 40]; /* argv, NULL, environ, NULL, auxv */
 
 static char *next_word(char **text)
 {
-    char *start = *text + strspn(*text, " ");
+    char *start = *text;
+    while (*start == ' ') {
+        start++;
+    }
     if (*start == '\0') {
         return NULL;
     }
-    char *end = start + strcspn(start, " ");
+    char *end = start;
+    while (*end != ' ' && *end != '\0') {
+        end++;
+    }
     *text = *end == '\0' ? end : end + 1;
     *end = '\0';
     return start;

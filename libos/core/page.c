@@ -22,12 +22,11 @@ static bool taken(size_t index)
 
 static void mark(size_t first, size_t count, bool in_use)
 {
-    for (size_t i = first; i < first + count; i++) {
-        if (in_use) {
-            bitmap[i / 64] |= 1UL << i % 64;
-        } else {
-            bitmap[i / 64] &= ~(1UL << i % 64);
-        }
+    for (size_t i = first; i < first + count;) { /* up to the end of a word at a time */
+        size_t part = MIN(first + count - i, 64 - i % 64);
+        uint64_t bits = (part == 64 ? ~0UL : (1UL << part) - 1) << i % 64;
+        bitmap[i / 64] = in_use ? bitmap[i / 64] | bits : bitmap[i / 64] & ~bits;
+        i += part;
     }
     used_count = in_use ? used_count + count : used_count - count;
     peak_count = MAX(peak_count, used_count);
@@ -42,7 +41,7 @@ void page_init(void)
         libos_panic("no memory left after the image; give the domain more memory");
     }
     bitmap = page_at(first_free);
-    memset(bitmap, 0, bitmap_pages << PAGE_SHIFT);
+    memset(bitmap, 0, (page_count + 63) / 64 * 8);
     mark(0, first_free + bitmap_pages, true);
     hint = first_free + bitmap_pages;
 }
@@ -52,7 +51,7 @@ static void zero(void *pages, size_t count)
     memset(pages, 0, count << PAGE_SHIFT);
 }
 
-void *page_alloc(size_t count)
+void *page_alloc_dirty(size_t count)
 {
     size_t first = hint;
     bool at_hint = true;
@@ -66,13 +65,21 @@ void *page_alloc(size_t count)
             if (at_hint) {
                 hint = first + count;
             }
-            zero(page_at(first), count);
             return page_at(first);
         }
         at_hint = at_hint && length == 0;
         first += length + 1;
     }
     return NULL;
+}
+
+void *page_alloc(size_t count)
+{
+    void *pages = page_alloc_dirty(count);
+    if (pages != NULL) {
+        zero(pages, count);
+    }
+    return pages;
 }
 
 void page_free(void *pages, size_t count)

@@ -11,10 +11,10 @@ static uint32_t key[8];
 static uint64_t counter;
 static bool seeded;
 
-static void block(uint32_t out[16])
-{
-    chacha20_block(key, counter++, out);
-}
+/* Of each block one half is the next key, so that what was handed out cannot be recomputed later,
+ * and the other waits here to be handed out, each byte once. */
+static uint8_t pool[32];
+static size_t pool_left;
 
 void random_mix(uint64_t event)
 {
@@ -22,36 +22,44 @@ void random_mix(uint64_t event)
     key[event & 7] ^= (low << 5 | low >> 27) ^ (uint32_t)(event >> 32);
 }
 
+static void refill(void)
+{
+    uint32_t out[16];
+    random_mix(time_monotonic_ns());
+    chacha20_block(key, counter++, out);
+    memcpy(key, out, sizeof(key));
+    memcpy(pool, out + ARRAY_COUNT(key), sizeof(pool));
+    memset(out, 0, sizeof(out));
+    pool_left = sizeof(pool);
+}
+
 void random_init(const uint8_t *seed, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        ((uint8_t *)key)[i % sizeof(key)] ^= seed[i];
-        if (i % sizeof(key) == sizeof(key) - 1) {
-            uint32_t out[16];
-            block(out);
-            memcpy(key, out, sizeof(key));
+    for (size_t at = 0; at == 0 || at < size; at += sizeof(key)) {
+        uint32_t words[ARRAY_COUNT(key)] = {0};
+        memcpy(words, seed + at, MIN(size - at, sizeof(key)));
+        for (size_t i = 0; i < ARRAY_COUNT(key); i++) {
+            key[i] ^= words[i];
         }
+        refill();
     }
-    random_mix(time_monotonic_ns());
     seeded = seeded || size >= SEED_MIN;
 }
 
 void random_bytes(void *to, size_t size)
 {
-    uint32_t out[16];
-    random_mix(time_monotonic_ns());
-    /* The first block gives the next key, so that what is handed out cannot be recomputed later. */
-    uint32_t next[16];
-    block(next);
     while (size > 0) {
-        block(out);
-        size_t part = MIN(size, sizeof(out));
-        memcpy(to, out, part);
+        if (pool_left == 0) {
+            refill();
+        }
+        size_t part = MIN(size, pool_left);
+        uint8_t *from = pool + sizeof(pool) - pool_left;
+        memcpy(to, from, part);
+        memset(from, 0, part);
+        pool_left -= part;
         to = (char *)to + part;
         size -= part;
     }
-    memcpy(key, next, sizeof(key));
-    memset(out, 0, sizeof(out));
 }
 
 uint32_t random_u32(void)

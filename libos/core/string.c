@@ -5,11 +5,18 @@
 #define NO_IDIOM __attribute__((optimize("no-tree-loop-distribute-patterns")))
 
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
+typedef uint32_t half __attribute__((may_alias, aligned(1)));
 
 NO_IDIOM void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
     unsigned char *t = to;
     const unsigned char *f = from;
+    if (size >= 8 && size <= 16) { /* paths, headers: two words that may overlap */
+        uint64_t first = *(const word *)f, last = *(const word *)(f + size - 8);
+        *(word *)t = first;
+        *(word *)(t + size - 8) = last;
+        return to;
+    }
     for (; size >= 64; size -= 64, t += 64, f += 64) {
         word *tw = (word *)t;
         const word *fw = (const word *)f;
@@ -21,8 +28,16 @@ NO_IDIOM void *memcpy(void *restrict to, const void *restrict from, size_t size)
     for (; size >= 8; size -= 8, t += 8, f += 8) {
         *(word *)t = *(const word *)f;
     }
-    while (size-- > 0) {
+    if (size & 4) {
+        *(half *)t = *(const half *)f;
+        t += 4, f += 4;
+    }
+    if (size & 2) {
         *t++ = *f++;
+        *t++ = *f++;
+    }
+    if (size & 1) {
+        *t = *f;
     }
     return to;
 }
@@ -66,8 +81,14 @@ NO_IDIOM void *memset(void *to, int value, size_t size)
             *t++ = 0;
             size--;
         }
-        for (; !(dczid & 16) && size >= line; size -= line, t += line) {
-            __asm__ volatile("dc zva, %0" : : "r"(t) : "memory");
+        unsigned char *end = t + (dczid & 16 ? 0 : size & ~(4 * line - 1));
+        size -= (size_t)(end - t);
+        while (t < end) {
+            __asm__ volatile("dc zva, %0\n\tadd %0, %0, %1\n\tdc zva, %0\n\tadd %0, %0, %1\n\t"
+                             "dc zva, %0\n\tadd %0, %0, %1\n\tdc zva, %0\n\tadd %0, %0, %1"
+                             : "+&r"(t)
+                             : "r"(line)
+                             : "memory");
         }
     }
     for (; size >= 8; size -= 8, t += 8) {

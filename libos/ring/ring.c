@@ -168,10 +168,8 @@ bool ring_back_arm(struct ring *ring)
 void ring_ids_init(struct ring_ids *ids, uint16_t count)
 {
     ids->count = count < RING_IDS_MAX ? count : RING_IDS_MAX;
-    ids->first = 0;
-    for (uint16_t i = 0; i < ids->count; i++) {
-        ids->next[i] = i + 1 < ids->count ? (uint16_t)(i + 1) : RING_ID_NONE;
-    }
+    ids->first = RING_ID_NONE;
+    ids->never_used = 0;
 }
 
 uint16_t ring_ids_take(struct ring_ids *ids)
@@ -179,14 +177,18 @@ uint16_t ring_ids_take(struct ring_ids *ids)
     uint16_t id = ids->first;
     if (id != RING_ID_NONE) {
         ids->first = ids->next[id];
-        ids->next[id] = RING_ID_BUSY;
+    } else if (ids->never_used < ids->count) {
+        id = ids->never_used++;
+    } else {
+        return RING_ID_NONE;
     }
+    ids->next[id] = RING_ID_BUSY;
     return id;
 }
 
 bool ring_ids_release(struct ring_ids *ids, uint64_t id)
 {
-    if (id >= ids->count || ids->next[id] != RING_ID_BUSY) {
+    if (id >= ids->never_used || ids->next[id] != RING_ID_BUSY) {
         return false;
     }
     ids->next[id] = ids->first;

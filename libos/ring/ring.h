@@ -82,7 +82,8 @@ bool ring_back_arm(struct ring *ring);
 
 struct ring_ids {
     uint16_t next[RING_IDS_MAX]; /* free list; RING_ID_BUSY marks an outstanding one */
-    uint16_t first;
+    uint16_t first;              /* of those given back */
+    uint16_t never_used;         /* and all behind it */
     uint16_t count;
 };
 

@@ -234,16 +234,23 @@ static int flush(void)
 
 static bool read_geometry(void)
 {
-    long sectors = store_read_number(bus.backend, "sectors", -1);
-    long size = store_read_number(bus.backend, "sector-size", SECTOR_SIZE);
-    long info = store_read_number(bus.backend, "info", 0);
+    static const char *const names[] = {"sectors", "sector-size", "info", "feature-flush-cache"};
+    struct store_request asked[ARRAY_COUNT(names)];
+    for (unsigned int i = 0; i < ARRAY_COUNT(names); i++) {
+        asked[i] =
+            (struct store_request){.kind = STORE_READ, .path = bus.backend, .name = names[i]};
+    }
+    (void)store_burst(asked, ARRAY_COUNT(names));
+    long sectors = store_number(asked[0].answer, -1);
+    long size = store_number(asked[1].answer, SECTOR_SIZE);
+    long info = store_number(asked[2].answer, 0);
+    can_flush = store_number(asked[3].answer, 0) == 1;
     if (sectors <= 0 || size < SECTOR_SIZE) {
         libos_log("disk: %s names no size", bus.backend);
         return false;
     }
     blkfront.sectors = (uint64_t)sectors; /* in units of 512 bytes, whatever sector-size says */
     blkfront.read_only = info & 4;        /* VDISK_READONLY */
-    can_flush = store_read_number(bus.backend, "feature-flush-cache", 0) == 1;
     if (!can_flush) {
         libos_log("disk: the back end cannot flush; a power cut may lose what was written");
     }
@@ -256,14 +263,11 @@ static bool connect(void)
         return false;
     }
     ring_front_init(&ring, ring_page, sizeof(struct blk_request));
-    char path[XENBUS_PATH_SIZE + 16];
-    libos_format(path, sizeof(path), "%s/protocol", bus.path);
-    xenbus_write(&bus, "ring-ref", ring_grant);
-    xenbus_write(&bus, "event-channel", port);
-    store_write(path, "arm-abi", 0);
-    xenbus_write(&bus, "feature-persistent", 0);
-    xenbus_switch(&bus, XENBUS_INITIALISED);
-    if (!xenbus_wait(&bus, XENBUS_CONNECTED) || !read_geometry()) {
+    /* No `protocol`: absent, it is the native one. */
+    const struct xenbus_value values[] = {
+        {"ring-ref", ring_grant}, {"event-channel", port}, {"feature-persistent", 0}};
+    if (!xenbus_publish(&bus, values, ARRAY_COUNT(values), XENBUS_INITIALISED) ||
+        !xenbus_wait(&bus, XENBUS_CONNECTED) || !read_geometry()) {
         return false;
     }
     xenbus_switch(&bus, XENBUS_CONNECTED);
@@ -273,7 +277,7 @@ static bool connect(void)
 
 static bool allocate(void)
 {
-    ring_page = page_alloc(1);
+    ring_page = page_alloc_dirty(1); /* ring_front_init() clears it */
     buffers = page_alloc(SEGMENTS_MAX);
     if (ring_page == NULL || buffers == NULL) {
         return false;
@@ -297,11 +301,12 @@ static struct blkdev blkfront = {
 
 struct blkdev *blkdev_open(void)
 {
-    if (!xenbus_find(&bus, "vbd")) {
+    char *number;
+    if (!xenbus_find(&bus, "vbd", "virtual-device", &number)) {
         libos_log("disk: no device/vbd in the store");
         return NULL;
     }
-    handle = (uint16_t)store_read_number(bus.path, "virtual-device", 0);
+    handle = (uint16_t)store_number(number, 0);
     poller_add(&poller);
     if (!allocate()) {
         libos_log("disk: no memory or grants");

@@ -71,12 +71,13 @@ static void ring_put(const char *text, size_t size)
         if (!ring_wait_room(time_monotonic_ns() + DRAIN_LIMIT_NS)) {
             return;
         }
-        uint32_t prod = ring->out_prod;
-        for (uint32_t room = ring_room(); room > 0 && size > 0; room--, size--) {
-            ring->out[prod++ % sizeof(ring->out)] = *text++;
-        }
+        uint32_t at = ring->out_prod % sizeof(ring->out);
+        size_t part = MIN(MIN(size, ring_room()), sizeof(ring->out) - at);
+        memcpy((char *)ring->out + at, text, part);
+        text += part;
+        size -= part;
         __asm__ volatile("dmb ishst" ::: "memory"); /* text before index, for the daemon */
-        ring->out_prod = prod;
+        ring->out_prod += (uint32_t)part;
         evtchn_notify(ring_port);
     }
 }

@@ -18,7 +18,8 @@ enum { GTF_permit_access = 1, GTF_readonly = 1 << 2, GTF_reading = 1 << 3, GTF_w
 
 static volatile struct grant_entry *table;
 static uint16_t free_next[GRANT_COUNT];
-static uint16_t free_first;
+static uint16_t free_first;               /* of those given back; 0 is the end */
+static uint16_t never_used = GRANT_FIRST; /* and all behind it */
 
 static void table_map(void)
 {
@@ -27,7 +28,7 @@ static void table_map(void)
         uint32_t space;
         uint64_t index, gpfn;
     } map = {DOMID_SELF, 0, 1 /* XENMAPSPACE_grant_table */, 0, 0};
-    void *page = page_alloc(1);
+    void *page = page_alloc_dirty(1); /* Xen lays its own over it */
     CHECK(page != NULL);
     map.gpfn = mmu_frame(page);
     long error =
@@ -36,10 +37,6 @@ static void table_map(void)
         libos_panic("no grant table (error %ld)", error);
     }
     table = page;
-    for (unsigned int i = GRANT_FIRST; i < GRANT_COUNT; i++) {
-        free_next[i] = i + 1 < GRANT_COUNT ? (uint16_t)(i + 1) : 0;
-    }
-    free_first = GRANT_FIRST;
 }
 
 long grant_access(uint16_t domain, const void *page, bool read_only)
@@ -48,10 +45,13 @@ long grant_access(uint16_t domain, const void *page, bool read_only)
         table_map();
     }
     unsigned int reference = free_first;
-    if (reference == 0) {
+    if (reference != 0) {
+        free_first = free_next[reference];
+    } else if (never_used < GRANT_COUNT) {
+        reference = never_used++;
+    } else {
         return -ENOSPC;
     }
-    free_first = free_next[reference];
     table[reference].domid = domain;
     table[reference].frame = (uint32_t)mmu_frame(page);
     /* The flags make the entry valid: last, for the hypervisor that reads it. */

@@ -47,6 +47,7 @@ enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_
 #define TX_BUFFERS 32 /* of half a page */
 #define TX_SIZE (PAGE_SIZE / 2)
 #define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
+#define RX_BUFFERS_FIRST 4
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
 
@@ -54,9 +55,11 @@ static struct xenbus_device bus;
 static enum link_state state;
 static struct ring tx, rx;
 static char *tx_page, *rx_page;
-static char *tx_buffers, *rx_buffers;
-static uint32_t tx_grant[TX_BUFFERS / 2];
-static uint32_t rx_grant[RX_BUFFERS];
+static struct buffer { /* a page, granted when it is first used and for ever */
+    char *page;
+    uint32_t grant;
+} tx_buffer[TX_BUFFERS / 2], rx_buffer[RX_BUFFERS];
+static unsigned int rx_wanted; /* receive buffers to be with the back end */
 static uint32_t ring_grant[2];
 static struct ring_ids tx_ids, rx_ids;
 static uint32_t port;
@@ -70,15 +73,36 @@ static void break_link(const char *rule)
     }
 }
 
+static bool buffer_ready(struct buffer *buffer, bool read_only)
+{
+    if (buffer->page == NULL) {
+        char *page = page_alloc(1);
+        long reference = page == NULL ? -ENOMEM : grant_access(bus.backend_id, page, read_only);
+        if (reference < 0) {
+            if (page != NULL) {
+                page_free(page, 1);
+            }
+            return false;
+        }
+        *buffer = (struct buffer){page, (uint32_t)reference};
+    }
+    return true;
+}
+
 static void post_receive_buffers(void)
 {
     bool posted = false;
-    while (ring_front_room(&rx) > 0) {
+    while (rx.produced - rx.consumed < rx_wanted) {
         uint16_t id = ring_ids_take(&rx_ids);
         if (id == RING_ID_NONE) {
             break;
         }
-        struct rx_request request = {id, 0, rx_grant[id]};
+        if (!buffer_ready(&rx_buffer[id], false)) {
+            ring_ids_release(&rx_ids, id);
+            rx_wanted = rx.produced - rx.consumed; /* as many as there is memory for */
+            break;
+        }
+        struct rx_request request = {id, 0, rx_buffer[id].grant};
         posted |= ring_front_put(&rx, &request, sizeof(request));
     }
     if (posted && ring_front_push(&rx)) {
@@ -119,13 +143,18 @@ static int transmit(struct netdev *device, const struct net_piece *pieces, unsig
             return -EAGAIN;
         }
     }
-    char *to = tx_buffers + id * TX_SIZE;
+    struct buffer *buffer = &tx_buffer[id / 2];
+    if (!buffer_ready(buffer, true)) {
+        ring_ids_release(&tx_ids, id);
+        return -EAGAIN;
+    }
+    char *to = buffer->page + id % 2 * TX_SIZE;
     for (unsigned int i = 0; i < count; i++) {
         memcpy(to, pieces[i].data, pieces[i].size);
         to += pieces[i].size;
     }
     struct tx_request request = {
-        .grant = tx_grant[id / 2],
+        .grant = buffer->grant,
         .offset = (uint16_t)(id % 2 * TX_SIZE),
         .flags = partial ? TXF_csum_blank | TXF_data_validated : 0,
         .id = id,
@@ -168,7 +197,7 @@ static void receive_slot(const struct rx_response *response)
         break_link("a frame larger than its buffer");
         return;
     }
-    net_receive(rx_buffers + response->id * PAGE_SIZE + response->offset, (size_t)response->status,
+    net_receive(rx_buffer[response->id].page + response->offset, (size_t)response->status,
                 response->flags & (RXF_data_validated | RXF_csum_blank));
 }
 
@@ -191,28 +220,26 @@ static bool receive_all(void)
             break_link(rx.broken);
         }
         if (state == LINK_UP && any) {
+            rx_wanted = RX_BUFFERS; /* there is traffic */
             post_receive_buffers();
         }
     } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));
     return any;
 }
 
-static void publish(void)
+/* What is not named here the back end takes for absent: no frames in pieces, no segments joined. */
+static bool publish(void)
 {
-    xenbus_write(&bus, "tx-ring-ref", ring_grant[0]);
-    xenbus_write(&bus, "rx-ring-ref", ring_grant[1]);
-    xenbus_write(&bus, "event-channel", port);
-    xenbus_write(&bus, "request-rx-copy", 1);
-    xenbus_write(&bus, "feature-rx-notify", 1);
-    xenbus_write(&bus, "feature-sg", 0);
-    xenbus_write(&bus, "feature-gso-tcpv4", 0);
-    xenbus_write(&bus, "feature-gso-tcpv6", 0);
-    xenbus_write(&bus, "feature-no-csum-offload", 0);
-    xenbus_write(&bus, "feature-ipv6-csum-offload", 1);
-    xenbus_switch(&bus, XENBUS_CONNECTED);
+    const struct xenbus_value values[] = {
+        {"tx-ring-ref", ring_grant[0]}, {"rx-ring-ref", ring_grant[1]},
+        {"event-channel", port},        {"request-rx-copy", 1},
+        {"feature-rx-notify", 1},       {"feature-ipv6-csum-offload", 1},
+    };
+    return xenbus_publish(&bus, values, ARRAY_COUNT(values), XENBUS_CONNECTED);
 }
 
-/* Fresh rings on the same pages and grants; the back end maps them when it sees us connected. */
+/* Fresh rings on the same pages and grants; the back end maps them when it sees us connected.
+ * Frames may be put at once: it looks at both rings when it has attached. */
 static bool connect(void)
 {
     if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
@@ -224,9 +251,9 @@ static bool connect(void)
     ring_ids_init(&rx_ids, RX_BUFFERS);
     /* Frames in the ring before the back end attaches: it then starts with buffers. */
     state = LINK_UP;
+    rx_wanted = RX_BUFFERS_FIRST;
     post_receive_buffers();
-    publish();
-    return xenbus_wait(&bus, XENBUS_CONNECTED);
+    return publish();
 }
 
 static void follow_backend(void)
@@ -287,25 +314,13 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 
 static bool allocate(void)
 {
-    tx_page = page_alloc(1);
-    rx_page = page_alloc(1);
-    tx_buffers = page_alloc(TX_BUFFERS / 2);
-    rx_buffers = page_alloc(RX_BUFFERS);
-    if (tx_page == NULL || rx_page == NULL || tx_buffers == NULL || rx_buffers == NULL) {
+    tx_page = page_alloc_dirty(1); /* ring_front_init() clears them */
+    rx_page = page_alloc_dirty(1);
+    if (tx_page == NULL || rx_page == NULL) {
         return false;
     }
     ring_grant[0] = (uint32_t)grant_access(bus.backend_id, tx_page, false);
     ring_grant[1] = (uint32_t)grant_access(bus.backend_id, rx_page, false);
-    for (int i = 0; i < TX_BUFFERS / 2; i++) {
-        tx_grant[i] = (uint32_t)grant_access(bus.backend_id, tx_buffers + i * PAGE_SIZE, true);
-    }
-    for (int i = 0; i < RX_BUFFERS; i++) {
-        long reference = grant_access(bus.backend_id, rx_buffers + i * PAGE_SIZE, false);
-        if (reference < 0) {
-            return false;
-        }
-        rx_grant[i] = (uint32_t)reference;
-    }
     long allocated = evtchn_alloc(bus.backend_id);
     port = (uint32_t)allocated;
     return allocated > 0;
@@ -321,15 +336,13 @@ static struct netdev netfront = {
 
 struct netdev *netdev_open(void)
 {
-    if (!xenbus_find(&bus, "vif")) {
+    char *mac;
+    if (!xenbus_find(&bus, "vif", "mac", &mac)) {
         libos_log("network: no device/vif in the store");
         return NULL;
     }
-    char path[XENBUS_PATH_SIZE + 8];
-    libos_format(path, sizeof(path), "%s/mac", bus.path);
-    char *mac = store_read(path, 0);
     if (mac == NULL || !parse_mac(mac, netfront.mac)) {
-        libos_log("network: %s is not a MAC address", path);
+        libos_log("network: %s/mac is not a MAC address", bus.path);
         return NULL;
     }
     heap_free(mac);

@@ -53,7 +53,7 @@ enum { VCPUOP_register_runstate_memory_area = 5 };
 
 void shared_info_map(void)
 {
-    void *page = page_alloc(1);
+    void *page = page_alloc_dirty(1); /* Xen lays its own over it */
     CHECK(page != NULL);
     struct add_to_physmap map = {DOMID_SELF, 0, MAPSPACE_shared_info, 0, mmu_frame(page)};
     long error = hypercall(HYPERCALL_memory_op, MEMOP_add_to_physmap, (unsigned long)&map, 0);

@@ -1,6 +1,7 @@
 /*
- * Store client (public/io/xs_wire.h): one request at a time over the shared page. Watch events
- * that arrive between are remembered by token.
+ * Store client (public/io/xs_wire.h): bursts of requests over the shared page, so that what is
+ * known beforehand costs one event and one wait. Watch events that arrive between are remembered
+ * by token.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,14 +34,7 @@ struct message { /* struct xsd_sockmsg */
     uint32_t size;
 };
 
-enum {
-    XS_DIRECTORY = 1,
-    XS_READ = 2,
-    XS_WATCH = 4,
-    XS_WRITE = 11,
-    XS_WATCH_EVENT = 15,
-    XS_ERROR = 16
-};
+enum { XS_WATCH_EVENT = 15, XS_ERROR = 16 };
 
 static volatile struct store_page *page;
 static uint32_t port;
@@ -90,27 +84,22 @@ static bool wait_connected(uint64_t deadline)
     return true;
 }
 
-static bool send_bytes(const void *from, size_t size, uint64_t deadline)
+static uint32_t ring_room(void)
 {
-    const char *bytes = from;
-    while (size > 0) {
-        uint32_t prod = page->req_prod;
-        uint32_t used = prod - page->req_cons;
-        if (used >= RING_SIZE) {
-            evtchn_notify(port);
-            if (!wait_store(deadline)) {
-                return false;
-            }
-            continue;
-        }
-        barrier(); /* the consumer's index before we overwrite what it has read */
-        for (; used < RING_SIZE && size > 0; used++, size--) {
-            page->req[prod++ % RING_SIZE] = *bytes++;
-        }
-        barrier(); /* bytes before index */
-        page->req_prod = prod;
+    uint32_t used = page->req_prod - page->req_cons;
+    return used > RING_SIZE ? 0 : RING_SIZE - used;
+}
+
+/* Put bytes at *index, which the store does not see yet; callers have made sure that there is room. */
+static void put_bytes(uint32_t *index, const void *from, size_t size)
+{
+    uint32_t at = *index % RING_SIZE;
+    size_t part = MIN(size, (size_t)RING_SIZE - at);
+    memcpy((char *)page->req + at, from, part);
+    if (part < size) {
+        memcpy((char *)page->req, (const char *)from + part, size - part);
     }
-    return true;
+    *index += (uint32_t)size;
 }
 
 static bool receive_bytes(void *to, size_t size, uint64_t deadline)
@@ -126,12 +115,16 @@ static bool receive_bytes(void *to, size_t size, uint64_t deadline)
             continue;
         }
         barrier(); /* index before bytes */
-        for (; available > 0 && size > 0; available--, size--) {
-            *bytes++ = page->rsp[cons++ % RING_SIZE];
-        }
+        uint32_t at = cons % RING_SIZE;
+        size_t part = MIN(MIN(size, available), (size_t)RING_SIZE - at);
+        memcpy(bytes, (const char *)page->rsp + at, part);
+        bytes += part;
+        size -= part;
         barrier(); /* bytes read before the room is given back */
-        page->rsp_cons = cons;
-        evtchn_notify(port);
+        page->rsp_cons = cons + (uint32_t)part;
+        if (available >= RING_SIZE / 2) {
+            evtchn_notify(port); /* the store may be waiting for room */
+        }
     }
     return true;
 }
@@ -162,81 +155,102 @@ static char *receive_message(struct message *header, uint64_t deadline)
     return payload;
 }
 
-/* One request and its answer. Returns the payload (heap) and its size, or NULL. */
-static char *ask(uint32_t type, uint32_t transaction, const char *first, const char *second,
-                 size_t second_size, size_t *size)
+/* False if it does not fit now. */
+static bool send_request(struct store_request *r)
 {
-    if (!store_present()) {
-        return NULL;
+    struct message header = {r->kind, last_request + 1, 0, 0};
+    size_t path = strlen(r->path) + 1;
+    size_t name = r->name == NULL ? 0 : strlen(r->name) + 1;
+    header.size = (uint32_t)(path + name + r->value_size);
+    if (sizeof(header) + header.size > ring_room()) {
+        return false;
     }
-    uint64_t deadline = time_monotonic_ns() + STORE_TIMEOUT_NS;
-    size_t first_size = strlen(first) + 1;
-    struct message header = {type, ++last_request, transaction,
-                             (uint32_t)(first_size + second_size)};
-    if (!wait_connected(deadline) || !send_bytes(&header, sizeof(header), deadline) ||
-        !send_bytes(first, first_size, deadline) || !send_bytes(second, second_size, deadline)) {
-        libos_log("store: no answer from it for %lu s",
-                  (unsigned long)(STORE_TIMEOUT_NS / NS_PER_SECOND));
-        return NULL;
+    last_request++;
+    uint32_t index = page->req_prod;
+    put_bytes(&index, &header, sizeof(header));
+    put_bytes(&index, r->path, path - (name != 0));
+    if (name != 0) {
+        put_bytes(&index, "/", 1);
+        put_bytes(&index, r->name, name);
     }
-    evtchn_notify(port);
-    char *payload;
-    while ((payload = receive_message(&header, deadline)) != NULL) {
+    put_bytes(&index, r->value, r->value_size);
+    barrier(); /* bytes before index */
+    page->req_prod = index;
+    r->done = false;
+    return true;
+}
+
+/* Answers come in the order of the requests; `first` is the number of requests[0]. */
+static bool collect(struct store_request *requests, unsigned int count, uint32_t first,
+                    uint64_t deadline)
+{
+    unsigned int left = count;
+    struct message header;
+    while (left > 0) {
+        char *payload = receive_message(&header, deadline);
+        if (payload == NULL) {
+            return false;
+        }
+        uint32_t which = header.request - first;
         if (header.type == XS_WATCH_EVENT) {
             note_watch(payload, header.size);
-        } else if (header.request == last_request) {
-            if (header.type != XS_ERROR) {
-                *size = header.size;
-                return payload;
+        } else if (which < count && !requests[which].done) {
+            struct store_request *r = &requests[which];
+            left--;
+            r->done = true;
+            r->failed = header.type == XS_ERROR;
+            if (!r->failed && (r->kind == STORE_READ || r->kind == STORE_LIST)) {
+                r->answer = payload;
+                r->answer_size = header.size;
+                payload = NULL;
             }
-            heap_free(payload);
-            return NULL;
         }
         heap_free(payload);
     }
-    return NULL;
+    return true;
 }
 
-char *store_read(const char *path, uint32_t transaction)
+bool store_burst(struct store_request *requests, unsigned int count)
 {
-    size_t size;
-    return ask(XS_READ, transaction, path, NULL, 0, &size);
-}
-
-char *store_list(const char *path, size_t *size)
-{
-    return ask(XS_DIRECTORY, 0, path, NULL, 0, size);
-}
-
-int store_write(const char *path, const char *value, uint32_t transaction)
-{
-    size_t size;
-    char *answer = ask(XS_WRITE, transaction, path, value, strlen(value), &size);
-    heap_free(answer);
-    return answer == NULL ? -EIO : 0;
-}
-
-int store_printf(const char *path, const char *format, ...)
-{
-    char value[64];
-    va_list arguments;
-    va_start(arguments, format);
-    libos_vformat(value, sizeof(value), format, arguments);
-    va_end(arguments);
-    return store_write(path, value, 0);
-}
-
-long store_read_number(const char *path, const char *name, long otherwise)
-{
-    char full[160];
-    libos_format(full, sizeof(full), "%s/%s", path, name);
-    char *text = store_read(full, 0);
-    if (text == NULL) {
-        return otherwise;
+    for (unsigned int i = 0; i < count; i++) {
+        requests[i].answer = NULL;
+        requests[i].failed = true;
     }
+    uint64_t deadline = time_monotonic_ns() + STORE_TIMEOUT_NS;
+    if (!store_present() || !wait_connected(deadline)) {
+        return false;
+    }
+    while (count > 0) {
+        /* As many as fit whole: then the store's answers can always be waited for without sending. */
+        uint32_t first = last_request + 1;
+        unsigned int sent = 0;
+        while (sent < count && send_request(&requests[sent])) {
+            sent++;
+        }
+        evtchn_notify(port);
+        if (sent == 0 ? !wait_store(deadline) : !collect(requests, sent, first, deadline)) {
+            libos_log("store: no answer from it for %lu s",
+                      (unsigned long)(STORE_TIMEOUT_NS / NS_PER_SECOND));
+            return false;
+        }
+        requests += sent;
+        count -= sent;
+    }
+    return true;
+}
+
+char *store_read(const char *path, const char *name)
+{
+    struct store_request request = {.kind = STORE_READ, .path = path, .name = name};
+    (void)store_burst(&request, 1);
+    return request.answer;
+}
+
+long store_number(char *text, long otherwise)
+{
     long value = 0;
     const char *digit = text;
-    while (*digit >= '0' && *digit <= '9' && value < 1L << 50) {
+    while (text != NULL && *digit >= '0' && *digit <= '9' && value < 1L << 50) {
         value = value * 10 + (*digit++ - '0');
     }
     bool valid = digit != text && *digit == '\0';
@@ -244,7 +258,13 @@ long store_read_number(const char *path, const char *name, long otherwise)
     return valid ? value : otherwise;
 }
 
-int store_watch(const char *path, const char *token)
+long store_read_number(const char *path, const char *name, long otherwise)
+{
+    return store_number(store_read(path, name), otherwise);
+}
+
+bool store_watch_begin(struct store_request *request, const char *path, const char *name,
+                       const char *token)
 {
     int slot = 0;
     while (slot < WATCHES_MAX && watches[slot].token[0] != '\0' &&
@@ -252,13 +272,15 @@ int store_watch(const char *path, const char *token)
         slot++;
     }
     if (slot == WATCHES_MAX || strlen(token) >= TOKEN_SIZE) {
-        return -ENOSPC;
+        return false;
     }
     strcpy(watches[slot].token, token);
-    size_t size;
-    char *answer = ask(XS_WATCH, 0, path, token, strlen(token) + 1, &size);
-    heap_free(answer);
-    return answer == NULL ? -EIO : 0;
+    *request = (struct store_request){.kind = STORE_WATCH,
+                                      .path = path,
+                                      .name = name,
+                                      .value = token,
+                                      .value_size = strlen(token) + 1};
+    return true;
 }
 
 bool store_watch_fired(const char *token)

@@ -14,20 +14,46 @@
 /* The name of the first entry below device/KIND, into the device's path. */
 static bool find_node(struct xenbus_device *device, const char *kind)
 {
-    char directory[32];
-    size_t size;
-    libos_format(directory, sizeof(directory), "device/%s", kind);
-    char *names = store_list(directory, &size);
-    bool found = names != NULL && size > 0 && names[0] != '\0';
+    struct store_request list = {.kind = STORE_LIST, .path = "device", .name = kind};
+    bool found = store_burst(&list, 1) && list.answer != NULL && list.answer[0] != '\0';
     if (found) {
-        libos_format(device->path, sizeof(device->path), "%s/%s", directory, names);
+        libos_format(device->path, sizeof(device->path), "device/%s/%s", kind, list.answer);
     }
-    heap_free(names);
+    heap_free(list.answer);
     return found;
 }
 
-bool xenbus_find(struct xenbus_device *device, const char *kind)
+static void set_state(struct xenbus_device *device, char *text)
 {
+    long state = store_number(text, XENBUS_UNKNOWN);
+    device->state = state > XENBUS_CLOSED ? XENBUS_UNKNOWN : (enum xenbus_state)state;
+}
+
+/* Where the back end is, whose it is and how it does; later changes of its state are events. */
+static bool find_backend(struct xenbus_device *device, const char *extra, char **value)
+{
+    struct store_request ours[] = {
+        {.kind = STORE_READ, .path = device->path, .name = "backend"},
+        {.kind = STORE_READ, .path = device->path, .name = "backend-id"},
+        {.kind = STORE_READ, .path = device->path, .name = extra},
+    };
+    (void)store_burst(ours, 3);
+    *value = ours[2].answer;
+    const char *backend = ours[0].answer;
+    long id = store_number(ours[1].answer, -1);
+    bool usable =
+        backend != NULL && strlen(backend) < sizeof(device->backend) && id >= 0 && id < DOMID_SELF;
+    if (usable) {
+        strcpy(device->backend, backend);
+        device->backend_id = (uint16_t)id;
+    }
+    heap_free(ours[0].answer);
+    return usable;
+}
+
+bool xenbus_find(struct xenbus_device *device, const char *kind, const char *extra, char **value)
+{
+    *value = NULL;
     if (!store_present()) {
         return false;
     }
@@ -39,56 +65,64 @@ bool xenbus_find(struct xenbus_device *device, const char *kind)
         }
         platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND / 4));
     }
-    char path[XENBUS_PATH_SIZE + 16];
-    libos_format(path, sizeof(path), "%s/backend", device->path);
-    char *backend = store_read(path, 0);
-    long id = store_read_number(device->path, "backend-id", -1);
-    bool usable =
-        backend != NULL && strlen(backend) < sizeof(device->backend) && id >= 0 && id < DOMID_SELF;
-    if (usable) {
-        strcpy(device->backend, backend);
-        device->backend_id = (uint16_t)id;
-        device->token = kind;
-        libos_format(path, sizeof(path), "%s/state", device->backend);
-        usable = store_watch(path, kind) == 0;
+    struct store_request theirs[2] = {
+        {.kind = STORE_READ, .path = device->backend, .name = "state"}};
+    device->token = kind;
+    if (!find_backend(device, extra, value) ||
+        !store_watch_begin(&theirs[1], device->backend, "state", kind)) {
+        return false;
     }
-    heap_free(backend);
-    return usable;
+    bool asked = store_burst(theirs, 2);
+    set_state(device, theirs[0].answer);
+    return asked && !theirs[1].failed;
 }
 
-enum xenbus_state xenbus_backend_state(const struct xenbus_device *device)
+enum xenbus_state xenbus_backend_state(struct xenbus_device *device)
 {
-    long state = store_read_number(device->backend, "state", XENBUS_UNKNOWN);
-    return state > XENBUS_CLOSED ? XENBUS_UNKNOWN : (enum xenbus_state)state;
+    set_state(device, store_read(device->backend, "state"));
+    return device->state;
 }
 
 bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state)
 {
     uint64_t deadline = time_monotonic_ns() + BACKEND_WAIT_NS;
-    for (;;) {
-        enum xenbus_state now = xenbus_backend_state(device);
-        if (now >= state && now <= XENBUS_CONNECTED) {
-            return true;
-        }
+    while (device->state < state || device->state > XENBUS_CONNECTED) {
         if (time_monotonic_ns() >= deadline) {
             libos_log("%s: back end %s is in state %d, waited for %d in vain", device->path,
-                      device->backend, (int)now, (int)state);
+                      device->backend, (int)device->state, (int)state);
             return false;
         }
         while (!store_watch_fired(device->token) && time_monotonic_ns() < deadline) {
             platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND));
         }
+        (void)xenbus_backend_state(device);
     }
+    return true;
 }
 
-int xenbus_switch(const struct xenbus_device *device, enum xenbus_state state)
+bool xenbus_publish(const struct xenbus_device *device, const struct xenbus_value *values,
+                    unsigned int count, enum xenbus_state state)
 {
-    return xenbus_write(device, "state", (unsigned long)state);
+    struct store_request requests[XENBUS_VALUES_MAX + 1];
+    char text[XENBUS_VALUES_MAX + 1][12];
+    CHECK(count <= XENBUS_VALUES_MAX);
+    for (unsigned int i = 0; i <= count; i++) {
+        size_t size = libos_format(text[i], sizeof(text[i]), "%u",
+                                   i < count ? values[i].value : (unsigned int)state);
+        requests[i] = (struct store_request){.kind = STORE_WRITE,
+                                             .path = device->path,
+                                             .name = i < count ? values[i].name : "state",
+                                             .value = text[i],
+                                             .value_size = size};
+    }
+    bool good = store_burst(requests, count + 1);
+    for (unsigned int i = 0; i <= count; i++) {
+        good = good && !requests[i].failed;
+    }
+    return good;
 }
 
-int xenbus_write(const struct xenbus_device *device, const char *name, unsigned long value)
+bool xenbus_switch(const struct xenbus_device *device, enum xenbus_state state)
 {
-    char path[XENBUS_PATH_SIZE + 40];
-    libos_format(path, sizeof(path), "%s/%s", device->path, name);
-    return store_printf(path, "%lu", value);
+    return xenbus_publish(device, NULL, 0, state);
 }

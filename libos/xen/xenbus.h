@@ -20,20 +20,37 @@ struct xenbus_device {
     char path[XENBUS_PATH_SIZE];    /* ours: device/vif/0 */
     char backend[XENBUS_PATH_SIZE]; /* the other end's */
     uint16_t backend_id;
-    const char *token; /* of the watch on its state */
+    const char *token;       /* of the watch on its state */
+    enum xenbus_state state; /* the back end's, when last read */
 };
 
-/** The first device of a kind ("vif", "vbd"); waits a while for it to appear. False if there is none. */
-bool xenbus_find(struct xenbus_device *device, const char *kind);
+/**
+ * The first device of a kind ("vif", "vbd"); waits a while for it to appear. False if there is
+ * none. @extra: one more node of ours to read; *value is heap memory, or NULL if it is absent.
+ */
+bool xenbus_find(struct xenbus_device *device, const char *kind, const char *extra, char **value);
 
-enum xenbus_state xenbus_backend_state(const struct xenbus_device *device);
+/** Ask for the back end's state. */
+enum xenbus_state xenbus_backend_state(struct xenbus_device *device);
 
-/** Wait until the back end is in `state` or later; false if it goes away or never gets there. */
+/**
+ * Wait until the back end is in `state` or later, beginning with what was read last; false,
+ * and a line in the log, if it goes away or never gets there.
+ */
 bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state);
 
-int xenbus_switch(const struct xenbus_device *device, enum xenbus_state state);
+/* A number to be written below our path. */
+struct xenbus_value {
+    const char *name;
+    uint32_t value;
+};
+#define XENBUS_VALUES_MAX 8
 
-/** Write a number below our path. */
-int xenbus_write(const struct xenbus_device *device, const char *name, unsigned long value);
+/** Write all values, then our state, in one burst; false if the store refused one. */
+bool xenbus_publish(const struct xenbus_device *device, const struct xenbus_value *values,
+                    unsigned int count, enum xenbus_state state);
+
+/** Our state alone. */
+bool xenbus_switch(const struct xenbus_device *device, enum xenbus_state state);
 
 #endif

@@ -2,11 +2,12 @@
 #
 #   make bench-toolstack    EL2 instructions of xl create, a disk's request and a packet, beside stock Xen
 
-TEST_SUITES += $(PYTHON) tests/toolstack/transcript.py --script short;
+SYSTEM_SUITES += $(PYTHON) tests/toolstack/transcript.py --script short;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py --script virsh;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/many.py;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/readme.py;
+NIGHTLY_SUITES += $(PYTHON) tests/toolstack/killed.py;
 
 .PHONY: bench-toolstack
 bench-toolstack: $(B)/host/bulkhead $(B)/arm64/bulkhead $(B)/host/count.so

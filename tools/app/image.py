@@ -66,6 +66,9 @@ def make_image(elf_path, image_path):
             content = elf.content(section["name"])
             flat[section["address"]:section["address"] + len(content)] = content
     found = relocations(elf, ".rela.dyn")
+    if found and found[0][0] < marks["rodata_end"]:
+        raise Mistake(f"relocation at 0x{found[0][0]:x} in text or read-only data, which the boot "
+                      "code does not write; was something compiled without -fPIE?")
     for offset, addend in found:
         struct.pack_into("<q", flat, offset, addend)
     words = encode_relr([offset for offset, _ in found])

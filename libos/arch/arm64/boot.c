@@ -1,6 +1,6 @@
 /*
  * Boot with the MMU off: read the device tree, choose addresses, relocate the image to
- * them, clear bss, build the translation tables.
+ * them, build the translation tables. bss is not cleared yet: nothing here may have variables there.
  *
  * Everything here runs at the physical address, before relocation: no tables of pointers,
  * no string constants in arrays of pointers, and no calls outside this file. Memory is
@@ -13,6 +13,7 @@
 
 /* `boot` is filled in before bss is cleared: start.S keeps it behind what is cleared. */
 _Static_assert(sizeof(struct boot_info) == BOOT_INFO_SIZE, "start.S");
+_Static_assert(offsetof(struct boot_info, free_pa) == BOOT_FREE_PA, "start.S");
 
 /* MAIR, TCR, SCTLR for start.S. Attribute 0: normal write-back; 1: Device-nGnRE. */
 uint64_t mmu_registers[3] __attribute__((section(".data"))) = {
@@ -34,23 +35,48 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static uint64_t boot_random(uint64_t *state)
+struct boot_random {
+    uint64_t state;
+    uint64_t key;
+};
+
+static struct boot_random boot_random_init(uint64_t count)
 {
     uint64_t sum = 0;
-    for (unsigned int i = 0; i < boot.seed_size; i++) {
-        sum = (sum << 7 | sum >> 57) ^ boot.seed[i];
+    for (unsigned int i = 0; i < BOOT_SEED_MAX / 8; i++) {
+        sum = (sum << 7 | sum >> 57) ^ ((const uint64_t *)boot.seed)[i];
     }
-    *state += 0x9e3779b97f4a7c15ULL;
-    return mix(*state ^ mix(sum + 1));
+    return (struct boot_random){count, mix(sum + 1)};
+}
+
+static uint64_t boot_random(struct boot_random *random)
+{
+    random->state += 0x9e3779b97f4a7c15ULL;
+    return mix(random->state ^ random->key);
+}
+
+/* Zero [start, end), both multiples of 16. DC ZVA faults on device memory, which all is here. */
+static void clear(uint64_t start, uint64_t end)
+{
+    while (end - start >= 128) {
+        __asm__ volatile("stp xzr, xzr, [%0, #16]\n\tstp xzr, xzr, [%0, #32]\n\t"
+                         "stp xzr, xzr, [%0, #48]\n\tstp xzr, xzr, [%0, #64]\n\t"
+                         "stp xzr, xzr, [%0, #80]\n\tstp xzr, xzr, [%0, #96]\n\t"
+                         "stp xzr, xzr, [%0, #112]\n\tstp xzr, xzr, [%0], #128"
+                         : "+r"(start)
+                         :
+                         : "memory");
+    }
+    for (; start < end; start += 16) {
+        __asm__ volatile("stp xzr, xzr, [%0]" : : "r"(start) : "memory");
+    }
 }
 
 static uint64_t *table_new(uint64_t *next)
 {
     uint64_t *table = (uint64_t *)*next;
-    for (unsigned int i = 0; i < 512; i++) {
-        table[i] = 0;
-    }
     *next += PAGE_SIZE;
+    clear((uint64_t)table, *next);
     return table;
 }
 
@@ -69,13 +95,16 @@ static void map_range(uint64_t *root, uint64_t *next, uint64_t va, uint64_t pa, 
     while (size > 0) {
         uint64_t *level2 = table_below(&root[va >> 30 & 511], next);
         uint64_t *entry = &level2[va >> 21 & 511];
-        uint64_t step = PAGE_SIZE;
-        if (!((va | pa) & (BLOCK_SIZE - 1)) && size >= BLOCK_SIZE) {
+        uint64_t step = MIN(size, BLOCK_SIZE - (va & (BLOCK_SIZE - 1)));
+        if (step == BLOCK_SIZE && !(pa & (BLOCK_SIZE - 1))) {
             *entry = pa | attributes | PTE_BLOCK;
-            step = BLOCK_SIZE;
         } else {
-            uint64_t *level3 = table_below(entry, next);
-            level3[va >> 12 & 511] = pa | attributes | PTE_PAGE;
+            uint64_t *page = &table_below(entry, next)[va >> 12 & 511];
+            uint64_t end = (pa + step) | attributes | PTE_PAGE;
+            for (uint64_t next_page = pa | attributes | PTE_PAGE; next_page != end;
+                 next_page += PAGE_SIZE) {
+                *page++ = next_page;
+            }
         }
         va += step;
         pa += step;
@@ -96,25 +125,16 @@ static void relocate(uint64_t image_pa, uint64_t offset)
             *where++ += offset;
             continue;
         }
-        for (unsigned int bit = 0; word >>= 1; bit++) {
-            if (word & 1) {
-                where[bit] += offset;
-            }
+        for (word >>= 1; word != 0; word &= word - 1) {
+            where[__builtin_ctzl(word)] += offset;
         }
         where += 63;
     }
 }
 
-static void clear_bss(void)
-{
-    for (uint64_t *word = (uint64_t *)bss_start; word < (uint64_t *)kept_start; word++) {
-        *word = 0;
-    }
-}
-
 static void choose_addresses(uint64_t count)
 {
-    uint64_t state = count;
+    struct boot_random state = boot_random_init(count);
     uint64_t image_size = (uint64_t)(image_end - image_start);
     uint64_t image_slot = 64 + boot_random(&state) % 192;
     uint64_t room = (1UL << 30) - image_size - BLOCK_SIZE;
@@ -170,15 +190,12 @@ static uint64_t *build_tables(void)
 struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count);
 struct two_words boot_early(uint64_t image_pa, const void *dtb, uint64_t count)
 {
-    for (uint64_t *word = (uint64_t *)&boot; word < (uint64_t *)(&boot + 1); word++) {
-        *word = 0;
-    }
+    clear((uint64_t)&boot, (uint64_t)(&boot + 1));
     boot.image_pa = image_pa;
     boot.first_count = count;
     fdt_read_boot_info(dtb, &boot);
     choose_addresses(count);
     relocate(image_pa, boot.image_va);
-    clear_bss();
     uint64_t pa_range;
     __asm__("mrs %0, id_aa64mmfr0_el1" : "=r"(pa_range));
     mmu_registers[1] |= MIN(pa_range & 15, 5UL) << 32;

@@ -8,6 +8,7 @@
 #define BOOT_SCRATCH_SIZE 0x10000
 #define BOOT_STACK_SIZE 0x2000
 #define BOOT_INFO_SIZE 688 /* struct boot_info */
+#define BOOT_FREE_PA 64    /* boot_info.free_pa */
 
 #define FRAME_X29 152
 #define FRAME_ELR 168

@@ -35,7 +35,7 @@ image_build_id:
         adrp    x0, _start
         bl      boot_early              /* x0 = root table, x1 = image va - pa */
         mov     x21, x1
-        bl      cache_invalidate_image
+        bl      cache_invalidate_written
         adrp    x9, mmu_registers
         add     x9, x9, :lo12:mmu_registers
         ldp     x2, x3, [x9]            /* MAIR, TCR */
@@ -68,13 +68,16 @@ image_build_id:
         bl      libos_main
         brk     #0
 
-/* Drop stale cache lines over what was written with the caches off: the image and the
- * scratch area with the tables. Clobbers x9-x12. With stage 2 on, DC IVAC acts as DC CIVAC,
- * so a neighbour's dirty line is not lost (DDI 0487, DC IVAC). */
-cache_invalidate_image:
-        adrp    x9, _start
-        adrp    x10, image_end
-        add     x10, x10, #BOOT_SCRATCH_SIZE
+/* Drop stale cache lines over what was written with the caches off and is still wanted: data,
+ * `boot` and the tables up to boot.free_pa. Nothing is written to text and rodata (the image tool
+ * refuses relocations there), and the boot stack has no more readers. Clobbers x9-x13. With stage
+ * 2 on, DC IVAC acts as DC CIVAC, so a neighbour's dirty line is not lost (DDI 0487, DC IVAC). */
+cache_invalidate_written:
+        adrp    x9, rodata_end
+        adrp    x10, bss_start
+        add     x10, x10, :lo12:bss_start
+        adrp    x13, boot
+        add     x13, x13, :lo12:boot
         mrs     x11, ctr_el0
         ubfx    x11, x11, #16, #4
         mov     x12, #4
@@ -83,6 +86,19 @@ cache_invalidate_image:
         add     x9, x9, x12
         cmp     x9, x10
         b.lo    3b
+        ldr     x10, [x13, #BOOT_FREE_PA]
+        neg     x11, x12
+        and     x9, x13, x11
+4:      dc      ivac, x9                /* a few lines too many at the end are nobody's yet */
+        add     x9, x9, x12
+        dc      ivac, x9
+        add     x9, x9, x12
+        dc      ivac, x9
+        add     x9, x9, x12
+        dc      ivac, x9
+        add     x9, x9, x12
+        cmp     x9, x10
+        b.lo    4b
         dsb     sy
         ret
 

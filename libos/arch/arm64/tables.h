@@ -30,6 +30,6 @@
 #define SCTLR_WXN (1UL << 19)
 
 extern char image_start[] __asm__("_start");
-extern char text_end[], rodata_end[], bss_start[], kept_start[], image_end[];
+extern char text_end[], rodata_end[], bss_start[], crash_stack_top[], kept_start[], image_end[];
 
 #endif

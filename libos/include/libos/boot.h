@@ -26,7 +26,7 @@ struct boot_info {
     uint64_t window_va;   /* 2 MiB of addresses for frames outside RAM; the UART's is the first */
     uint32_t seed_size;   /* bytes of /chosen/rng-seed and kaslr-seed gathered */
     uint64_t first_count; /* CNTVCT at the first instruction */
-    uint8_t seed[BOOT_SEED_MAX];
+    uint8_t seed[BOOT_SEED_MAX] __attribute__((aligned(8)));
     char args[BOOT_ARGS_MAX]; /* /chosen/bootargs, terminated */
 };
 

@@ -16,6 +16,9 @@ void page_init(void);
 /** `count` adjacent zeroed pages, or NULL. Scrubbed on the way out, not on the way in. */
 void *page_alloc(size_t count);
 
+/** The same, not cleared: for what is overwritten whole before anybody reads it. */
+void *page_alloc_dirty(size_t count);
+
 /** Give back pages; they must be mapped for writing again (mmu_protect). */
 void page_free(void *pages, size_t count);
 

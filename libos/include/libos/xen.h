@@ -56,23 +56,39 @@ bool grant_end(uint32_t reference);
 
 /* --- store --- */
 
-/**
- * Read a node; returns a heap string (heap_free) or NULL if it does not exist.
- * Waits for the store, at most STORE_TIMEOUT_NS.
- */
-char *store_read(const char *path, uint32_t transaction);
-int store_write(const char *path, const char *value, uint32_t transaction);
+/* One request of a burst. */
+struct store_request {
+    enum { STORE_LIST = 1, STORE_READ = 2, STORE_WATCH = 4, STORE_WRITE = 11 } kind; /* XS_* */
+    const char *path;
+    const char *name;  /* appended to path behind a slash, or NULL */
+    const char *value; /* to write; not terminated */
+    size_t value_size;
+    char *
+        answer; /* out: of STORE_READ and STORE_LIST, heap (heap_free), terminated; NULL: no such node */
+    size_t answer_size;
+    bool failed; /* out: the store refused it */
+    bool done;   /* the store client's own */
+};
 
-/** Printf-like path and value, outside a transaction. Return 0 or -errno. */
-int store_printf(const char *path, const char *format, ...) printf_like(2, 3);
+/**
+ * Send all requests, then wait for all answers, at most STORE_TIMEOUT_NS. Each must fit the
+ * ring (1 KiB). False if the store is not there or did not answer (said in the log); what
+ * each request came to is in `failed` and `answer`, which the caller frees in both cases.
+ */
+bool store_burst(struct store_request *requests, unsigned int count);
+
+/** Read `path`/`name`, or `path` if `name` is NULL; a heap string, or NULL if there is none. */
+char *store_read(const char *path, const char *name);
+
+/** Frees text and returns the number in it, or `otherwise` if it is NULL or malformed. */
+long store_number(char *text, long otherwise);
 
 /** A number below `path`/`name`, or `otherwise` if absent or malformed. */
 long store_read_number(const char *path, const char *name, long otherwise);
 
-/** Space-separated... names below path; heap block of `size` bytes of terminated strings, or NULL. */
-char *store_list(const char *path, size_t *size);
-
-int store_watch(const char *path, const char *token);
+/** Fill in a request that watches `path`/`name`; false if there are too many watches. */
+bool store_watch_begin(struct store_request *request, const char *path, const char *name,
+                       const char *token);
 
 /** True once per watch event that arrived since the last call (token compared). */
 bool store_watch_fired(const char *token);
