@@ -300,12 +300,14 @@ static void write_timer(struct tree_writer *w, const struct domain *d)
     end(w);
 }
 
-/* Without an interrupt: a guest counts, and samples by its own timers. */
 static void write_pmu(struct tree_writer *w, const struct domain *d)
 {
+    static const uint32_t ppi[] = {VIRQ_PMU};
+
     if (!d->config->aarch32) {
         begin(w, "pmu");
         put_string(w, "compatible", "arm,armv8-pmuv3");
+        put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
         end(w);
     }
 }
