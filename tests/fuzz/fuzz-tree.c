@@ -49,7 +49,8 @@ static const char dom0_devices[] =
     "#interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;"
     "ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;"
     "interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };"
-    "chosen { xen,xen-bootargs = \"dom0_mem=96M,max:1G dom0_max_vcpus=3 dom0_vcpus_pin\";"
+    "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M,max:1G "
+    "dom0_max_vcpus=3 dom0_vcpus_pin\";"
     "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";"
     "reg = <0 0x50000000 0 0x100000>; };"
     "module@1 { compatible = \"multiboot,ramdisk\"; reg = <0 0x51000000 0 0x12345>; };";
@@ -164,7 +165,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         "module@52000000 { compatible = \"multiboot,device-tree\", \"multiboot,module\";"
         "reg = <0 0x52000000 0 0x800>; };",
         &full_size);
-    void *dom0 = host_tree_compile_with(host_board, "chosen {", dom0_devices, &dom0_size);
+    void *dom0 = host_tree_compile_with(host_board,
+                                        "    chosen {\n"
+                                        "        #address-cells = <2>; #size-cells = <2>;\n"
+                                        "        xen,xen-bootargs = \"console=dtuart\";\n",
+                                        dom0_devices, &dom0_size);
     write_seed((*argv)[2], "dom0", dom0, dom0_size, NULL, 0);
     write_seed((*argv)[2], "plain", plain, plain_size, NULL, 0);
     write_seed((*argv)[2], "full", full, full_size, partial, partial_size);
