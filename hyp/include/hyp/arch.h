@@ -104,7 +104,6 @@ unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x10
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
-void arch_irq_set_enabled(uint32_t intid, bool enabled);
 
 /* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
