@@ -11,7 +11,7 @@ HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -
 # What runs at boot, for a person, or once per domain is built small; the paths that guests
 # take thousands of times a second are built fast.
 HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard $(addprefix hyp/core/,config*.c guest-tree*.c command*.c console*.c \
-              checker*.c domctl*.c rights*.c sysctl*.c tree*.c) hyp/drivers/pl*.c) \
+              checker*.c domctl*.c rights*.c sysctl*.c tree*.c) hyp/drivers/pl*.c hyp/drivers/virtio-mmio.c) \
               $(addprefix hyp/core/,board.c build.c domain.c fmt.c foreign.c frame-boot.c image.c log.c panic.c \
               p2m-teardown.c passthrough.c random.c sched-config.c seal.c vcpu-op.c version-op.c \
               xen-console.c xen-domain.c) \

@@ -70,6 +70,7 @@ check-stack: $(B)/$(ARCH)/bulkhead.elf
 check-static: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC) $(LIBFDT_FLAGS)' $(CHECK_SRCS)
 check-all: check check-static
+NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s check-static >&2 && echo 'ok - static analyses' || echo 'not ok - static analyses';
 
 CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
 

@@ -50,7 +50,7 @@ static bool wait_clear(volatile char *at, uint32_t bit)
         if ((arch_mmio_read32(at) & bit) == 0) {
             return true;
         }
-        __asm__ volatile("yield"); /* not WFE: no event comes from a device */
+        yield(); /* not WFE: no event comes from a device */
     }
     return false;
 }

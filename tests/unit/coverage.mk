@@ -20,6 +20,7 @@ $(foreach p,$(PROPS),$(eval $(call cov_program,prop-$p,tests/prop/prop-$p.c test
 
 .PHONY: coverage coverage-run
 coverage-run: $(COV_TESTS)
+	@mkdir -p $(B)/unit # where they leave files
 	$(Q)find $(B)/cov -name '*.gcda' -delete; for test in $^; do \
 	    echo "  RUN     $$test"; $$test > $$test.log 2>&1 || { tail $$test.log; exit 1; }; done
 

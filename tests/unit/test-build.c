@@ -309,6 +309,22 @@ static void test_device(void **state)
     free(tree);
 }
 
+/* A virtio device that is left behind is reset: it leaves the memory alone that others get. */
+static void test_device_goes_quiet(void **state)
+{
+    static uint32_t regs[0x1000 / 4];
+
+    boot_with_device("direct-map;");
+    fake_mmio_add(mpa(0xa003000), sizeof(regs), regs);
+    assert_int_equal(build(), 0);
+    regs[0x000 / 4] = regs[0x200 / 4] = 0x74726976;
+    regs[0x070 / 4] = regs[0x270 / 4] = regs[0x470 / 4] = 0xf; /* the third slot has none */
+    domain_quiet_devices(d);
+    assert_int_equal(regs[0x070 / 4], 0);
+    assert_int_equal(regs[0x270 / 4], 0);
+    assert_int_equal(regs[0x470 / 4], 0xf);
+}
+
 static void test_aarch32(void **state)
 {
     boot_with("vpl011;", "vpl011;", NULL);
@@ -426,7 +442,7 @@ static void test_random(void **state)
     assert_int_equal(b[33] | b[99], 0);
 }
 
-/* Two devices on one page, a bus that is switched off, a PCI host. */
+/* Two devices on one page, a bus that is switched off, a PCI host, and one that counts to nonsense. */
 #define DOM0_DEVICES                                                                           \
     "rtc@a003200 { reg = <0 0xa003200 0 0x200>; interrupts = <0 41 4>; };\n"                   \
     "timer { interrupts = <1 13 4>; };\n"                                                      \
@@ -438,6 +454,8 @@ static void test_random(void **state)
     "    #interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;\n"                          \
     "    ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;\n"                       \
     "    interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };\n"                    \
+    "pcie@2 { device_type = \"pci\"; #address-cells = <0xfffffffe>; #interrupt-cells = <1>;\n" \
+    "    interrupt-map = <0 0>; };\n"                                                          \
     "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M\";\n" \
     "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";\n"             \
     "    reg = <0 0x50000000 0 0x100000>; };"
@@ -490,6 +508,7 @@ int main(void)
         cmocka_unit_test_teardown(test_static_memory, teardown),
         cmocka_unit_test_teardown(test_direct_map, teardown),
         cmocka_unit_test_teardown(test_device, teardown),
+        cmocka_unit_test_teardown(test_device_goes_quiet, teardown),
         cmocka_unit_test_teardown(test_dom0, teardown),
         cmocka_unit_test_teardown(test_aarch32, teardown),
         cmocka_unit_test_teardown(test_out_of_memory, teardown),

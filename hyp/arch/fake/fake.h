@@ -32,11 +32,14 @@ void fake_advance(uint64_t ticks);
 /* RAM. The arena is reserved, not committed: gigabytes cost nothing until touched. */
 void *fake_ram(mpa_t at); /* aborts outside the arena */
 uint64_t fake_ram_bytes(void);
-uint64_t fake_ram_end(void);       /* machine address */
-void fake_zero_watch(bool on);     /* count zeroing only: contents stay (for timing big machines) */
+uint64_t fake_ram_end(void);   /* machine address */
+void fake_zero_watch(bool on); /* count zeroing only: contents stay (for timing big machines) */
+extern void (*fake_scrubbing)(
+    void);                         /* called while pages are scrubbed: what another CPU does then */
 extern uint64_t fake_zeroed_bytes; /* by arch_zero_pages() */
 
-/* Device registers: arch_map_mmio(at) returns `registers`. */
+/* Device registers: arch_map_mmio(at) returns `registers`: plain memory, unless a test sets
+ * fake_mmio_model (arch/inline.h), which then plays them all. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
 
 /* EL1 runs AArch32 code. */
