@@ -3,24 +3,25 @@ include hyp/libfdt.mk
 
 HYP_SRCS := $(wildcard hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.c lib/*.c) \
             $(wildcard hyp/arch/$(ARCH)/*.S)
-HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S,$(HYP_SRCS))
+HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S $(if $(filter 1,$(DEBUG)),,hyp/core/checker%),$(HYP_SRCS))
 HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_OBJS)
 HYP_GEN  := $(B)/$(ARCH)/gen
 
 HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
 # What runs at boot, for a person, or once per domain is built small; the paths that guests
 # take thousands of times a second are built fast.
-HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tree*.c hyp/core/command*.c \
-              hyp/core/console*.c hyp/core/checker*.c hyp/core/xen-console.c) \
-              $(addprefix hyp/core/,board.c build.c domain.c domctl.c fmt.c frame-boot.c image.c ioreq.c log.c panic.c \
-              p2m-teardown.c passthrough.c random.c rights.c sched-config.c seal.c sysctl.c tree-board.c \
-              vcpu-op.c version-op.c xen-domain.c) \
-              $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c inject.c mmu.c smp.c spsr32.c) \
-              hyp/vdev/vgic-domain.c $(wildcard hyp/drivers/pl*.c hyp/drivers/virtio-mmio.c) lib/text.c)
+HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard $(addprefix hyp/core/,config*.c guest-tree*.c command*.c console*.c \
+              checker*.c domctl*.c rights*.c sysctl*.c tree*.c) hyp/drivers/pl*.c hyp/drivers/virtio-mmio.c) \
+              $(addprefix hyp/core/,board.c build.c domain.c fmt.c foreign.c frame-boot.c image.c ioreq.c log.c \
+              panic.c p2m-teardown.c passthrough.c random.c sched-config.c seal.c vcpu-op.c version-op.c \
+              xen-console.c xen-domain.c) \
+              $(addprefix hyp/arch/$(ARCH)/,boot.c context.c debug.c inject.c mmu.c smp.c spsr32.c) \
+              hyp/vdev/vgic-domain.c lib/text.c lib/chacha20.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fomit-frame-pointer -mgeneral-regs-only -mstrict-align \
-              -march=armv8-a -mno-outline-atomics -ffunction-sections -Wframe-larger-than=1024 $(WARN)
+              -march=armv8-a -mno-outline-atomics -ffunction-sections -fdata-sections -falign-functions=4 \
+              -falign-jumps=4 -falign-loops=4 -Wframe-larger-than=1024 $(WARN)
 ifeq ($(DEBUG),1)
 HYP_CFLAGS += -DCONFIG_DEBUG=1
 endif
@@ -54,7 +55,7 @@ $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/lay
 $(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
 	$(call say,LINK,$@)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) -static -Wl,--orphan-handling=error,--no-warn-rwx-segments \
-	    -Wl,--gc-sections,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+	    -Wl,-O2,--gc-sections,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
 
 $(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
 	$(call say,IMAGE,$@)

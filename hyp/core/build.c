@@ -178,7 +178,7 @@ static int give_memory(struct domain *d, struct build *b)
     return 0;
 }
 
-/* guest_write() in steps of whole blocks, and B3. The guest does not run, so nothing moves
+/* A copy in steps of whole blocks, and B3. The guest does not run, so nothing moves
  * meanwhile. */
 static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_bytes, bool code)
 {

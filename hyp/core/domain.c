@@ -91,18 +91,6 @@ struct domain *domain_next(struct domain *previous)
     return d;
 }
 
-uint32_t domain_count(void)
-{
-    uint32_t count = 0;
-
-    lock(&domains_lock);
-    for (uint32_t i = 0; i < domains_end; i++) {
-        count += domains[i] != NULL;
-    }
-    unlock(&domains_lock);
-    return count;
-}
-
 static void vcpus_free(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
@@ -748,11 +736,17 @@ int domain_reboot(struct domain *d)
 
 void vcpu_notify(struct vcpu *v, uint32_t work_bits)
 {
+    if (this_cpu()->current == v) {
+        __atomic_fetch_or(&v->work, work_bits, __ATOMIC_RELAXED); /* looked at on its way out */
+    } else {
+        vcpu_notify_other(v, work_bits);
+    }
+}
+
+void vcpu_notify_other(struct vcpu *v, uint32_t work_bits)
+{
     uint32_t before = __atomic_fetch_or(&v->work, work_bits, __ATOMIC_SEQ_CST);
 
-    if (this_cpu()->current == v) {
-        return; /* looked at on its way out */
-    }
     /*
      * Whoever set the bits before has made it notice - unless it was that CPU itself, for a vCPU
      * that is loaded but asleep (vgic_serve()). sched_block() clears awake, then looks at work: one

@@ -436,15 +436,16 @@ static int64_t send(struct vcpu *v, uint32_t port)
     if (unlikely(c == NULL)) {
         return -XEN_EINVAL;
     }
-    if (c->state == EVTCHN_IPI) {
-        evtchn_raise(d, port);
-        return 0;
-    }
-    if (c->state == EVTCHN_INTERDOMAIN && c->remote == d) {
+    if (c->state == EVTCHN_INTERDOMAIN) {
         uint32_t there = c->remote_port;
-        if (there < e->port_count) {
-            evtchn_raise(d, there);
+        if (c->remote == d) {
+            if (there < e->port_count) {
+                evtchn_raise(d, there);
+            }
+            return 0;
         }
+    } else if (c->state == EVTCHN_IPI) {
+        evtchn_raise(d, port);
         return 0;
     }
     struct evtchn xen NOT_ZEROED;

@@ -61,19 +61,23 @@ static void handle_ipi(struct cpu *c)
     if (unlikely((bits & IPI_STOP) != 0)) {
         arch_park();
     }
-    if ((bits & IPI_SAVE) != 0) {
+    if (unlikely((bits & IPI_SAVE) != 0)) {
         c->save_request = 1;
     }
     if (c->loaded) {
         vgic_serve(c->loaded);
     }
-    if (c->current && (__atomic_load_n(&c->current->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
-        /* Most IPIs bring a virtual interrupt: here, not on the slow way out. */
-        __atomic_fetch_and(&c->current->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
-        vgic_flush(c->current);
+    struct vcpu *v = c->current;
+    if (!v) {
+        return;
     }
-    if (c->current && __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED) != 0) {
-        __atomic_fetch_or(&c->current->work, WORK_RESCHED, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED) != 0) {
+        __atomic_fetch_or(&v->work, WORK_RESCHED, __ATOMIC_RELAXED);
+    }
+    if ((__atomic_load_n(&v->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
+        /* Most IPIs bring a virtual interrupt: here, not on the slow way out. */
+        __atomic_fetch_and(&v->work, ~(uint32_t)WORK_VGIC, __ATOMIC_ACQUIRE);
+        vgic_flush(v);
     }
 }
 
@@ -155,22 +159,17 @@ static void handle_unknown(uint32_t intid)
     log_warn("Interrupt %u is nobody's; it is masked.", intid);
 }
 
-static void handle(struct cpu *c, uint32_t intid)
+/* Apart, so that the frequent ones save no registers for these. */
+static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid)
 {
-    if (intid == GIC_PPI_VIRT_TIMER) {
-        gic_eoi(intid); /* I1 */
-        vtimer_interrupt(c);
-    } else if (intid < GIC_SGI_COUNT) {
-        gic_end(intid);
-        if (intid != GIC_SGI_IPI) {
-            arch_park();
-        }
-        handle_ipi(c);
+    gic_eoi(intid);
+    if (intid < GIC_SGI_COUNT) {
+        gic_deactivate(intid);
+        arch_park();
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
-        gic_end(intid);
+        gic_deactivate(intid);
     } else if (intid == GIC_PPI_PMU) {
-        gic_eoi(intid); /* I1 */
         if (c->loaded && arch_pmu_line()) {
             vgic_pmu_fired(c->loaded);
         } else {
@@ -178,12 +177,9 @@ static void handle(struct cpu *c, uint32_t intid)
         }
     } else if (intid == gic_host.maintenance_intid) {
         handle_maintenance(c);
-        gic_end(intid);
-    } else {
-        gic_eoi(intid);
-        if (!handle_owned(intid)) {
-            handle_unknown(intid);
-        }
+        gic_deactivate(intid);
+    } else if (!handle_owned(intid)) {
+        handle_unknown(intid);
     }
 }
 
@@ -197,7 +193,15 @@ void irq_interrupt(struct cpu *c)
         return;
     }
     c->irq_count++;
-    handle(c, intid);
+    if (intid == GIC_PPI_VIRT_TIMER) {
+        gic_eoi(intid); /* I1 */
+        vtimer_interrupt(c);
+    } else if (intid == GIC_SGI_IPI) {
+        gic_end(intid);
+        handle_ipi(c);
+    } else {
+        handle_other(c, intid);
+    }
 }
 
 /* A free descriptor for `intid`, entered. Returns 0, -XEN_EINVAL, -XEN_EBUSY, -XEN_ENOSPC. */

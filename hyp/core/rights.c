@@ -35,11 +35,6 @@ enum right rights_named(const char *word, size_t length)
     return (enum right)r;
 }
 
-const char *rights_name(enum right r)
-{
-    return names[r];
-}
-
 static uint32_t load(const uint32_t *bits)
 {
     return __atomic_load_n(bits, __ATOMIC_RELAXED);

@@ -70,12 +70,6 @@ struct xen_links xen_links(struct domain *d)
     return l;
 }
 
-void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes)
-{
-    *at = d->config->places.grants;
-    *size_bytes = d->config->places.grants_size;
-}
-
 /* --- Wall clock --- */
 
 /* Odd version while it changes; readers of the shared page retry. */

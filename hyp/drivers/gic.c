@@ -181,15 +181,6 @@ void gic_set_enabled(uint32_t intid, bool enabled)
     }
 }
 
-void gic_set_active(uint32_t intid, bool active)
-{
-    if (IS_V3) {
-        gicv3_set_active(intid, active);
-    } else {
-        gicv2_set_active(intid, active);
-    }
-}
-
 void gic_set_config(uint32_t intid, bool edge, struct cpu *target)
 {
     if (IS_V3) {
@@ -208,15 +199,6 @@ void gic_set_target(uint32_t spi, struct cpu *target)
         gicv3_set_target(spi, target);
     } else {
         gicv2_set_target(spi, target);
-    }
-}
-
-void gic_send_ipi(struct cpu *target)
-{
-    if (IS_V3) {
-        gicv3_send_ipi(target);
-    } else {
-        gicv2_send_ipi(target);
     }
 }
 
@@ -306,16 +288,11 @@ void arch_irq_set_active(uint32_t intid, bool active)
     }
 }
 
-void arch_irq_set_enabled(uint32_t intid, bool enabled)
-{
-    if (IS_V3) {
-        gicv3_set_enabled(intid, enabled);
-    } else {
-        gicv2_set_enabled(intid, enabled);
-    }
-}
-
 void arch_cpu_kick(struct cpu *c)
 {
-    gic_send_ipi(c);
+    if (IS_V3) {
+        gicv3_send_ipi(c);
+    } else {
+        gicv2_send_ipi(c);
+    }
 }

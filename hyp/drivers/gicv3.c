@@ -41,7 +41,6 @@ enum {
 static volatile char *dist;
 static volatile char *redist[GIC_REDIST_REGIONS];
 static volatile char *frame[MAX_CPUS]; /* this CPU's redistributor */
-static uint64_t ipi_value[MAX_CPUS];   /* what sends one its SGI */
 static unsigned lr_count, ap_count;    /* [const] after boot; the same on all CPUs */
 
 /* Wait for a bit to clear; the bound is generous and only keeps broken hardware from hanging us. */
@@ -151,7 +150,7 @@ int gicv3_init_cpu(struct cpu *c)
     gic_bank_reset(f + GICR_SGI_FRAME, 0);
     (void)wait_clear(f + GICR_CTLR, GICR_CTLR_RWP);
     frame[c->id] = f;
-    ipi_value[c->id] = sgi_value(c->arch_id);
+    c->ipi_value = sgi_value(c->arch_id);
     interface_init();
     return 0;
 }
@@ -209,7 +208,7 @@ void gicv3_set_target(uint32_t spi, struct cpu *target)
 void gicv3_send_ipi(struct cpu *target)
 {
     dsb(ishst); /* our stores, before the interrupt that announces them */
-    sysreg_write(icc_sgi1r_el1, ipi_value[target->id]);
+    sysreg_write(icc_sgi1r_el1, target->ipi_value);
     isb();
 }
 

@@ -18,7 +18,7 @@ void vgic_notify(struct vcpu *v)
     if (vgic_is_here(v)) {
         __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
     } else {
-        vcpu_notify(v, WORK_VGIC);
+        vcpu_notify_other(v, WORK_VGIC);
     }
 }
 
@@ -35,7 +35,7 @@ void vgic_request_fold(struct vcpu *v)
         return;
     }
     __atomic_fetch_or(&v->domain->vgic.folding, 1ull << v->id, __ATOMIC_RELEASE);
-    vcpu_notify(v, WORK_VGIC);
+    vcpu_notify_other(v, WORK_VGIC);
     struct cpu *c = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
     if (c) {
         cpu_kick(c, IPI_RESCHED);

@@ -601,8 +601,40 @@ void vgic_added_private(struct vcpu *v, unsigned intid)
     } else if ((c->priv.resident & bit) != 0 ||
                ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) != 0 &&
                 (c->overflow == 0 || urgent(c, bit)))) {
-        vcpu_notify(v, WORK_VGIC);
+        vcpu_notify_other(v, WORK_VGIC);
     }
+}
+
+/*
+ * The shortest way, that of most IPIs: no SPI is in or due, as spis_lock() has seen, nothing asks for a
+ * fold or overflows, and there is at most one addition, which fits. False, and nothing but finished ones
+ * has changed: take another way.
+ */
+static inline __attribute__((always_inline)) bool flush_one(struct vcpu *v)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t used = c->lr_used;
+
+    if (c->refold != 0 || c->hcr != HCR_EN) {
+        return false;
+    }
+    if (used != 0) {
+        uint32_t done = used & (uint32_t)arch_lr_empty_mask();
+        used &= ~done;
+        c->lr_used = (uint16_t)used;
+        while (done != 0) {
+            retire_one(v, bit_take(&done));
+        }
+    }
+    uint32_t fresh = bank_deliverable(&v->domain->vgic, &c->priv), free = c->lr_all & ~used;
+    if (unlikely((c->priv.latch & c->priv.resident) != 0 || (fresh & (fresh - 1)) != 0 ||
+                 free == 0)) {
+        return false;
+    }
+    if (fresh != 0) {
+        load_fresh(v, (unsigned)__builtin_ctz(free), (unsigned)__builtin_ctz(fresh));
+    }
+    return true;
 }
 
 static __attribute__((noinline)) void flush_all(struct vcpu *v, bool spis)
@@ -613,7 +645,7 @@ static __attribute__((noinline)) void flush_all(struct vcpu *v, bool spis)
     refill_sorted(v, stale, spis);
 }
 
-static void flush_locked(struct vcpu *v, bool spis)
+static __attribute__((noinline)) void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
     bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
@@ -653,7 +685,9 @@ void vgic_flush(struct vcpu *v)
 {
     bool spis = spis_lock(v);
 
-    flush_locked(v, spis);
+    if (spis || !flush_one(v)) {
+        flush_locked(v, spis);
+    }
     spis_unlock(v, spis);
 }
 
@@ -688,9 +722,9 @@ void vgic_maintenance(struct vcpu *v)
 
 void vgic_serve(struct vcpu *v)
 {
-    uint64_t folding = __atomic_load_n(&v->domain->vgic.folding, __ATOMIC_ACQUIRE);
-
-    if ((folding >> v->id & 1) != 0) {
+    /* Who sets its bit of `folding` has set `refold`, and sends the IPI afterwards. */
+    if (__atomic_load_n(&v->vgic.refold, __ATOMIC_RELAXED) != 0 &&
+        (__atomic_load_n(&v->domain->vgic.folding, __ATOMIC_ACQUIRE) >> v->id & 1) != 0) {
         vgic_sync(v);
     }
 }

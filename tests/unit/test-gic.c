@@ -238,9 +238,9 @@ static void good_trigger(void **state)
         arch_irq_set_active(NOBODY, false);
         arch_irq_set_active(29, false);
         assert_false(gic_model_line(0, NOBODY)->active || gic_model_line(0, 29)->active);
-        arch_irq_set_enabled(29, true);
+        gic_set_enabled(29, true);
         assert_true(gic_model_line(0, 29)->enabled);
-        arch_irq_set_enabled(29, false);
+        gic_set_enabled(29, false);
         assert_false(gic_model_line(0, 29)->enabled);
         quiet();
     }
@@ -263,7 +263,7 @@ static void good_ipi(void **state)
         }
         for (unsigned from = 1; from < GIC_MODEL_CPUS; from++) {
             fake_run_on(from);
-            gic_send_ipi(cpus[0]);
+            arch_cpu_kick(cpus[0]);
         }
         fake_run_on(0);
         assert_int_equal(take(10), version == 2 ? 3 : 1);
@@ -639,7 +639,7 @@ static void bad_model(void **state)
 {
     for (volatile unsigned version = 2; version <= 3; version++) {
         start(version);
-        gic_send_ipi(this_cpu());
+        arch_cpu_kick(this_cpu());
         assert_int_equal(gic_ack(), GIC_SGI_IPI);
         gic_eoi(GIC_SGI_STOP); /* not what is handled */
         assert_int_equal(gic_model.complaints, 1);
@@ -655,7 +655,7 @@ static void bad_model(void **state)
     }
     start(2); /* V2-1: the sender of another CPU's acknowledgement */
     fake_run_on(2);
-    gic_send_ipi(cpus[0]);
+    arch_cpu_kick(cpus[0]);
     fake_run_on(0);
     assert_int_equal(gic_ack(), GIC_SGI_IPI);
     fake_run_on(1);

@@ -50,7 +50,7 @@ bool model_on_vcpu(struct vcpu *v)
 }
 
 /* As core/domain.c has it: set, and interrupt the CPU or wake the vCPU if it is loaded but blocked. */
-void vcpu_notify(struct vcpu *v, uint32_t bits)
+void vcpu_notify_other(struct vcpu *v, uint32_t bits)
 {
     v->work |= bits;
     if (v->cpu && this_cpu()->current != v) {
@@ -59,6 +59,11 @@ void vcpu_notify(struct vcpu *v, uint32_t bits)
         }
         cpu_kick(v->cpu, IPI_RESCHED);
     }
+}
+
+void vcpu_notify(struct vcpu *v, uint32_t bits)
+{
+    vcpu_notify_other(v, bits);
 }
 
 void gic_deactivate(uint32_t intid)

@@ -297,12 +297,12 @@ spsr32_code:                            /* A32 */
 
 /*
  * An exception at EL2 is a bug of ours. The stack may be what broke (guard
- * page), so the dump runs on the CPU's emergency stack: the record is on it.
+ * page), so the dump runs where the boot CPU began: the record is on that stack.
  */
 el2_unexpected:
     msr     tpidr_el0, x0               /* two registers to work with; the guest that owned */
     msr     tpidrro_el0, x1             /* them does not run again: this CPU is lost */
-    adrp    x0, emergency_stack_end
+    adrp    x0, boot_stack_end
     mov     x1, sp
     mov     sp, x0
     sub     sp, sp, #272
@@ -326,8 +326,3 @@ el2_unexpected:
     stp     x0, x1, [sp]
     mov     x0, sp
     b       el2_exception               /* (registers x0-x30, sp): does not return */
-
-    .section .bss
-    .balign 4096
-    .space  4096
-emergency_stack_end:

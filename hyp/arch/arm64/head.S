@@ -123,7 +123,8 @@ enable_mmu:
     ret
     .ltorg
 
-    .section .bss
+/* Until enter_guests() has a stack with a guard page; from then on el2_unexpected's. */
+    .section .bss.stack, "aw", %nobits
     .balign 4096
 boot_stack:
     .space  8192

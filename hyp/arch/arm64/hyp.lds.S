@@ -45,7 +45,8 @@ SECTIONS
     . = ALIGN(64); /* both are writable: they may share a page */
     bss_start = .;
     .bss (NOLOAD) : {
-        *(.bss .bss.* COMMON)
+        *(SORT_BY_ALIGNMENT(.bss.*)) /* the tables together: no holes before each */
+        *(.bss COMMON)
     }
     . = ALIGN(4096);
     bss_end = .;

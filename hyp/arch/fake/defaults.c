@@ -248,11 +248,6 @@ WEAK struct domain *domain_from(uint32_t first)
     return found;
 }
 
-WEAK uint32_t domain_count(void)
-{
-    return made_count;
-}
-
 WEAK struct domain *domain_next(struct domain *previous)
 {
     unsigned i = 0;
@@ -284,6 +279,11 @@ WEAK void vcpu_notify(struct vcpu *v, uint32_t work_bits)
     fake_calls.notify_bits |= work_bits;
     fake_calls.notified = v;
     v->work |= work_bits;
+}
+
+WEAK void vcpu_notify_other(struct vcpu *v, uint32_t work_bits)
+{
+    vcpu_notify(v, work_bits);
 }
 
 /* Scheduler, timers and CPUs. */

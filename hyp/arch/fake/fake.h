@@ -85,8 +85,13 @@ struct domain *fake_domain(domid_t id, const char *name, unsigned vcpu_count);
 void fake_domain_free(struct domain *d);
 void fake_domain_free_all(void);
 
-/* Flat guest memory for tests without p2m: the weak guest_read/write find gpa x at arena
- * address x. */
+/*
+ * Guest memory as tests look into it. All or -XEN_EFAULT: unmapped, or read-only for writes, which
+ * may then have been done in part. With p2m: tests/unit/guest-copy.c. Without: gpa x is arena address x.
+ */
+must_check int guest_read(struct domain *d, void *to, gpa_t from, size_t size_bytes);
+must_check int guest_write(struct domain *d, gpa_t to, const void *from, size_t size_bytes);
+must_check int guest_zero(struct domain *d, gpa_t at, size_t size_bytes);
 
 /*
  * FAKE_EXPECT_ASSERT(statement): true if it runs into a failing CHECK or ASSERT; what failed is in

@@ -112,12 +112,6 @@ WEAK void arch_irq_set_active(uint32_t intid, bool active)
     fake_irq_active[intid] = active;
 }
 
-WEAK void arch_irq_set_enabled(uint32_t intid, bool enabled)
-{
-    CHECK(intid < ARRAY_LEN(fake_irq_enabled));
-    fake_irq_enabled[intid] = enabled;
-}
-
 static struct vgic_vif vif[MAX_CPUS];
 
 WEAK void arch_vif_save(struct vgic_vif *to)

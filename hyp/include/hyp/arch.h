@@ -107,7 +107,6 @@ bool arch_pmu_line(void);
 
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
-void arch_irq_set_enabled(uint32_t intid, bool enabled);
 
 /* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);

@@ -154,9 +154,8 @@ struct domain *domain_get_by_name(const char *name);
 void domain_put(struct domain *d);
 /* Iterate: pass NULL first; drops the reference to `previous`, returns the next one counted. */
 struct domain *domain_next(struct domain *previous);
-/* The first one whose number is `first` or higher, counted; NULL: none. And how many there are. */
+/* The first one whose number is `first` or higher, counted; NULL: none. */
 struct domain *domain_from(uint32_t first);
-uint32_t domain_count(void);
 
 /* Stop all its vCPUs and record why; then the policy for that reason is carried out by the domain worker. */
 void domain_shutdown(struct domain *d, enum shutdown_reason reason);
@@ -176,6 +175,8 @@ must_check int domain_reboot(struct domain *d);
 
 /* Set bits in v->work and make it notice: wake it, or kick the CPU it runs on. Any context. */
 void vcpu_notify(struct vcpu *v, uint32_t work_bits);
+/* The same for one that is not this CPU's current one. */
+void vcpu_notify_other(struct vcpu *v, uint32_t work_bits);
 
 /* An access by the current vCPU to an address that is not memory. */
 enum mmio_outcome {

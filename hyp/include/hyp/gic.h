@@ -57,11 +57,9 @@ void gic_eoi(uint32_t intid); /* priority drop */
 void gic_deactivate(uint32_t intid);
 void gic_end(uint32_t intid);                       /* both */
 void gic_set_enabled(uint32_t intid, bool enabled); /* PPI: this CPU's */
-void gic_set_active(uint32_t intid, bool active);   /* PPI: this CPU's */
 /* Of an interrupt that is disabled: trigger, and which CPU takes an SPI; what was pending before is forgotten. */
 void gic_set_config(uint32_t intid, bool edge, struct cpu *target);
 void gic_set_target(uint32_t spi, struct cpu *target);
-void gic_send_ipi(struct cpu *target);
 void gic_broadcast_stop(void);
 
 #endif

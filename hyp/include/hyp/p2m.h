@@ -185,14 +185,4 @@ must_check int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m
 void p2m_walk(struct domain *d, gfn_t from,
               bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e), void *arg);
 
-/*
- * Copy between the guest's physical memory and ours. All or -XEN_EFAULT (unmapped, or read-only
- * for writes; a write may have been done in part). The p2m lock is held meanwhile, so no frame
- * can go. Aligned copies of 4 and 8 bytes are single accesses. These are the only ways to touch
- * guest memory.
- */
-must_check int guest_read(struct domain *d, void *to, gpa_t from, size_t size_bytes);
-must_check int guest_write(struct domain *d, gpa_t to, const void *from, size_t size_bytes);
-must_check int guest_zero(struct domain *d, gpa_t at, size_t size_bytes);
-
 #endif

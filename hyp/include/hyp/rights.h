@@ -46,7 +46,6 @@ enum right {
 
 /* The right a word of the configuration begins with, or RIGHT_COUNT; `length` up to its first space. */
 enum right rights_named(const char *word, size_t length);
-const char *rights_name(enum right r);
 
 /*
  * May `caller` do to `target` what `right` stands for? With target NULL: to anybody at all, or, for

@@ -38,9 +38,6 @@ struct xen_links {
 };
 struct xen_links xen_links(struct domain *d);
 
-/* Where the grant table goes in a guest's address space, for its /hypervisor node. */
-void xen_grant_region(const struct domain *d, gpa_t *at, uint64_t *size_bytes);
-
 /* `v` has been given a CPU: bring its runstate area up to date. Cheap if there is none. */
 void xen_runstate_update(struct vcpu *v);
 

@@ -1,11 +1,10 @@
 /*
- * The only ways to touch guest memory: through the p2m, piece by piece, each
- * piece as long as its block goes on. The p2m lock holds every frame in its
- * place meanwhile.
+ * How tests look into guest memory, and write to it: through the p2m, piece by
+ * piece, each piece as long as its block goes on.
  */
-#include <hyp/p2m.h>
+#include "../../hyp/core/p2m-internal.h"
 
-#include "p2m-internal.h"
+#include <fake.h>
 #include <lib/string.h>
 #include <xen/errno.h>
 
