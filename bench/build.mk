@@ -15,7 +15,12 @@ $(B)/host/count.so: bench/plugin/count.c bench/plugin/qemu-plugin-api.h
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g $(WARN) -fPIC -shared -fvisibility=hidden -o $@ $<
 
-ALL += $(GUEST_OUT)/bench $(B)/host/count.so
+$(B)/host/share.so: bench/plugin/share.c bench/plugin/qemu-plugin-api.h
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -g $(WARN) -fPIC -shared -fvisibility=hidden -o $@ $<
+
+ALL += $(GUEST_OUT)/bench $(B)/host/count.so $(B)/host/share.so
 TEST_DEPS += $(GUEST_OUT)/bench $(B)/host/count.so
 TEST_SUITES += $(PYTHON) bench/run.py --quick --tap;
 

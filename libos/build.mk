@@ -12,6 +12,7 @@ LIBOS_FLAGS_boot.c := -mstrict-align
 LIBOS_FLAGS_fdt.c  := -mstrict-align
 # What every byte of traffic goes through.
 LIBOS_FLAGS_string.c := -O2 -fno-tree-vectorize
+LIBOS_FLAGS_pbuf.o   := -O2
 
 LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -fno-omit-frame-pointer -momit-leaf-frame-pointer -ffunction-sections -fdata-sections -fno-common \
@@ -67,12 +68,14 @@ $(LIBOS_B)/$1/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/
 	$$(call say,TCC,lwip/$$* ($1))
 	@mkdir -p $$(@D)
 	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 \
+	    $$(LIBOS_FLAGS_$$(@F)) \
 	    -ffile-prefix-map=$$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$$*.c -o $$@
 
 $(LIBOS_B)/$1/%.c.o: libos/net/%.c libos/build.mk | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	$$(call say,TCC,$$< ($1))
 	@mkdir -p $$(@D)
-	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 -c $$< -o $$@
+	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 \
+	    $$(LIBOS_FLAGS_$$(<F)) -c $$< -o $$@
 
 $(LIBOS_B)/$1.a: $(patsubst libos/net/%,$(LIBOS_B)/$1/%.o,$(sort $(wildcard libos/net/*.c))) \
         $(patsubst %,$(LIBOS_B)/$1/lwip/%.o,$(LWIP_FILES))
@@ -156,7 +159,8 @@ $(LIBOS_B)/mbedtls.a: $(MBEDTLS_OBJS)
 	$(Q)$(CROSS)ar rcsD $@ $^
 
 .PHONY: bench-libos
-bench-libos: $(APP_IMAGES) $(B)/host/bulkhead $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
-	$(Q)$(PYTHON) tests/libos/images.py --sizes
-	$(Q)$(PYTHON) tests/libos/demo_web.py --bench
+bench-libos: $(APP_IMAGES) $(B)/host/bulkhead $(B)/arm64/bulkhead $(B)/host/share.so
+	$(Q)$(APP_TOOL) build -t xen lighttpd >&2
+	$(Q)$(PYTHON) tests/libos/images.py --sizes; sizes=$$?; \
+	    $(PYTHON) tests/libos/instructions.py && exit $$sizes
 BENCHES += bench-libos

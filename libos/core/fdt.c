@@ -31,16 +31,19 @@ static uint64_t read_cells(const uint32_t *cells, unsigned int count)
     return value;
 }
 
-static bool same(const char *a, const char *b)
+static bool same_text(const char *a, const char *b)
 {
-    if (*a != *b) {
-        return false; /* by far the most frequent */
-    }
     while (*a != '\0' && *a == *b) {
         a++;
         b++;
     }
     return *a == *b;
+}
+
+/* Nearly always they differ at once: no call for that. */
+static inline __attribute__((always_inline)) bool same(const char *a, const char *b)
+{
+    return *a == *b && same_text(a, b);
 }
 
 static bool begins(const char *text, const char *with)

@@ -57,13 +57,18 @@ static int poll_until_ready(struct pollfd *fds, unsigned long count, uint64_t de
 {
     /* Look at the devices first: "now" includes what has arrived, and a program that always finds
      * something ready must not starve the network. */
-    pollers_run();
+    bool happened = pollers_run();
     for (;;) {
         int ready = poll_once(fds, count);
-        if (ready != 0 || time_monotonic_ns() >= deadline) {
+        if (ready != 0 || (deadline != TIME_NEVER && time_monotonic_ns() >= deadline)) {
             return ready;
         }
-        thread_wait_event(deadline);
+        if (happened) {
+            thread_wait_event(deadline);
+        } else {
+            thread_wait_next_event(deadline);
+        }
+        happened = true;
     }
 }
 

@@ -11,22 +11,37 @@ NO_IDIOM void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
     unsigned char *t = to;
     const unsigned char *f = from;
-    if (size >= 8 && size <= 16) { /* paths, headers: two words that may overlap */
+    if (size >= 16) {
+        /* The last 16 bytes apart, overlapping what was copied before them: no loop for a rest. */
+        word *last = (word *)(t + size - 16);
+        const word *end = (const word *)(f + size - 16);
+        if (size > 64) {
+            size_t blocks = (size - 1) >> 6;
+            size -= blocks << 6;
+            /* Two pairs of registers, so that a load need not wait for the store before it. */
+            __asm__ volatile("1: ldp x9, x10, [%1], #16\n\tldp x11, x12, [%1], #16\n\t"
+                             "stp x9, x10, [%0], #16\n\tstp x11, x12, [%0], #16\n\t"
+                             "ldp x9, x10, [%1], #16\n\tldp x11, x12, [%1], #16\n\t"
+                             "subs %2, %2, #1\n\t"
+                             "stp x9, x10, [%0], #16\n\tstp x11, x12, [%0], #16\n\t"
+                             "b.ne 1b"
+                             : "+&r"(t), "+&r"(f), "+&r"(blocks)
+                             :
+                             : "x9", "x10", "x11", "x12", "cc", "memory");
+        }
+        for (; size > 16; size -= 16, t += 16, f += 16) {
+            uint64_t low = ((const word *)f)[0], high = ((const word *)f)[1];
+            ((word *)t)[0] = low, ((word *)t)[1] = high;
+        }
+        uint64_t low = end[0], high = end[1];
+        last[0] = low, last[1] = high;
+        return to;
+    }
+    if (size >= 8) {
         uint64_t first = *(const word *)f, last = *(const word *)(f + size - 8);
         *(word *)t = first;
         *(word *)(t + size - 8) = last;
         return to;
-    }
-    for (; size >= 64; size -= 64, t += 64, f += 64) {
-        word *tw = (word *)t;
-        const word *fw = (const word *)f;
-        uint64_t a = fw[0], b = fw[1], c = fw[2], d = fw[3];
-        tw[0] = a, tw[1] = b, tw[2] = c, tw[3] = d;
-        a = fw[4], b = fw[5], c = fw[6], d = fw[7];
-        tw[4] = a, tw[5] = b, tw[6] = c, tw[7] = d;
-    }
-    for (; size >= 8; size -= 8, t += 8, f += 8) {
-        *(word *)t = *(const word *)f;
     }
     if (size & 4) {
         *(half *)t = *(const half *)f;

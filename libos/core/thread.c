@@ -129,9 +129,9 @@ static bool take_events(void)
 }
 
 /* Switch to whoever can run; sleeps in the platform while nobody can. */
-static void schedule(void)
+static void schedule(bool looked)
 {
-    bool event = take_events();
+    bool event = looked ? inner_event : take_events();
     for (;;) {
         struct thread *next = find_ready(running, time_monotonic_ns(), event);
         if (next != NULL) {
@@ -147,7 +147,14 @@ void thread_wait_event(uint64_t deadline_ns)
 {
     running->deadline_ns = deadline_ns;
     running->state = THREAD_WAIT_EVENT;
-    schedule();
+    schedule(false);
+}
+
+void thread_wait_next_event(uint64_t deadline_ns)
+{
+    running->deadline_ns = deadline_ns;
+    running->state = THREAD_WAIT_EVENT;
+    schedule(true);
 }
 
 bool thread_wait_key(uintptr_t key, uint64_t deadline_ns)
@@ -157,7 +164,7 @@ bool thread_wait_key(uintptr_t key, uint64_t deadline_ns)
     running->woken = false;
     running->wait_order = ++wait_count;
     running->state = THREAD_WAIT_KEY;
-    schedule();
+    schedule(false);
     return running->woken;
 }
 
@@ -251,6 +258,6 @@ void thread_exit(void)
         thread_wake((uintptr_t)running->clear_id, 1);
     }
     running->state = THREAD_DEAD;
-    schedule();
+    schedule(false);
     __builtin_unreachable();
 }

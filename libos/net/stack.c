@@ -176,10 +176,22 @@ void net_receive(const void *frame, size_t size, bool verified)
     }
 }
 
+/* What was sent to ourselves. */
+static void poll_loops(void)
+{
+    struct netif *n;
+    NETIF_FOREACH(n)
+    {
+        if (n->loop_first != NULL) {
+            netif_poll(n);
+        }
+    }
+}
+
 static bool poll_network(void)
 {
     bool happened = device->poll(device);
-    netif_poll_all();
+    poll_loops();
     if (sys_timeouts_sleeptime() == 0) {
         sys_check_timeouts();
         happened = true;
@@ -199,7 +211,7 @@ static struct poller poller = {poll_network, next_timeout, NULL};
 
 void net_flush(void)
 {
-    netif_poll_all();
+    poll_loops();
     if (device != NULL) {
         device->flush(device);
     }

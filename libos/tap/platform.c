@@ -100,6 +100,11 @@ void heap_free(void *memory)
 }
 
 /* Caller holds the lock; it is given away while the host waits for us. */
+void thread_wait_next_event(uint64_t deadline_ns)
+{
+    thread_wait_event(deadline_ns);
+}
+
 void thread_wait_event(uint64_t deadline_ns)
 {
     if (pollers_run()) {

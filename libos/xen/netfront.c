@@ -47,7 +47,7 @@ enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_
 #define TX_BUFFERS 32 /* of half a page */
 #define TX_SIZE (PAGE_SIZE / 2)
 #define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
-#define RX_BUFFERS_FIRST 4
+#define RX_BUFFERS_FIRST 2
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
 
@@ -220,7 +220,7 @@ static bool receive_all(void)
             break_link(rx.broken);
         }
         if (state == LINK_UP && any) {
-            rx_wanted = RX_BUFFERS; /* there is traffic */
+            rx_wanted = MIN(2 * rx_wanted + 1, (unsigned int)RX_BUFFERS); /* there is traffic */
             post_receive_buffers();
         }
     } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));

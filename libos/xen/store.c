@@ -43,6 +43,7 @@ static struct {
     char token[TOKEN_SIZE];
     bool fired;
 } watches[WATCHES_MAX];
+static unsigned int fired_count; /* asked at every turn of the event loop */
 
 bool store_present(void)
 {
@@ -135,6 +136,7 @@ static void note_watch(const char *payload, size_t size)
     size_t path = strnlen(payload, size) + 1;
     for (int i = 0; path < size && i < WATCHES_MAX; i++) {
         if (watches[i].token[0] != '\0' && strcmp(watches[i].token, payload + path) == 0) {
+            fired_count += !watches[i].fired;
             watches[i].fired = true;
         }
     }
@@ -297,9 +299,10 @@ bool store_watch_fired(const char *token)
         }
         heap_free(payload);
     }
-    for (int i = 0; i < WATCHES_MAX; i++) {
-        if (strcmp(watches[i].token, token) == 0 && watches[i].fired) {
+    for (int i = 0; fired_count != 0 && i < WATCHES_MAX; i++) {
+        if (watches[i].fired && strcmp(watches[i].token, token) == 0) {
             watches[i].fired = false;
+            fired_count--;
             return true;
         }
     }

@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 """`make run DEMO=web`: curl's answers from a sealed unikernel behind Linux's netback on Bulkhead. TAP.
 
-  demo_web.py           the tests
-  demo_web.py --bench   instructions to the listening socket and to the first answer
-
 The files of the demo are used as they are; only the host's port is a free one.
 """
 import hashlib
@@ -46,30 +43,8 @@ def same(path, url):
     return status == 0 and hashlib.sha256(body).hexdigest() == wanted
 
 
-# Instructions on the CPU (QEMU's -icount: one each nanosecond), ours and the hypervisor's for us.
-GOALS = {"listening": 50000, "first answer": 100000}
-
-
-def bench():
-    """The table of instructions."""
-    demo, port = start(("--icount", "--cpus", "1"))
-    try:
-        listening = demo.expect(r"first instruction, (\d+) us of them on a CPU")
-        curl(f"http://127.0.0.1:{port}/")
-        answer = demo.expect(r"first answer after (\d+) us on a CPU")
-    finally:
-        demo.stop()
-    figures = {"listening": listening, "first answer": answer}
-    for name, found in figures.items():
-        print(f"{name:14} {int(found[1]) * 1000 if found else 'no figure':>9} instructions, "
-              f"goal {GOALS[name]}")
-    return 0 if all(figures.values()) else 1
-
-
 def main():
     """Three tests, one board."""
-    if sys.argv[1:] == ["--bench"]:
-        return bench()
     failed = 0
 
     def report(number, passed, what):

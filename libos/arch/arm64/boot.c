@@ -101,8 +101,14 @@ static void map_range(uint64_t *root, uint64_t *next, uint64_t va, uint64_t pa, 
         } else {
             uint64_t *page = &table_below(entry, next)[va >> 12 & 511];
             uint64_t end = (pa + step) | attributes | PTE_PAGE;
-            for (uint64_t next_page = pa | attributes | PTE_PAGE; next_page != end;
-                 next_page += PAGE_SIZE) {
+            uint64_t next_page = pa | attributes | PTE_PAGE;
+            for (; end - next_page >= 4 * PAGE_SIZE; next_page += 4 * PAGE_SIZE, page += 4) {
+                page[0] = next_page;
+                page[1] = next_page + PAGE_SIZE;
+                page[2] = next_page + 2 * PAGE_SIZE;
+                page[3] = next_page + 3 * PAGE_SIZE;
+            }
+            for (; next_page != end; next_page += PAGE_SIZE) {
                 *page++ = next_page;
             }
         }

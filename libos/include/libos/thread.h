@@ -22,6 +22,9 @@ void thread_init(void);
 /** Let others run; returns when an event arrived, a wake was meant for us, or the deadline passed. */
 void thread_wait_event(uint64_t deadline_ns);
 
+/** The same of a caller for whom pollers_run() has just returned false: the devices need no other look. */
+void thread_wait_next_event(uint64_t deadline_ns);
+
 /** Something changed inside the program (a pipe, a local socket): those who wait for events look again. */
 void thread_event(void);
 
