@@ -442,7 +442,7 @@ size_t guest_tree_room(const struct domain_config *c)
 {
     uint64_t source = c->dom0 ? tree_size(config_host_tree()->fdt) : c->tree.size_bytes;
 
-    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 2 * source;
+    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 3 * source;
 }
 
 int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,
@@ -450,7 +450,9 @@ int guest_tree_write(void *to, size_t room, const struct domain *d, const struct
 {
     struct tree_writer w = {.fdt = to};
 
-    note(&w, room > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_create(to, (int)room));
+    note(&w, room > INT32_MAX
+                 ? -FDT_ERR_NOSPACE
+                 : fdt_create_with_flags(to, (int)room, FDT_CREATE_FLAG_NO_NAME_DEDUP));
     note(&w, fdt_finish_reservemap(to));
     open_partial(&w, d->config);
     write_root(&w, d, m, ramdisk);
