@@ -85,7 +85,7 @@ report: setup-check
 	done
 	@echo '== image, and its map'
 	@$(CROSS)size $(B)/$(ARCH)/bulkhead.elf
-	@$(CROSS)size -A -d $(B)/$(ARCH)/bulkhead.elf | awk '$$3 > 0 { printf "%8d  %-12s at %x\n", $$2, $$1, $$3 }'
+	@$(CROSS)objdump -h $(B)/$(ARCH)/bulkhead.elf | awk '$$1 ~ /^[0-9]+$$/ && $$4 !~ /^0+$$/ { printf "0x%s  %-12s at %s\n", $$3, $$2, $$4 }'
 	@echo '== what policy and devices ask of the machine (undefined symbols of pure objects)'
 	@$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o | grep '^arch_' | sort -u | fmt -w 110
 	@echo '== largest functions (bytes)'
