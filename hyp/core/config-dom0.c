@@ -20,8 +20,9 @@
 #define HYP_MEMORY (16 * MIB)      /* tables for the board's devices, ports for every guest */
 #define SPIS_MAX 960u
 
-static const char every_right[] = "control *\0inspect *\0emulate *\0build\0store\0console\0device *\0irq *\0"
-                                  "schedule\0shutdown-host";
+static const char every_right[] =
+    "control *\0inspect *\0emulate *\0build\0store\0console\0device *\0irq *\0"
+    "schedule\0shutdown-host";
 
 /* What follows `name` in a line of words, up to the next space or comma; false: it is not there. */
 static bool option(const char *line, const char *name, char *value, size_t size)

@@ -15,16 +15,12 @@
 
 #define WORDS (MAX_DOMAINS / 64)
 
-static const char *const names[RIGHT_COUNT] = {[RIGHT_CONTROL] = "control",
-                                               [RIGHT_INSPECT] = "inspect",
-                                               [RIGHT_EMULATE] = "emulate",
-                                               [RIGHT_BUILD] = "build",
-                                               [RIGHT_STORE] = "store",
-                                               [RIGHT_CONSOLE] = "console",
-                                               [RIGHT_DEVICE] = "device",
-                                               [RIGHT_IRQ] = "irq",
-                                               [RIGHT_SCHEDULE] = "schedule",
-                                               [RIGHT_SHUTDOWN_HOST] = "shutdown-host"};
+static const char *const names[RIGHT_COUNT] = {
+    [RIGHT_CONTROL] = "control",   [RIGHT_INSPECT] = "inspect",
+    [RIGHT_EMULATE] = "emulate",   [RIGHT_BUILD] = "build",
+    [RIGHT_STORE] = "store",       [RIGHT_CONSOLE] = "console",
+    [RIGHT_DEVICE] = "device",     [RIGHT_IRQ] = "irq",
+    [RIGHT_SCHEDULE] = "schedule", [RIGHT_SHUTDOWN_HOST] = "shutdown-host"};
 
 enum right rights_named(const char *word, size_t length)
 {
