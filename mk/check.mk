@@ -97,3 +97,5 @@ report: setup-check
 	@printf '== #if CONFIG in functions and files: %s; CHECKs: %s; ASSERTs: %s\n' \
 	    "$$(grep -rhE '^ *#if.*CONFIG_' hyp lib | wc -l)" "$$(grep -rhoE '\bCHECK\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)" \
 	    "$$(grep -rhoE '\bASSERT\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)"
+	@echo '== coverage of the unit tests (make coverage: by file, and whether it suffices)'
+	@$(MAKE) -s coverage 2>&1 | grep ', all$$' || true

@@ -133,6 +133,7 @@ int gic_init_cpu(struct cpu *c)
         gic_set_enabled(gic_host.maintenance_intid, true);
         gic_set_enabled(GIC_PPI_HYP_TIMER, true);
         gic_set_enabled(GIC_PPI_VIRT_TIMER, true);
+        gic_set_enabled(GIC_PPI_PMU, true);
     }
     return error;
 }

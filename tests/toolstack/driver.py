@@ -37,7 +37,8 @@ def driver_domain(guest):
 def play(machine, port, tap):
     """The story."""
     curl = ["curl", "-s", "-S", "-m", "20", f"http://127.0.0.1:{port}/"]
-    machine.wait(r"guest: disk says disk-of-g1", 300)
+    machine.wait(r"\(drv\) control: ready", 100)
+    machine.wait(r"guest: disk says disk-of-g1", 150)
     machine.wait(r"guest: ping 0%", 30)
     tap.result(True, "the guest has its disk and its card by the driver domain")
     answer(curl, "hello from g1", 60)
@@ -46,7 +47,7 @@ def play(machine, port, tap):
     answer(curl, "hello from g1", 30)
     tap.result(True, "... while the control domain is dead")
     machine.wait(r"run driver: begin", 200)
-    machine.wait(r"\ndrv +1 +320 ", 100)
+    machine.wait(r"\ndrv +2 +320 ", 100)
     machine.wait(r"\ng1 +\d+ +160 ", 30)
     tap.result(True, "its next life lists both by name")
     answer(curl, "hello from g1", 30)
@@ -73,7 +74,7 @@ def main():
         disk.write(b"disk-of-g1")
         disk.flush()
         with Machine("driver", OURS, run="start,driver", guest=guest, own=[1],
-                     extra="bulkhead.names=1:drv", domains={"drv": driver_domain(guest)},
+                     extra="bulkhead.names=2:drv bulkhead.store=xenstored", domains={"drv": driver_domain(guest)},
                      disks=[("state", state.name), ("web", disk.name)],
                      forwards=[(port, "10.0.2.21", 80)]) as machine:
             try:

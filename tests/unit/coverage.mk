@@ -26,7 +26,7 @@ coverage-run: $(COV_TESTS)
 
 coverage: setup
 	$(SUBMAKE) coverage-run
-	$(Q)$(PYTHON) mk/coverage.py $(B)/cov/obj --lines 95 --branches 85 hyp/core
+	$(Q)$(PYTHON) mk/coverage.py $(B)/cov/obj --lines 95 --branches 90 hyp/core
 	$(Q)$(PYTHON) mk/coverage.py $(B)/cov/obj --lines 95 --branches 90 hyp/vdev
 
 NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s coverage >&2 && echo 'ok - coverage of unit tests' || echo 'not ok - coverage of unit tests';

@@ -65,6 +65,10 @@ void vgic_maintenance(struct vcpu *v)
 {
     kicked++;
 }
+void vgic_pmu_fired(struct vcpu *v)
+{
+    handled++;
+}
 void vgic_inject(struct vcpu *v, uint32_t intid)
 {
     handled++;
@@ -142,6 +146,7 @@ static void good_start(void **state)
             for (unsigned cpu = 0; cpu < (intid < 32 ? GIC_MODEL_CPUS : 1); cpu++) {
                 const struct gic_line *l = gic_model_line(cpu, intid);
                 bool ours = intid == GIC_SGI_IPI || intid == GIC_SGI_STOP || intid == uart ||
+                            intid == GIC_PPI_PMU ||
                             (intid >= GIC_PPI_MAINTENANCE && intid <= GIC_PPI_VIRT_TIMER);
                 assert_int_equal(l->enabled, ours);
                 assert_false(l->active || l->pending || l->senders);

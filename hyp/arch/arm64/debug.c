@@ -186,6 +186,11 @@ void debug_unload(struct vcpu *v)
     }
 }
 
+bool arch_pmu_line(void)
+{
+    return pmu_present && (sysreg_read(pmovsset_el0) & sysreg_read(pmintenset_el1)) != 0;
+}
+
 /* On the way in, after the vCPU's other state. */
 void debug_load(struct vcpu *v)
 {

@@ -62,6 +62,7 @@ struct vgic_vif *fake_vif(unsigned cpu); /* what arch_vif_load() left there */
 
 /* Physical interrupts: what arch_irq_set_*() left. */
 extern uint8_t fake_irq_active[1024], fake_irq_enabled[1024];
+extern bool fake_pmu_line; /* what arch_pmu_line() says */
 
 /* Caches: bytes cleaned and synchronised since boot. */
 extern uint64_t fake_cleaned_bytes, fake_synced_bytes;

@@ -101,6 +101,11 @@ WEAK uint64_t arch_ich_misr_read(void)
     return (hcr & HCR_EN) != 0 ? misr : 0;
 }
 
+bool arch_pmu_line(void)
+{
+    return fake_pmu_line;
+}
+
 WEAK void arch_irq_set_active(uint32_t intid, bool active)
 {
     CHECK(intid < ARRAY_LEN(fake_irq_active));

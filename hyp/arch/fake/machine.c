@@ -11,6 +11,7 @@ struct cpu *fake_cpu;
 uint64_t fake_counter_ticks;
 struct fake_hw fake_hw[MAX_CPUS];
 uint8_t fake_irq_active[1024], fake_irq_enabled[1024];
+bool fake_pmu_line;
 uint64_t fake_cleaned_bytes, fake_synced_bytes, fake_zeroed_bytes;
 uint8_t *fake_arena;
 uint64_t (*fake_mmio_model)(volatile void *at, unsigned bytes, bool write, uint64_t v);

@@ -19,7 +19,7 @@ struct tree;
 enum { GIC_SPURIOUS = 1023, GIC_SGI_COUNT = 16, GIC_SPI_FIRST = 32, GIC_INTID_MAX = 1020 };
 
 /* Private interrupts every Arm server and QEMU's board wire the same way (DEN0029, Base System Architecture, PPI table). */
-enum { GIC_PPI_MAINTENANCE = 25, GIC_PPI_HYP_TIMER = 26, GIC_PPI_VIRT_TIMER = 27 };
+enum { GIC_PPI_PMU = 23, GIC_PPI_MAINTENANCE = 25, GIC_PPI_HYP_TIMER, GIC_PPI_VIRT_TIMER };
 
 /* SGIs of ours: cpu.ipi says why; the machine stops. */
 enum { GIC_SGI_IPI = 0, GIC_SGI_STOP = 1 };
