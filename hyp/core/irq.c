@@ -169,7 +169,7 @@ static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
         gic_deactivate(intid);
-    } else if (intid == GIC_PPI_PMU) {
+    } else if (intid == GIC_PPI_PMU) { /* I1 */
         if (c->loaded && arch_pmu_line()) {
             vgic_pmu_fired(c->loaded);
         } else {
