@@ -16,7 +16,7 @@ HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard hyp/core/config*.c hyp/core/guest-tr
               p2m-teardown.c passthrough.c random.c rights.c sched-config.c seal.c sysctl.c tree-board.c \
               vcpu-op.c version-op.c xen-domain.c) \
               $(addprefix hyp/arch/$(ARCH)/,boot.c debug.c inject.c mmu.c smp.c spsr32.c) \
-              hyp/vdev/vgic-domain.c $(wildcard hyp/drivers/pl*.c) lib/text.c)
+              hyp/vdev/vgic-domain.c $(wildcard hyp/drivers/pl*.c hyp/drivers/virtio-mmio.c) lib/text.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fomit-frame-pointer -mgeneral-regs-only -mstrict-align \

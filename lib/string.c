@@ -1,7 +1,7 @@
 /*
  * memory and string functions for code without a C library.
  *
- * Memory is moved in 64-bit words, eight or sixteen to a round, which the compiler pairs
+ * Memory is moved in 64-bit words, many to a round, which the compiler pairs
  * into LDP/STP: no FP registers (a guest's are in them), and no access that
  * is not aligned (the code also runs with alignment checking on). Two areas
  * that are not aligned to each other are copied by bytes: only text does that
@@ -20,7 +20,7 @@
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-enum { WORD = sizeof(word), ROUND = 32 };
+enum { WORD = sizeof(word), ROUND = 32, FILL = 8 }; /* words to a round of copying, of filling */
 
 static int aligned_alike(const void *a, const void *b)
 {
@@ -121,7 +121,7 @@ void *memset(void *at, int byte, size_t size)
         *to++ = (unsigned char)byte;
     }
     word *t = (word *)(void *)to;
-    for (; size >= ROUND * WORD; size -= ROUND * WORD, t += ROUND) {
+    for (; size >= FILL * WORD; size -= FILL * WORD, t += FILL) {
         t[0] = fill, t[1] = fill, t[2] = fill, t[3] = fill;
         t[4] = fill, t[5] = fill, t[6] = fill, t[7] = fill;
     }

@@ -70,6 +70,7 @@ check-stack: $(B)/$(ARCH)/bulkhead.elf
 check-static: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
 	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC) $(LIBFDT_FLAGS)' $(CHECK_SRCS)
 check-all: check check-static
+NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s check-static >&2 && echo 'ok - static analyses' || echo 'not ok - static analyses';
 
 CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
 
@@ -84,7 +85,7 @@ report: setup-check
 	done
 	@echo '== image, and its map'
 	@$(CROSS)size $(B)/$(ARCH)/bulkhead.elf
-	@$(CROSS)size -A -d $(B)/$(ARCH)/bulkhead.elf | awk '$$3 > 0 { printf "%8d  %-12s at %x\n", $$2, $$1, $$3 }'
+	@$(CROSS)objdump -h $(B)/$(ARCH)/bulkhead.elf | awk '$$1 ~ /^[0-9]+$$/ && $$4 !~ /^0+$$/ { printf "0x%s  %-12s at %s\n", $$3, $$2, $$4 }'
 	@echo '== what policy and devices ask of the machine (undefined symbols of pure objects)'
 	@$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o | grep '^arch_' | sort -u | fmt -w 110
 	@echo '== largest functions (bytes)'
@@ -96,3 +97,5 @@ report: setup-check
 	@printf '== #if CONFIG in functions and files: %s; CHECKs: %s; ASSERTs: %s\n' \
 	    "$$(grep -rhE '^ *#if.*CONFIG_' hyp lib | wc -l)" "$$(grep -rhoE '\bCHECK\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)" \
 	    "$$(grep -rhoE '\bASSERT\(' hyp/core hyp/vdev hyp/arch/$(ARCH) | wc -l)"
+	@echo '== coverage of the unit tests (make coverage: by file, and whether it suffices)'
+	@$(MAKE) -s coverage 2>&1 | grep ', all$$' || true

@@ -136,6 +136,22 @@ class Depths:
         return self.known[name, nested]
 
 
+def folded(names):
+    """[(names, times)]: a part that comes several times in a row, only once."""
+    at, out = 0, []
+    while at < len(names):
+        part, times = 1, 1
+        for length in range(1, (len(names) - at) // 2 + 1):
+            block, count = names[at:at + length], 1
+            while names[at + count * length:at + (count + 1) * length] == block:
+                count += 1
+            if count > times:
+                part, times = length, count
+        out.append((names[at:at + part], times))
+        at += part * times
+    return out
+
+
 def main():
     """Exit status 1 if there is trouble."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -154,8 +170,11 @@ def main():
     if not options.quiet or trouble:
         for what, (size, names) in (("deepest chain", deepest), ("and the end of the world", end)):
             print(f"{what}: {size} bytes")
-            for name in names:
-                print(f"{functions[name].frame:>8}  {name}")
+            for block, times in folded(names):
+                for name in block:
+                    print(f"{functions[name].frame:>8}  {name}")
+                if times > 1:
+                    print(f"          these {len(block)} counted {times} times: by pointer, anything could be called")
         print("largest frames:")
         for f in sorted(functions.values(), key=lambda f: -f.frame)[:8]:
             print(f"{f.frame:>8}  {f.name}")

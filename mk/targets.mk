@@ -44,5 +44,5 @@ help:
 	@echo 'make format     bring all C into the layout that make check asks for'
 	@echo 'make bench      instructions per operation, beside stock Xen'
 	@echo 'make nightly    make test and all that takes longer: fuzzing, soak, full matrix'
-	@echo 'make report     size and shape: lines by component, image, largest functions and files'
+	@echo 'make report     size and shape: lines by component, image, largest functions and files, stack, coverage'
 	@echo 'Options: V=1 DEBUG=1 CLANG=1 (mk/config.mk)'

@@ -1,5 +1,5 @@
 # Build Debian's lighttpd with the compiler driver: configure and make go through as they are.
-# In: CC, AR, RANLIB, BULKHEAD_ROOT. Out: ./objects.
+# In: CC, AR, RANLIB, BULKHEAD_ROOT, BULKHEAD_HOST. Out: ./objects.
 source=$($PYTHON "$BULKHEAD_ROOT/tools/debian.py" source lighttpd)
 headers=$($PYTHON "$BULKHEAD_ROOT/tools/debian.py" fetch libc6-dev)
 rm -rf build include
@@ -13,7 +13,7 @@ cp "$headers/usr/include/aarch64-linux-gnu/sys/queue.h" include/sys/queue.h
     touch aclocal.m4
     touch configure config.h.in Makefile.in src/Makefile.in
     LIGHTTPD_STATIC=yes CFLAGS="-Os -I$PWD/../include" ./configure \
-        --host=aarch64-linux-musl --disable-shared --without-pcre2 --without-zlib \
+        --host="$BULKHEAD_HOST" --disable-shared --without-pcre2 --without-zlib \
         --without-bzip2 --disable-lfs --disable-mmap CC_FOR_BUILD=cc
     # The modules that root/etc/lighttpd.conf names; others (access, alias, setenv, dirlisting ...) go here and there.
     for module in indexfile staticfile; do

@@ -2,7 +2,7 @@
  * A web server for static files: HTTP/1.1 with keep-alive and pipelining, GET and HEAD, one
  * thread, poll(). Plain POSIX: the same source is a Linux process and a unikernel.
  *
- *   web [PORT [ROOT [TLS]]]   serves the tree below ROOT (default: $WEB_ROOT, else /);
+ *   web [PORT [ROOT [TLS]]]   serves the tree below ROOT (default: $APP_FILES, else /);
  *                             TLS: directory with cert.pem and key.pem
  */
 #define _GNU_SOURCE
@@ -421,7 +421,7 @@ static unsigned int port_of(const char *text)
 int main(int argc, char **argv)
 {
     unsigned int port = argc > 1 ? port_of(argv[1]) : 80;
-    const char *given = argc > 2 ? argv[2] : getenv("WEB_ROOT");
+    const char *given = argc > 2 ? argv[2] : getenv("APP_FILES");
     root = given != NULL && strcmp(given, "/") != 0 ? given : "";
     if (transport_init(argc > 3 ? argv[3] : NULL) != 0) {
         return 1;

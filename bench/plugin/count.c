@@ -3,7 +3,7 @@
  *
  * Arguments: el2=START-END (machine addresses of the hypervisor's image; code
  * there is EL2), out=FILE, profile=ROW (dump the blocks of that region; of all since the first
- * guest's start if no region was marked).
+ * guest's start if no region was marked), stays=on.
  *
  * Which level an instruction runs at follows from where it lies: guests never
  * own the frames of the hypervisor's image. RAM begins at 0x40000000 on the
@@ -17,6 +17,12 @@
  *   region N EL2 OTHER ERET SYSREG TLBI BARRIER CACHE ATOMIC
  *   total EL2 OTHER ERET ...       everything since power-on
  *   block VADDR INSNS RUNS         of the region to profile
+ *   longest INSNS                  `stays`: most instructions at EL2, since the first guest's start, of one
+ *                                  CPU between two looks for interrupts, and
+ *   part CPU VADDR INSNS           where most of these were
+ *
+ * With `stays` nothing else but boot and total is of use, and -icount is a must. A look is a return to a guest, a WFI, or
+ * an acknowledge (ICC_IAR1_EL1): what an idle CPU does between those delays nobody for longer.
  *
  * Counters are plain adds: exact under -icount, where QEMU runs one CPU at a
  * time, approximate otherwise.
@@ -35,14 +41,23 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 #define RAM_BASE 0x40000000ull
 #define STUB_SIZE 0x1000ull
 #define REGIONS 256
+#define CPUS 8
 #define MARK_BEGIN 0xd5032f1fu /* hint #120 */
 #define MARK_END 0xd5032f3fu   /* hint #121 */
+#define WFI 0xd503207fu
+#define READ_IAR1 0xd538cc00u /* mrs x0, icc_iar1_el1 */
 
 enum counter { EL2, OTHER, ERET, SYSREG, TLBI, BARRIER, CACHE, ATOMIC, COUNTERS };
 
 struct block {
     uint64_t vaddr, insns, runs;
     struct block *next;
+};
+
+/* What a CPU has done in a block during its present stay at EL2, and did during its longest. */
+struct part {
+    struct part *next;
+    uint64_t vaddr, insns, present[CPUS], longest[CPUS];
 };
 
 static uint64_t now[COUNTERS];
@@ -52,6 +67,10 @@ static unsigned region_count;
 static bool inside;
 static uint64_t boot[COUNTERS];
 static bool guest_started, el2_entered;
+static bool stays;
+static struct {
+    uint64_t insns, longest;
+} stay[CPUS];
 static uint64_t el2_start, el2_end;
 static uintptr_t ram_host;
 static const char *out_path = "/dev/stderr";
@@ -137,6 +156,50 @@ static void first_guest(unsigned int cpu, void *user)
     }
 }
 
+static struct part *parts;
+
+static void stay_goes_on(unsigned int cpu, void *user)
+{
+    struct part *p = user;
+    stay[cpu % CPUS].insns += p->insns;
+    p->present[cpu % CPUS] += p->insns;
+}
+
+static void stay_ends(unsigned int cpu, void *user)
+{
+    cpu %= CPUS;
+    if (stay[cpu].insns == 0) {
+        return;
+    }
+    bool longest = guest_started && stay[cpu].insns > stay[cpu].longest;
+    for (struct part *p = parts; p; p = p->next) {
+        if (longest) {
+            p->longest[cpu] = p->present[cpu];
+        }
+        p->present[cpu] = 0;
+    }
+    if (longest) {
+        stay[cpu].longest = stay[cpu].insns;
+    }
+    stay[cpu].insns = 0;
+}
+
+static void watch_stays(struct qemu_plugin_tb *tb, size_t n)
+{
+    struct part *p = calloc(1, sizeof(*p));
+    *p = (struct part){.next = parts, .vaddr = qemu_plugin_tb_vaddr(tb), .insns = n};
+    parts = p;
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, stay_goes_on, QEMU_PLUGIN_CB_NO_REGS, p);
+    for (size_t i = 0; i < n; i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        uint32_t word;
+        memcpy(&word, qemu_plugin_insn_data(insn), 4);
+        if (word == WFI || (word & ~31u) == READ_IAR1) {
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, stay_ends, QEMU_PLUGIN_CB_NO_REGS, NULL);
+        }
+    }
+}
+
 static void count_el2(struct qemu_plugin_tb *tb, size_t n)
 {
     el2_entered = true;
@@ -184,7 +247,13 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
                                              &now[el2 ? EL2 : OTHER], n);
     if (el2) {
         count_el2(tb, n);
+        if (stays) {
+            watch_stays(tb, n);
+        }
         return;
+    }
+    if (stays) {
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, stay_ends, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
     find_marks(tb, n);
     if (!guest_started && (address < RAM_BASE || address >= RAM_BASE + STUB_SIZE)) {
@@ -217,6 +286,16 @@ static void finish(qemu_plugin_id_t id, void *user)
     }
     fprintf(out, "total");
     print_counters(out, now);
+    for (unsigned cpu = 0; stays && cpu < CPUS; cpu++) {
+        if (stay[cpu].longest) {
+            fprintf(out, "longest %" PRIu64 "\n", stay[cpu].longest);
+        }
+        for (struct part *p = parts; p; p = p->next) {
+            if (p->longest[cpu] > stay[cpu].longest / 2000) {
+                fprintf(out, "part %u %" PRIx64 " %" PRIu64 "\n", cpu, p->vaddr, p->longest[cpu]);
+            }
+        }
+    }
     fclose(out);
 }
 
@@ -230,8 +309,11 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
             out_path = strdup(argv[i] + 4);
         } else if (!strncmp(argv[i], "profile=", 8)) {
             profile = atol(argv[i] + 8);
+        } else if (!strcmp(argv[i], "stays=on")) {
+            stays = true;
         } else {
-            fprintf(stderr, "count: unknown argument '%s' (el2=START-END, out=FILE, profile=N)\n",
+            fprintf(stderr,
+                    "count: unknown argument '%s' (el2=START-END, out=FILE, profile=N, stays=on)\n",
                     argv[i]);
             return -1;
         }

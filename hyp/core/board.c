@@ -111,9 +111,10 @@ static tree_node by_phandle(const struct tree *t, uint32_t phandle)
 /* Entries of `skip` cells, a controller's phandle, its address (in maps), its specifier. */
 static bool walk_entries(struct walk *w, struct tree_value v, uint32_t skip, bool map)
 {
-    const uint8_t *at = v.data, *end = v.data + v.size;
+    const uint8_t *at = v.data, *end = v.size != 0 ? at + v.size : at;
 
-    while (at && at + (skip + 1) * 4ul <= end) {
+    /* `skip` is the tree's: two counts of cells, each of any size. */
+    while (at && skip < 16 && at + (skip + 1) * 4ul <= end) {
         uint32_t phandle = tree_cell(at + skip * 4ul);
         tree_node to = by_phandle(w->t, phandle);
         uint32_t before = map ? tree_number(w->t, to, "#address-cells", 0) : 0;

@@ -27,6 +27,7 @@
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include <hyp/p2m.h>
+#include <hyp/virtio.h>
 #include <hyp/vuart.h>
 #include <hyp/xen.h>
 #include <lib/string.h>
@@ -388,6 +389,25 @@ static int give_devices(struct domain *d)
         return 0;
     }
     return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;
+}
+
+static bool make_quiet(void *arg, const struct passthrough_part *p)
+{
+    (void)arg;
+    if (p->virtio) {
+        virtio_mmio_reset(p->host, p->size_bytes);
+    }
+    return true;
+}
+
+void domain_quiet_devices(struct domain *d)
+{
+    char why[PASSTHROUGH_WORDS];
+
+    if (!d->config->made && d->config->tree.size_bytes != 0 &&
+        !passthrough_walk(config_host_tree(), d->config, make_quiet, NULL, why)) {
+        log_warn("%s: %s", d->name, why);
+    }
 }
 
 /* One call's share of the phase. 0: the phase is complete. */

@@ -126,7 +126,7 @@ static bool check_kernel(struct reader *r, struct domain_config *d)
                                                                 : d->memory_bytes;
     bank = bank < GUEST_RAM0_SIZE ? bank : GUEST_RAM0_SIZE;
     if (!d->direct_map &&
-        !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 2 * d->tree.size_bytes,
+        !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 3 * d->tree.size_bytes,
                      d->ramdisk.size_bytes, &layout)) {
         return config_mistake(r, d, "memory",
                               "of %lu KiB is too little: the kernel needs %lu KiB, the "

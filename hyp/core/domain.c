@@ -563,6 +563,7 @@ static void step(struct domain *d)
     switch (d->job) {
     case JOB_STOP:
         if (all_unloaded(d)) {
+            domain_quiet_devices(d);
             next = after_stop(d);
             reclaim(d);
             xen_tell_domain_exception();

@@ -52,7 +52,7 @@ static void wake_pollers(struct domain *d, uint32_t port)
 static __attribute__((noinline)) void tell(struct domain *d, uint32_t port, bool two_level)
 {
     struct evtchn_domain *e = d->evtchn;
-    struct evtchn *c = evtchn_of(e, port);
+    struct evtchn *c = evtchn_at(e, port);
     if (two_level && !bit_test(d->xen->shared->evtchn_mask, port)) {
         struct vcpu *v = d->vcpu[__atomic_load_n(&c->vcpu, __ATOMIC_RELAXED)];
         if (!bit_test_and_set(&v->evtchn->info->evtchn_pending_sel, port / 64)) {
@@ -353,10 +353,11 @@ static int64_t close_port(struct vcpu *v, const struct evtchn_close *op)
 static int64_t send_locked(struct domain *d, struct evtchn *c, uint32_t port,
                            void (**notify)(struct vcpu *v))
 {
-    switch (c->state) {
-    case EVTCHN_INTERDOMAIN: /* E1: our lock keeps the peer and its channel where they are */
-        evtchn_raise(c->remote, c->remote_port);
+    if (likely(c->state == EVTCHN_INTERDOMAIN)) {
+        evtchn_raise(c->remote, c->remote_port); /* E1: our lock keeps the peer where it is */
         return 0;
+    }
+    switch (c->state) {
     case EVTCHN_IPI:
         evtchn_raise(d, port);
         return 0;

@@ -160,6 +160,8 @@ enum frame_state piece_state(uint32_t index, unsigned order, struct scrub_unit *
 /* Take such a piece, which is one of the two; returns its word: `dirty`, `refs` scrubbed so
  * far, `fixed`. */
 union frame_word piece_take(uint32_t index, unsigned order) REQUIRES(&frame_pool.lock);
+/* Is it neither, but a FIXED one that somebody has just taken to scrub it, or is giving back? */
+bool piece_on_its_way(uint32_t index, unsigned order) REQUIRES(&frame_pool.lock);
 /* Give it back. */
 void piece_give(uint32_t index, unsigned order, union frame_word w) REQUIRES(&frame_pool.lock);
 

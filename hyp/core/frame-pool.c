@@ -166,6 +166,12 @@ enum frame_state piece_state(uint32_t index, unsigned order, struct scrub_unit *
     return FRAME_FREE;
 }
 
+bool piece_on_its_way(uint32_t index, unsigned order)
+{
+    union frame_word w = speaker(index, order)->w;
+    return w.state == FRAME_NONE && w.fixed;
+}
+
 /* A whole FIXED chunk falls into FIXED frames. */
 static void fixed_open(uint32_t index) REQUIRES(&pool.lock)
 {

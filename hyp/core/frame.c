@@ -161,7 +161,10 @@ static unsigned piece_order(uint32_t index, uint64_t count)
     return chunk ? CHUNK_ORDER : 0;
 }
 
-/* Is all of it FREE (or FIXED)? *dirty is the first unit that has to be scrubbed, if one has. */
+/*
+ * Is all of it FREE (or FIXED)? *dirty is the first unit that has to be scrubbed, if one has. A piece
+ * that is nothing, but FIXED in between, is in the hands of who scrubs it or gives it back: ask again.
+ */
 static int range_check(uint32_t start, uint32_t end, bool fixed_too, struct scrub_unit *dirty)
     REQUIRES(&pool.lock)
 {
@@ -172,7 +175,7 @@ static int range_check(uint32_t start, uint32_t end, bool fixed_too, struct scru
         order = piece_order(i, end - i);
         enum frame_state state = piece_state(i, order, &unit);
         if (state != FRAME_FREE && (state != FRAME_FIXED || !fixed_too)) {
-            return -XEN_EBUSY;
+            return fixed_too && piece_on_its_way(i, order) ? -XEN_ERESTART : -XEN_EBUSY;
         }
         if (unit.dirty && !dirty->dirty) {
             *dirty = unit;

@@ -558,7 +558,18 @@ static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
     }                                                                        \
     return 0
 
-/* Operations that take one structure, whatever length is said above one. */
+#define ONE(type, call)                                                                    \
+    do {                                                                                   \
+        type op;                                                                           \
+        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {                              \
+            return -XEN_EFAULT;                                                            \
+        }                                                                                  \
+        int64_t error = call;                                                              \
+        return error == 0 && guest_va_write(v, arg[1], &op, sizeof(op)) != 0 ? -XEN_EFAULT \
+                                                                             : error;      \
+    } while (0)
+
+/* Operations that take one structure. */
 static apart int64_t single_op(struct vcpu *v, uint64_t *arg)
 {
     if (arg[2] != 1) {
@@ -566,15 +577,15 @@ static apart int64_t single_op(struct vcpu *v, uint64_t *arg)
     }
     switch ((uint32_t)arg[0]) {
     case GNTTABOP_setup_table:
-        EACH(struct gnttab_setup_table, 2, setup_table(v, &op));
+        ONE(struct gnttab_setup_table, setup_table(v, &op));
     case GNTTABOP_query_size:
-        EACH(struct gnttab_query_size, 2, query_size(v, &op));
+        ONE(struct gnttab_query_size, query_size(v, &op));
     case GNTTABOP_set_version:
-        EACH(struct gnttab_set_version, 2, set_version(v, &op));
+        ONE(struct gnttab_set_version, set_version(v, &op));
     case GNTTABOP_get_status_frames:
-        EACH(struct gnttab_get_status_frames, 2, get_status_frames(v, &op));
+        ONE(struct gnttab_get_status_frames, get_status_frames(v, &op));
     default:
-        EACH(struct gnttab_get_version, 2, get_version(v, &op));
+        ONE(struct gnttab_get_version, get_version(v, &op));
     }
 }
 

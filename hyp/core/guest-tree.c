@@ -300,12 +300,14 @@ static void write_timer(struct tree_writer *w, const struct domain *d)
     end(w);
 }
 
-/* Without an interrupt: a guest counts, and samples by its own timers. */
 static void write_pmu(struct tree_writer *w, const struct domain *d)
 {
+    static const uint32_t ppi[] = {VIRQ_PMU};
+
     if (!d->config->aarch32) {
         begin(w, "pmu");
         put_string(w, "compatible", "arm,armv8-pmuv3");
+        put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
         end(w);
     }
 }
@@ -440,7 +442,7 @@ size_t guest_tree_room(const struct domain_config *c)
 {
     uint64_t source = c->dom0 ? tree_size(config_host_tree()->fdt) : c->tree.size_bytes;
 
-    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 2 * source;
+    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 3 * source;
 }
 
 int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,
@@ -448,7 +450,9 @@ int guest_tree_write(void *to, size_t room, const struct domain *d, const struct
 {
     struct tree_writer w = {.fdt = to};
 
-    note(&w, room > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_create(to, (int)room));
+    note(&w, room > INT32_MAX
+                 ? -FDT_ERR_NOSPACE
+                 : fdt_create_with_flags(to, (int)room, FDT_CREATE_FLAG_NO_NAME_DEDUP));
     note(&w, fdt_finish_reservemap(to));
     open_partial(&w, d->config);
     write_root(&w, d, m, ramdisk);

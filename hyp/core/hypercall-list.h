@@ -2,7 +2,7 @@
  * Every hypercall there is: HYPERCALL(name, handler). The number is
  * __HYPERVISOR_<name>; a name that is not here answers -XEN_ENOSYS. From this
  * list come the dispatch table, the prototypes, the names in traces, and, by
- * tools/abi-coverage.py, the check that docs/abi-coverage.md has a row for each.
+ * tests/conform/coverage.py, the check that docs/abi-coverage.md has a row for each.
  */
 HYPERCALL(memory_op, memory_op)
 HYPERCALL(multicall, multicall)

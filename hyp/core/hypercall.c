@@ -32,7 +32,8 @@ const char *hypercall_name(uint64_t number)
     return number < HYPERCALL_COUNT ? names[number] : NULL;
 }
 
-int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
+static inline __attribute__((always_inline)) int64_t call(struct vcpu *v, uint64_t number,
+                                                          uint64_t *arg)
 {
     if (number >= HYPERCALL_COUNT) {
         return number == BULKHEAD_HYPERCALL ? bulkhead_op(v, arg) : -XEN_ENOSYS;
@@ -41,10 +42,15 @@ int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
     return handlers[number] != NULL ? handlers[number](v, arg) : -XEN_ENOSYS;
 }
 
+int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg)
+{
+    return call(v, number, arg);
+}
+
 void hypercall(struct vcpu *v)
 {
     uint64_t *arg = arch_hypercall_args(&v->arch);
-    int64_t result = hypercall_call(v, arch_hypercall_number(&v->arch), arg);
+    int64_t result = call(v, arch_hypercall_number(&v->arch), arg);
     if (unlikely(result == -XEN_ERESTART)) {
         arch_hypercall_again(&v->arch);
         return;

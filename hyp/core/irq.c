@@ -3,7 +3,7 @@
  *
  *   SGI 0                 another CPU wants this one to look at its work
  *   SGI 1                 the machine stops
- *   PPI 27                virtual timer of the loaded vCPU: goes on to the guest
+ *   PPI 27, 23            virtual timer and PMU of the loaded vCPU: go on to the guest
  *   PPI 26                the hypervisor's own timer
  *   maintenance PPI       the loaded vCPU's list registers want attention
  *   SPIs                  a guest's, or a handler's of our own
@@ -161,20 +161,24 @@ static void handle(struct cpu *c, uint32_t intid)
         gic_eoi(intid); /* I1 */
         vtimer_interrupt(c);
     } else if (intid < GIC_SGI_COUNT) {
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
         if (intid != GIC_SGI_IPI) {
             arch_park();
         }
         handle_ipi(c);
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
+    } else if (intid == GIC_PPI_PMU) {
+        gic_eoi(intid); /* I1 */
+        if (c->loaded && arch_pmu_line()) {
+            vgic_pmu_fired(c->loaded);
+        } else {
+            gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
+        }
     } else if (intid == gic_host.maintenance_intid) {
         handle_maintenance(c);
-        gic_eoi(intid);
-        gic_deactivate(intid);
+        gic_end(intid);
     } else {
         gic_eoi(intid);
         if (!handle_owned(intid)) {

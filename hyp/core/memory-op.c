@@ -203,8 +203,9 @@ static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
         return (int64_t)x.done;
     }
     if (r.nr_extents >= 1ull << (PART_SHIFT - CMD_BITS) || r.extent_order > ORDER_MAX ||
-        x.done > r.nr_extents) {
-        return (int64_t)x.done;
+        x.done > r.nr_extents ||
+        (v->domain->config->aarch32 && 1u << r.extent_order > FRAMES_AT_ONCE)) {
+        return (int64_t)x.done; /* the last: `part` would be above what its registers hold */
     }
     if (foreign_begin(v, r.domid, &x.d) != 0) {
         return (int64_t)x.done;

@@ -11,9 +11,8 @@
 #include <hyp/assert.h>
 #include <xen/errno.h>
 
-/* Records and entries that one call goes through: well below 50,000 instructions, one long
- * table aside. */
-#define TEARDOWN_STEPS 256
+/* Records and entries that one call goes through: below 50,000 instructions, of which a frame takes 330. */
+#define TEARDOWN_STEPS 128
 
 int p2m_init(struct domain *d)
 {
@@ -50,18 +49,23 @@ static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
     d->p2m.table_frames--;
 }
 
-/* The lowest level goes at once. */
-static unsigned last_table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
+/* The same below a table of the lowest level. */
+static bool empty_last(struct domain *d, s2_pte_t e, unsigned *steps) REQUIRES(&d->p2m.lock)
 {
+    struct p2m *p = &d->p2m;
     const s2_pte_t *table = table_at(e);
-    unsigned steps = P2M_ENTRIES / 8;
-    for (unsigned i = 0; i < P2M_ENTRIES; i++) {
-        if (arch_s2_valid(table[i])) {
-            steps += leaf_free(d, table[i], P2M_LEVELS);
+    for (; p->dying_entry < P2M_ENTRIES; p->dying_entry++) {
+        if (*steps >= TEARDOWN_STEPS) {
+            return false;
         }
+        if (arch_s2_valid(table[p->dying_entry])) {
+            *steps += leaf_free(d, table[p->dying_entry], P2M_LEVELS);
+        }
+        *steps += p->dying_entry % 8 == 0;
     }
+    p->dying_entry = 0;
     table_free(d, e);
-    return steps;
+    return true;
 }
 
 /* Take the next root entry out. False: the root is empty. */
@@ -99,7 +103,9 @@ static bool empty_dying(struct domain *d, unsigned *steps) REQUIRES(&d->p2m.lock
             return false;
         }
         if (arch_s2_is_table(e, 2)) {
-            *steps += last_table_free(d, e);
+            if (!empty_last(d, e, steps)) {
+                return false;
+            }
         } else if (arch_s2_valid(e)) {
             *steps += leaf_free(d, e, 2);
         }

@@ -460,7 +460,7 @@ static __attribute__((noinline)) int split_off(struct domain *d, gfn_t g, uint32
     while (error == 0 && path.level < P2M_LEVELS) {
         error = split(d, &path, g);
     }
-    *slot = path.slot[P2M_LEVELS];
+    *slot = path.slot[path.level];
     return error;
 }
 

@@ -23,6 +23,7 @@ struct passthrough_part {
     mpa_t host;
     gpa_t guest;
     uint64_t size_bytes;
+    bool virtio; /* a region of "virtio,mmio" */
 };
 
 /* Are there registers of the hypervisor's own devices (interrupt controller, serial line)? */

@@ -88,6 +88,7 @@ static bool walk_regions(struct walk *w, tree_node n, struct tree_value reg)
             .host = mpa(tree_cells(cells, c.address)),
             .size_bytes = tree_cells(cells + c.address * 4ul, c.size),
             .guest = gpa(tree_cells(cells + (c.address + c.size) * 4ul, c.address)),
+            .virtio = tree_lists(tree_get(&w->tree, n, "compatible"), "virtio,mmio"),
         };
         if (!check_region(w, &p) || !w->meet(w->arg, &p)) {
             return false;

@@ -48,21 +48,16 @@ static void draw_capped(struct vcpu *v, uint64_t now)
     unlock(&d->lock);
 }
 
-bool budget_left(struct vcpu *v, uint64_t now)
+bool budget_refill(struct vcpu *v, uint64_t now)
 {
-    if (is_realtime(v)) {
-        if (now >= v->sched.period_end) {
-            refill_realtime(v, now);
-        }
-        return v->sched.budget_left > 0;
-    }
-    if (is_capped(v)) {
+    if (!is_realtime(v)) {
         if (v->sched.budget_left <= 0) {
             draw_capped(v, now);
         }
-        return v->sched.budget_left > 0;
+    } else if (now >= v->sched.period_end) {
+        refill_realtime(v, now);
     }
-    return true;
+    return v->sched.budget_left > 0;
 }
 
 void budget_wake(struct vcpu *v, uint64_t now)

@@ -129,10 +129,12 @@ static void apply(struct vcpu *v, const struct sched_params *p, struct cpu *rese
     s->params = *p;
     s->params.weight = p->weight ? p->weight : SCHED_WEIGHT_DEFAULT;
     s->vtime_rate = (SCHED_WEIGHT_DEFAULT << 16) / s->params.weight;
+    s->load = is_realtime(v) ? 0 : s->params.weight;
+    s->budgeted = is_realtime(v) || is_capped(v);
     s->reserved = reserved;
     s->budget_left = 0;
     s->period_end = 0;
-    s->vtime = home->sched.min_vtime;
+    s->vtime = sched_vtime(&home->sched);
     if (running) {
         home->sched.load_weight += share_weight(v);
         kick = sched_poke(home);
@@ -319,12 +321,13 @@ void sched_vcpu_init(struct vcpu *v)
     list_init(&s->link);
     s->params = (struct sched_params){.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT};
     s->vtime_rate = 1u << 16;
+    s->load = SCHED_WEIGHT_DEFAULT;
     s->affinity = pool_of(v);
     s->asked = ~0ull;
     s->state = SCHED_OFFLINE;
     s->state_since = arch_counter_ticks();
     lock(&home->sched.lock);
-    s->vtime = home->sched.min_vtime;
+    s->vtime = sched_vtime(&home->sched);
     list_insert(&home->sched.assigned, &s->assigned);
     home->sched.assigned_count++;
     s->home = home;

@@ -65,17 +65,17 @@ static inline bool is_capped(const struct vcpu *v)
 }
 static inline uint32_t share_weight(const struct vcpu *v)
 {
-    return is_realtime(v) ? 0 : v->sched.params.weight;
+    return v->sched.load;
 }
 static inline uint64_t vtime_of(const struct vcpu *v, uint64_t ticks)
 {
     return (ticks * v->sched.vtime_rate) >> 16;
 }
-/* May it run at all, were a CPU free? */
+/* May it run at all, were a CPU free? `awake` is set under home's lock, cleared by its own CPU only. */
 static inline bool is_eligible(const struct vcpu *v)
 {
     return v->sched.online && !v->sched.pause_count &&
-           __atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST);
+           __atomic_load_n(&v->sched.awake, __ATOMIC_RELAXED);
 }
 static inline bool is_queued(const struct vcpu *v)
 {
@@ -86,9 +86,10 @@ static inline struct cpu *loaded_on(const struct vcpu *v)
 {
     return __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
 }
+/* SAVED_MOVE is set under home's lock; sched_saved() says why it need not hold that. */
 static inline uint32_t on_saved(const struct vcpu *v)
 {
-    return __atomic_load_n(&v->sched.on_saved, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&v->sched.on_saved, __ATOMIC_RELAXED);
 }
 static inline uint64_t allowed_mask(const struct vcpu *v)
 {
@@ -108,13 +109,22 @@ void sched_dequeue(struct cpu *c, struct vcpu *v);
 void sched_throttle(struct cpu *c, struct vcpu *v, uint64_t now);
 void sched_catch_up(struct cpu *c, struct vcpu *v);
 void sched_arm(struct cpu *c);
+/* Account `now - since_ticks` to who runs there, if anybody. */
+void sched_charge(struct sched_cpu *s, uint64_t now);
+/* Virtual time of the CPU: that of the least advanced vCPU which competes, and never back. */
+uint64_t sched_vtime(struct sched_cpu *s);
 /* Make `c` choose again; true: the caller kicks it with IPI_RESCHED once it holds no lock. */
 must_check bool sched_poke(struct cpu *c);
-uint64_t sched_slice(const struct sched_cpu *s, const struct vcpu *v);
+/* When who runs there shall give way to those that wait. */
+uint64_t sched_slice_end(const struct sched_cpu *s, const struct vcpu *v, uint64_t now);
 void sched_set_home(struct vcpu *v, struct cpu *from, struct cpu *to); /* both locks held */
 
 /* sched-budget.c */
-bool budget_left(struct vcpu *v, uint64_t now); /* refills when a period is over */
+bool budget_refill(struct vcpu *v, uint64_t now); /* when a period is over; false: none is left */
+static inline bool budget_left(struct vcpu *v, uint64_t now)
+{
+    return likely(!v->sched.budgeted) || budget_refill(v, now);
+}
 void budget_wake(struct vcpu *v, uint64_t now); /* before it is queued after a sleep */
 void budget_give_back(struct vcpu *v);          /* it sleeps: the rest is for its siblings */
 

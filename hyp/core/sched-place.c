@@ -35,7 +35,7 @@ void sched_set_home(struct vcpu *v, struct cpu *from, struct cpu *to)
     list_insert(&to->sched.assigned, &v->sched.assigned);
     to->sched.assigned_count++;
     /* What it is ahead or behind is relative to those it competes with. */
-    v->sched.vtime += to->sched.min_vtime - from->sched.min_vtime;
+    v->sched.vtime += sched_vtime(&to->sched) - sched_vtime(&from->sched);
     __atomic_store_n(&v->sched.home, to, __ATOMIC_RELAXED);
 }
 
@@ -95,9 +95,8 @@ static bool wants_cpu(struct cpu *c, struct vcpu *v, uint64_t now)
     if (is_realtime(r)) {
         return false;
     }
-    uint64_t end = now + sched_slice(s, r);
-    uint64_t ran = now - s->since_ticks;
-    int64_t behind = (int64_t)(r->sched.vtime + vtime_of(r, ran) - v->sched.vtime);
+    uint64_t end = sched_slice_end(s, r, now);
+    int64_t behind = (int64_t)(r->sched.vtime - v->sched.vtime); /* place() has charged it */
     if (behind > (int64_t)sched_tuning.granularity) {
         end = r->sched.state_since + sched_tuning.guard;
         if (now >= end) {
@@ -120,11 +119,14 @@ static bool wants_cpu(struct cpu *c, struct vcpu *v, uint64_t now)
 /* With the lock of `c`, v's home. True: kick `c` when no lock is held. */
 static bool place(struct cpu *c, struct vcpu *v, uint64_t now)
 {
-    budget_wake(v, now);
-    if (!budget_left(v, now)) {
-        sched_throttle(c, v, now);
-        return sched_poke(c); /* sets its timer */
+    if (unlikely(v->sched.budgeted)) {
+        budget_wake(v, now);
+        if (!budget_refill(v, now)) {
+            sched_throttle(c, v, now);
+            return sched_poke(c); /* sets its timer */
+        }
     }
+    sched_charge(&c->sched, now); /* it may have run alone, and without a word, for long */
     sched_catch_up(c, v);
     sched_enqueue(c, v, now);
     return wants_cpu(c, v, now) && sched_poke(c);

@@ -116,6 +116,16 @@ static void insert_by_vtime(struct list *head, struct vcpu *v)
     list_insert(at, &v->sched.link);
 }
 
+/* On the list where it waits; what the CPU counts is the caller's. */
+static inline void link(struct sched_cpu *s, struct vcpu *v)
+{
+    if (unlikely(is_realtime(v))) {
+        insert_by_period_end(&s->rt_queue, v);
+    } else {
+        insert_by_vtime(&s->queue, v);
+    }
+}
+
 void sched_enqueue(struct cpu *c, struct vcpu *v, uint64_t now)
 {
     struct sched_cpu *s = &c->sched;
@@ -124,16 +134,14 @@ void sched_enqueue(struct cpu *c, struct vcpu *v, uint64_t now)
     if (v->sched.state != SCHED_RUNNABLE) {
         sched_set_state(v, SCHED_RUNNABLE, now);
     }
-    if (is_realtime(v)) {
-        insert_by_period_end(&s->rt_queue, v);
-    } else {
-        insert_by_vtime(&s->queue, v);
-        mask_set(&sched_waiting_mask, sched_bit(c));
-    }
+    link(s, v);
     s->load_weight += share_weight(v);
     s->queued_count++;
-    mask_clear(&sched_idle_mask,
-               sched_bit(c)); /* it has something to do now, though it may not know yet */
+    if (!list_empty(&s->queue)) {
+        mask_set(&sched_waiting_mask, sched_bit(c));
+    }
+    /* It has something to do now, though it may not know yet. */
+    mask_clear(&sched_idle_mask, sched_bit(c));
 }
 
 void sched_dequeue(struct cpu *c, struct vcpu *v)
@@ -164,7 +172,7 @@ void sched_throttle(struct cpu *c, struct vcpu *v, uint64_t now)
 /* After a time in which it did not compete: a little ahead of the others, however long that was. */
 void sched_catch_up(struct cpu *c, struct vcpu *v)
 {
-    uint64_t earliest = c->sched.min_vtime - vtime_of(v, sched_tuning.bonus);
+    uint64_t earliest = sched_vtime(&c->sched) - vtime_of(v, sched_tuning.bonus);
 
     if ((int64_t)(v->sched.vtime - earliest) < 0) {
         v->sched.vtime = earliest;
@@ -187,68 +195,67 @@ static void release_throttled(struct cpu *c, uint64_t now)
     }
 }
 
-/* Virtual time of the CPU: that of the least advanced vCPU which competes, and never back. */
-static void update_min_vtime(struct sched_cpu *s)
+uint64_t sched_vtime(struct sched_cpu *s)
 {
-    const struct vcpu *first = head_of(&s->queue);
-    const struct vcpu *r = s->running;
-    uint64_t least;
+    const struct vcpu *first = head_of(&s->queue), *r = s->running;
 
-    if (r && !is_realtime(r)) {
-        least = r->sched.vtime;
-        if (first && (int64_t)(first->sched.vtime - least) < 0) {
-            least = first->sched.vtime;
-        }
-    } else if (first) {
-        least = first->sched.vtime;
-    } else {
-        return;
+    if (r && !is_realtime(r) && (!first || (int64_t)(r->sched.vtime - first->sched.vtime) < 0)) {
+        first = r;
     }
-    if ((int64_t)(least - s->min_vtime) > 0) {
-        s->min_vtime = least;
+    if (first && (int64_t)(first->sched.vtime - s->min_vtime) > 0) {
+        s->min_vtime = first->sched.vtime;
+    }
+    return s->min_vtime;
+}
+
+void sched_charge(struct sched_cpu *s, uint64_t now)
+{
+    struct vcpu *r = s->running;
+
+    if (r) {
+        uint64_t spent = now - s->since_ticks;
+        s->since_ticks = now;
+        s->busy_ticks += spent;
+        r->sched.vtime += vtime_of(r, spent);
+        r->sched.budget_left -= (int64_t)spent;
     }
 }
 
-static void charge(struct sched_cpu *s, struct vcpu *v, uint64_t now)
+uint64_t sched_slice_end(const struct sched_cpu *s, const struct vcpu *v, uint64_t now)
 {
-    uint64_t spent = now - s->since_ticks;
-
-    s->since_ticks = now;
-    s->busy_ticks += spent;
-    v->sched.vtime += vtime_of(v, spent);
-    v->sched.budget_left -= (int64_t)spent;
-    update_min_vtime(s);
-}
-
-uint64_t sched_slice(const struct sched_cpu *s, const struct vcpu *v)
-{
+    if (!s->queued_count || is_realtime(v)) {
+        return TICKS_NEVER; /* nobody waits, or nobody whose turn it is before the budget ends */
+    }
     uint64_t slice = sched_tuning.latency * share_weight(v) / (s->load_weight | 1);
-    return slice > sched_tuning.slice_min ? slice : sched_tuning.slice_min;
+    return now + (slice > sched_tuning.slice_min ? slice : sched_tuning.slice_min);
+}
+
+/* When `r`, which runs on a budget, has used it up. */
+static uint64_t budget_end(const struct sched_cpu *s, const struct vcpu *r)
+{
+    uint64_t end = s->since_ticks + (r->sched.budget_left > 0 ? (uint64_t)r->sched.budget_left : 0);
+
+    return is_realtime(r) && r->sched.period_end < end ? r->sched.period_end : end;
 }
 
 /* S4: program this CPU's timer for the next thing that ends by itself. */
 void sched_arm(struct cpu *c)
 {
     struct sched_cpu *s = &c->sched;
-    const struct vcpu *r = s->running, *throttled = head_of(&s->throttled);
+    const struct vcpu *throttled = head_of(&s->throttled);
     uint64_t at = TICKS_NEVER;
 
-    if (r && s->queued_count && !is_realtime(r)) {
+    if (s->running) {
         at = s->slice_end;
-    }
-    if (r && (is_realtime(r) || is_capped(r))) {
-        uint64_t end =
-            s->since_ticks + (r->sched.budget_left > 0 ? (uint64_t)r->sched.budget_left : 0);
-        if (is_realtime(r) && r->sched.period_end < end) {
-            end = r->sched.period_end;
+        if (unlikely(s->running->sched.budgeted)) {
+            uint64_t end = budget_end(s, s->running);
+            at = end < at ? end : at;
         }
-        at = end < at ? end : at;
     }
-    if (throttled && throttled->sched.period_end < at) {
+    if (unlikely(throttled != NULL) && throttled->sched.period_end < at) {
         at = throttled->sched.period_end;
     }
-    /* Later than armed: left alone. Moving it at each switch costs more than one early interrupt.
-     */
+    /* Later than armed: left alone. Moving it at each switch costs more than one early interrupt. */
     if (at < s->armed_ticks) {
         s->armed_ticks = at;
         timer_set(&s->timer, at);
@@ -262,7 +269,7 @@ static void on_timer(struct timer *t, uint64_t now)
 
     lock(&s->lock);
     const struct vcpu *r = s->running, *first = first_waiting(s);
-    bool due = first || !list_empty(&s->throttled) || (r && (is_realtime(r) || is_capped(r)));
+    bool due = first || !list_empty(&s->throttled) || (r && r->sched.budgeted);
     bool kick = due && sched_poke(c); /* this CPU: never a kick */
     s->armed_ticks = TICKS_NEVER;
     unlock(&s->lock);
@@ -293,12 +300,9 @@ static bool preempts(struct sched_cpu *s, const struct vcpu *w, const struct vcp
     return true;
 }
 
-/* True if `r`, which has run until now, keeps the CPU. */
+/* True if `r`, which has run until now and could go on, keeps the CPU. */
 static bool keeps_cpu(struct sched_cpu *s, struct vcpu *r, uint64_t now)
 {
-    if (!is_eligible(r) || (on_saved(r) & SAVED_MOVE) || !budget_left(r, now)) {
-        return false;
-    }
     if (!s->queued_count) {
         s->yielding = 0;
         s->slice_end = TICKS_NEVER;
@@ -308,7 +312,7 @@ static bool keeps_cpu(struct sched_cpu *s, struct vcpu *r, uint64_t now)
         return false;
     }
     if (now >= s->slice_end || s->slice_end == TICKS_NEVER) {
-        s->slice_end = now + sched_slice(s, r);
+        s->slice_end = sched_slice_end(s, r, now);
     }
     return true;
 }
@@ -328,6 +332,9 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
     if ((int64_t)(first->sched.vtime - r->sched.vtime) > 0) {
         r->sched.vtime = first->sched.vtime;
     }
+    if (first->domain == r->domain) {
+        return first;
+    }
     list_for_each (w, &s->queue, sched.link) {
         if (looked++ == LOOKAHEAD ||
             (int64_t)(w->sched.vtime - first->sched.vtime) > (int64_t)sched_tuning.latency) {
@@ -340,36 +347,54 @@ static struct vcpu *yield_to(struct sched_cpu *s, struct vcpu *r)
     return first;
 }
 
-static void put_off(struct cpu *c, struct vcpu *v, uint64_t now)
+/* What becomes of the vCPU that has run until now. */
+enum fate { SLEEPS, LEAVES, BROKE, WAITS };
+
+static inline enum fate fate_of(struct vcpu *r, uint64_t now)
+{
+    if (!is_eligible(r)) {
+        return SLEEPS;
+    }
+    if (unlikely((on_saved(r) & SAVED_MOVE) != 0)) {
+        return LEAVES;
+    }
+    return budget_left(r, now) ? WAITS : BROKE;
+}
+
+static void put_off(struct cpu *c, struct vcpu *r, enum fate fate, uint64_t now)
 {
     struct sched_cpu *s = &c->sched;
 
-    s->running = NULL;
-    s->load_weight -= share_weight(v);
-    if (!is_eligible(v)) {
-        budget_give_back(v);
-        sched_set_state(v, v->sched.online ? SCHED_BLOCKED : SCHED_OFFLINE, now);
-    } else if (on_saved(v) & SAVED_MOVE) {
-        sched_set_state(v, SCHED_RUNNABLE, now); /* in transit: sched_saved() places it */
-    } else if (!budget_left(v, now)) {
-        sched_throttle(c, v, now);
-    } else {
-        sched_enqueue(c, v, now);
-        if (!v->sched.reserved && (mask_read(&sched_idle_mask) & allowed_mask(v) & ~sched_bit(c))) {
-            __atomic_fetch_or(&v->sched.on_saved, SAVED_MOVE, __ATOMIC_SEQ_CST);
+    if (likely(fate == WAITS)) {
+        s->running = NULL;
+        sched_set_state(r, SCHED_RUNNABLE, now);
+        link(s, r);
+        s->queued_count++; /* its weight goes on to count */
+        uint64_t idle = mask_read(&sched_idle_mask);
+        if (unlikely(idle != 0) && !r->sched.reserved && (idle & allowed_mask(r))) {
+            __atomic_fetch_or(&r->sched.on_saved, SAVED_MOVE, __ATOMIC_SEQ_CST);
         }
+        return;
+    }
+    (void)sched_vtime(s); /* where the others go on from when it has left */
+    s->running = NULL;
+    s->load_weight -= share_weight(r);
+    if (fate == SLEEPS) {
+        budget_give_back(r);
+        sched_set_state(r, r->sched.online ? SCHED_BLOCKED : SCHED_OFFLINE, now);
+    } else if (fate == LEAVES) {
+        sched_set_state(r, SCHED_RUNNABLE, now); /* in transit: sched_saved() places it */
+    } else {
+        sched_throttle(c, r, now);
     }
 }
 
-static void put_on(struct cpu *c, struct vcpu *v, uint64_t now)
+/* `v` has left its queue. */
+static void put_on(struct sched_cpu *s, struct vcpu *v, uint64_t now)
 {
-    struct sched_cpu *s = &c->sched;
-
-    sched_dequeue(c, v);
-    s->load_weight += share_weight(v);
     s->running = v;
     s->since_ticks = now;
-    s->slice_end = s->queued_count ? now + sched_slice(s, v) : TICKS_NEVER;
+    s->slice_end = sched_slice_end(s, v, now);
     s->switch_count++;
     if (unlikely(on_saved(v) & SAVED_MOVE)) {
         __atomic_fetch_and(&v->sched.on_saved, ~(uint32_t)SAVED_MOVE, __ATOMIC_SEQ_CST);
@@ -377,33 +402,37 @@ static void put_on(struct cpu *c, struct vcpu *v, uint64_t now)
     sched_set_state(v, SCHED_RUNNING, now);
 }
 
-/* The lock is held. */
+/*
+ * The lock is held. The next one leaves its queue before the last one joins it: who takes turns with
+ * one other meets an empty list. Whether anybody waits is told to others once, by sched_choose().
+ */
 static struct vcpu *choose_locked(struct cpu *c, uint64_t now)
 {
     struct sched_cpu *s = &c->sched;
     struct vcpu *r = s->running, *next = NULL;
+    enum fate fate = SLEEPS;
 
-    if (r) {
-        charge(s, r, now);
-    }
-    if (!list_empty(&s->throttled)) {
+    sched_charge(s, now);
+    if (unlikely(!list_empty(&s->throttled))) {
         release_throttled(c, now);
     }
     if (r) {
-        if (keeps_cpu(s, r, now)) {
+        fate = fate_of(r, now);
+        if (fate == WAITS && keeps_cpu(s, r, now)) {
             return r;
         }
-        if (s->yielding && s->queued_count) {
-            next = yield_to(s, r);
-        }
-        s->yielding = 0;
-        put_off(c, r, now);
     }
-    if (!next) {
-        next = first_waiting(s);
+    if (s->queued_count) {
+        next = r && s->yielding ? yield_to(s, r) : first_waiting(s);
+        list_remove(&next->sched.link);
+        s->queued_count--;
+    }
+    s->yielding = 0;
+    if (r) {
+        put_off(c, r, fate, now);
     }
     if (next) {
-        put_on(c, next, now);
+        put_on(s, next, now);
     }
     return next;
 }
@@ -450,7 +479,10 @@ struct vcpu *sched_choose(struct cpu *c, uint64_t now_ticks)
             next = choose_locked(c, now_ticks);
         }
     }
-    if (!list_empty(&s->queue)) {
+    if (list_empty(&s->queue)) {
+        mask_clear(&sched_waiting_mask, sched_bit(c));
+    } else {
+        mask_set(&sched_waiting_mask, sched_bit(c));
         offer(c);
     }
     if (!next && before && on_saved(before)) {

@@ -112,6 +112,12 @@ struct evtchn_vcpu {
     uint64_t resume_key;     /* ... and which element that is; another one starts at 0 */
 };
 
+/* Record of a port that is known to have one. */
+static inline struct evtchn *evtchn_at(const struct evtchn_domain *e, uint32_t port)
+{
+    return &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+}
+
 /* Record of a port, or NULL; the caller holds the table's lock, or knows that the port stays. */
 static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t port)
 {
@@ -119,7 +125,7 @@ static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t p
         return NULL;
     }
     port = array_index_clamp(port, e->port_count);
-    struct evtchn *c = &e->bucket[port / EVTCHN_BUCKET][port % EVTCHN_BUCKET];
+    struct evtchn *c = evtchn_at(e, port);
     if (c == NULL) {
         __builtin_unreachable(); /* said once, so that callers need not look again */
     }

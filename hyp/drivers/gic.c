@@ -133,6 +133,7 @@ int gic_init_cpu(struct cpu *c)
         gic_set_enabled(gic_host.maintenance_intid, true);
         gic_set_enabled(GIC_PPI_HYP_TIMER, true);
         gic_set_enabled(GIC_PPI_VIRT_TIMER, true);
+        gic_set_enabled(GIC_PPI_PMU, true);
     }
     return error;
 }
@@ -148,6 +149,17 @@ void gic_eoi(uint32_t intid)
         gicv3_eoi(intid);
     } else {
         gicv2_eoi(intid);
+    }
+}
+
+void gic_end(uint32_t intid)
+{
+    if (IS_V3) {
+        gicv3_eoi(intid);
+        gicv3_deactivate(intid);
+    } else {
+        gicv2_eoi(intid);
+        gicv2_deactivate(intid);
     }
 }
 

@@ -41,6 +41,7 @@ enum {
 static volatile char *dist;
 static volatile char *redist[GIC_REDIST_REGIONS];
 static volatile char *frame[MAX_CPUS]; /* this CPU's redistributor */
+static uint64_t ipi_value[MAX_CPUS];   /* what sends one its SGI */
 static unsigned lr_count, ap_count;    /* [const] after boot; the same on all CPUs */
 
 /* Wait for a bit to clear; the bound is generous and only keeps broken hardware from hanging us. */
@@ -50,7 +51,7 @@ static bool wait_clear(volatile char *at, uint32_t bit)
         if ((arch_mmio_read32(at) & bit) == 0) {
             return true;
         }
-        __asm__ volatile("yield"); /* not WFE: no event comes from a device */
+        yield(); /* not WFE: no event comes from a device */
     }
     return false;
 }
@@ -123,6 +124,15 @@ static void interface_init(void)
     isb();
 }
 
+/* ICC_SGI1R_EL1 for one CPU by its affinity (IHI 0069H 12.2.23). */
+static uint64_t sgi_value(uint64_t id)
+{
+    uint64_t range = (id & 0xf0) >> 4; /* RS: which 16 of Aff0 */
+
+    return 1ull << (id & 0xf) | (id >> 8 & 0xff) << 16 | (uint64_t)GIC_SGI_IPI << 24 |
+           (id >> 16 & 0xff) << 32 | range << 44 | (id >> 32 & 0xff) << 48;
+}
+
 int gicv3_init_cpu(struct cpu *c)
 {
     volatile char *f = frame_find(c->arch_id);
@@ -141,6 +151,7 @@ int gicv3_init_cpu(struct cpu *c)
     gic_bank_reset(f + GICR_SGI_FRAME, 0);
     (void)wait_clear(f + GICR_CTLR, GICR_CTLR_RWP);
     frame[c->id] = f;
+    ipi_value[c->id] = sgi_value(c->arch_id);
     interface_init();
     return 0;
 }
@@ -197,13 +208,8 @@ void gicv3_set_target(uint32_t spi, struct cpu *target)
 
 void gicv3_send_ipi(struct cpu *target)
 {
-    uint64_t id = target->arch_id;
-    uint64_t range = (id & 0xf0) >> 4; /* RS: which 16 of Aff0 */
-    uint64_t sgi = 1ull << (id & 0xf) | (id >> 8 & 0xff) << 16 | (uint64_t)GIC_SGI_IPI << 24 |
-                   (id >> 16 & 0xff) << 32 | range << 44 | (id >> 32 & 0xff) << 48;
-
     dsb(ishst); /* our stores, before the interrupt that announces them */
-    sysreg_write(icc_sgi1r_el1, sgi);
+    sysreg_write(icc_sgi1r_el1, ipi_value[target->id]);
     isb();
 }
 
@@ -242,6 +248,10 @@ void gicv3_lr_write(unsigned n, uint64_t lr)
     case n:                                \
         sysreg_write(ich_lr##n##_el2, lr); \
         break;
+    if (likely(n == 0)) { /* most of the time there is one interrupt at a time */
+        sysreg_write(ich_lr0_el2, lr);
+        return;
+    }
     switch (n) {
         EACH_LR(WRITE)
     }

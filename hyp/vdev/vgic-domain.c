@@ -45,7 +45,7 @@ static void vcpu_reset(struct vcpu *v)
     memset(c->sgi_from, 0, sizeof(c->sgi_from));
     memset(&c->vif, 0, sizeof(c->vif));
     c->priv.valid = ~0u;
-    c->priv.hw = VTIMER_BIT;
+    c->priv.hw = VTIMER_BIT | PMU_BIT;
     bank_reset(&c->priv, v->domain->vgic.version);
     c->priv.edge = SGI_BITS;
     c->priv.enabled = v->domain->vgic.version == 2 ? SGI_BITS : 0; /* as a GIC-400 has it */

@@ -85,24 +85,35 @@ void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
  * active. The one before it may still be in a list register that nobody looked at since the guest
  * ended it.
  */
-void vgic_timer_fired(struct vcpu *v)
+static inline __attribute__((always_inline)) void linked_fired(struct vcpu *v, unsigned intid)
 {
     struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
 
     lock(&c->lock);
-    if ((c->priv.resident & VTIMER_BIT) != 0) {
+    if ((c->priv.resident & bit) != 0) {
         vgic_retire_private(v);
     }
-    if (unlikely((c->priv.resident & VTIMER_BIT) != 0)) {
+    if (unlikely((c->priv.resident & bit) != 0)) {
         unlock(&c->lock); /* the guest made it active itself, and not by acknowledging it */
         vgic_sync(v);
         lock(&c->lock);
     }
-    c->priv.phys |= VTIMER_BIT;
-    c->priv.line |= VTIMER_BIT;
-    c->priv.latch |= c->priv.edge & VTIMER_BIT;
-    vgic_added_private(v, VIRQ_VTIMER);
+    c->priv.phys |= bit;
+    c->priv.line |= bit;
+    c->priv.latch |= c->priv.edge & bit;
+    vgic_added_private(v, intid);
     unlock(&c->lock);
+}
+
+void vgic_timer_fired(struct vcpu *v)
+{
+    linked_fired(v, VIRQ_VTIMER);
+}
+
+void vgic_pmu_fired(struct vcpu *v)
+{
+    linked_fired(v, VIRQ_PMU);
 }
 
 void vgic_timer_level(struct vcpu *v, bool high)

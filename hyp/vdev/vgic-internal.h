@@ -6,6 +6,7 @@
 #include <hyp/vgic.h>
 
 #define VTIMER_BIT (1u << VIRQ_VTIMER)
+#define PMU_BIT (1u << VIRQ_PMU)
 #define SGI_BITS 0xffffu
 
 /* GICD_CTLR, one security state (v3) or none (v2). */

@@ -114,13 +114,14 @@ bool vgic_has_pending(struct vcpu *v)
     if ((__atomic_load_n(&v->work, __ATOMIC_RELAXED) & WORK_VGIC) != 0) {
         return true;
     }
-    if (c->lr_used == 0) {
+    uint32_t used = c->lr_used;
+    if (used == 0 || (used &= ~(uint32_t)arch_lr_empty_mask()) == 0) {
         return false;
     }
     arch_vif_save(&vif);
     unsigned limit = vif.vmcr >> 24, running = arch_vif_running_priority();
     limit = running < limit ? running : limit;
-    for (uint32_t used = c->lr_used; used != 0;) {
+    while (used != 0) {
         unsigned n = bit_take(&used);
         uint64_t lr = arch_lr_read(n);
         bool enabled = ((lr & LR_GROUP1) != 0 ? vif.vmcr & 2 : vif.vmcr & 1) != 0;

@@ -408,7 +408,7 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
 }
 
 /* An interrupt is over: what fold_one() does for an empty list register, without the rest. */
-static void retire_one(struct vcpu *v, unsigned n)
+static inline void retire_one(struct vcpu *v, unsigned n)
 {
     struct vgic_bank *b = &v->vgic.priv;
     uint32_t intid = v->vgic.lr_intid[n], bit = 1u << intid % 32;
@@ -559,20 +559,20 @@ static bool refill_added(struct vcpu *v, bool spis)
 }
 
 /*
- * On the spot if `v` is what this CPU runs: all else that is deliverable is in list registers while the
- * short way is open and no WORK_VGIC is due.
+ * On the spot, since `v` is what this CPU runs: all else that is deliverable is in list registers while
+ * the short way is open and no WORK_VGIC is due.
  */
-void vgic_added_private(struct vcpu *v, unsigned intid)
+static __attribute__((noinline)) void added_here(struct vcpu *v, unsigned intid)
 {
     struct vgic_cpu *c = &v->vgic;
     uint32_t bit = 1u << intid;
-    bool here = vgic_is_here(v) && short_way_open(c);
+    bool open = short_way_open(c);
 
     if ((c->priv.resident & bit) != 0) {
-        if (here) {
+        if (open) {
             retire(v, false);
         }
-        if (!here || (c->priv.resident & bit) != 0) {
+        if (!open || (c->priv.resident & bit) != 0) {
             vgic_notify(v);
             return;
         }
@@ -581,13 +581,27 @@ void vgic_added_private(struct vcpu *v, unsigned intid)
         (c->overflow != 0 && !urgent(c, bit))) {
         return;
     }
-    if (here && c->lr_used == c->lr_all) {
+    if (open && c->lr_used == c->lr_all) {
         retire(v, false);
     }
-    if (here && c->lr_used != c->lr_all) {
+    if (open && c->lr_used != c->lr_all) {
         load_fresh(v, (unsigned)__builtin_ctz(c->lr_all & ~(uint32_t)c->lr_used), intid);
-    } else if (!here || !overflow_begin(v, c->priv.priority[intid])) {
+    } else if (!open || !overflow_begin(v, c->priv.priority[intid])) {
         vgic_notify(v);
+    }
+}
+
+void vgic_added_private(struct vcpu *v, unsigned intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
+
+    if (vgic_is_here(v)) {
+        added_here(v, intid);
+    } else if ((c->priv.resident & bit) != 0 ||
+               ((bank_deliverable(&v->domain->vgic, &c->priv) & bit) != 0 &&
+                (c->overflow == 0 || urgent(c, bit)))) {
+        vcpu_notify(v, WORK_VGIC);
     }
 }
 
@@ -613,7 +627,8 @@ static void flush_locked(struct vcpu *v, bool spis)
  * SPIs are looked at only if there can be any: the distributor's lock is shared by all vCPUs. What
  * comes after that look brings its own WORK_VGIC.
  */
-static bool spis_lock(struct vcpu *v) NO_LOCK_ANALYSIS("locks the SPIs only if there are any")
+static inline bool spis_lock(struct vcpu *v)
+    NO_LOCK_ANALYSIS("locks the SPIs only if there are any")
 {
     struct vgic_cpu *c = &v->vgic;
     bool spis = (__atomic_load_n(&c->spi_words, __ATOMIC_RELAXED) | c->lr_spi) != 0;
@@ -711,8 +726,11 @@ void vgic_restore(struct vcpu *v)
     for (uint32_t m = c->priv.phys; m != 0;) {
         arch_irq_set_active(bit_take(&m), true);
     }
-    if ((bank_deliverable(&v->domain->vgic, &c->priv) | c->priv.active | c->spi_words) != 0) {
-        __atomic_store_n(&c->refold, 1, __ATOMIC_RELAXED);
+    if ((c->priv.active | c->spi_words) != 0) {
+        __atomic_store_n(&c->refold, 1,
+                         __ATOMIC_RELAXED); /* else all that there is are additions */
+    }
+    if (c->refold != 0 || bank_deliverable(&v->domain->vgic, &c->priv) != 0) {
         __atomic_fetch_or(&v->work, WORK_VGIC, __ATOMIC_RELAXED);
     }
     unlock(&c->lock);

@@ -9,7 +9,7 @@
 #include "lwip/tcp.h"
 #include "net/socket.h"
 
-#define ACCEPT_MAX 128
+#define ACCEPT_MAX 255 /* lwIP counts in 8 bits */
 
 static void detach(struct tcp_pcb *pcb)
 {
@@ -122,6 +122,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     }
     *last = socket;
     listener->accepted_count++;
+    tcp_backlog_delayed(pcb); /* counted until accept(): if full, SYNs are dropped and come again */
     return ERR_OK;
 }
 
@@ -174,7 +175,7 @@ int tcp_socket_listen(struct socket *socket, int backlog)
     if (socket->state != SOCKET_NEW) {
         return -EINVAL;
     }
-    struct tcp_pcb *listener = tcp_listen_with_backlog(socket->tcp, ACCEPT_MAX);
+    struct tcp_pcb *listener = tcp_listen_with_backlog(socket->tcp, (u8_t)socket->backlog);
     if (listener == NULL) {
         return -ENOBUFS;
     }

@@ -1,11 +1,11 @@
 # libFuzzer programs that are not property files (tests/prop has those, and the script that runs
 # both). Each makes its own first corpus; what it finds grows in $(CACHE)/corpus.
-#   make fuzz-tree FUZZ_SECONDS=60      and, longer, in `make nightly`
+#   make fuzz-tree FUZZ_TREES=20000     a million of them in `make nightly`
 
 FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config*.c hyp/arch/fake/*.c) \
                   $(addprefix hyp/core/,tree.c tree-board.c image.c passthrough.c board.c guest-tree.c random.c \
                   frame.c frame-pool.c frame-boot.c rights.c) lib/chacha20.c lib/text.c
-FUZZ_SECONDS ?= 120
+FUZZ_TREES ?= 1000000
 FUZZ_TREE := $(B)/prop/fuzz-tree
 
 $(FUZZ_TREE): $(FUZZ_TREE_SRCS) $(wildcard hyp/include/hyp/*.h hyp/core/*.h)
@@ -19,6 +19,6 @@ fuzz-tree-seed: $(FUZZ_TREE)
 	$(Q)$< --seed $(CACHE)/corpus/tree
 
 fuzz-tree: fuzz-tree-seed
-	$(Q)tests/prop/fuzz.sh tree $(CACHE)/corpus/tree $(FUZZ_SECONDS)
+	$(Q)tests/prop/fuzz.sh tree $(CACHE)/corpus/tree -runs=$(FUZZ_TREES)
 
-NIGHTLY_SUITES += $(MAKE) -s fuzz-tree-seed >&2 && tests/prop/fuzz.sh tree $(CACHE)/corpus/tree $(FUZZ_SECONDS);
+NIGHTLY_SUITES += $(MAKE) -s fuzz-tree-seed >&2 && tests/prop/fuzz.sh tree $(CACHE)/corpus/tree -runs=$(FUZZ_TREES);

@@ -37,6 +37,24 @@ static const char partial_source[] =
     "1>;"
     "xen,force-assign-without-iommu; }; }; };";
 
+/* A dom0 that is given a board with a bus, a PCI host, and lines by all three ways of naming them. */
+static const char dom0_devices[] =
+    "rtc@a003200 { reg = <0 0xa003200 0 0x200>; interrupts = <0 41 4>; };"
+    "timer { interrupts = <1 13 4>; };"
+    "soc { #address-cells = <1>; #size-cells = <1>; ranges = <0 0 0xb000000 0x1000000>;"
+    "off@1000 { reg = <0x1000 0x1000>; status = \"disabled\"; };"
+    "kept@2000 { reg = <0x2000 0x1000>; xen,passthrough; };"
+    "mine@3000 { reg = <0x3000 0x1000>; interrupts-extended = <&gic 0 60 1>; }; };"
+    "pcie@10000000 { device_type = \"pci\"; #address-cells = <3>; #size-cells = <2>;"
+    "#interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;"
+    "ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;"
+    "interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };"
+    "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M,max:1G "
+    "dom0_max_vcpus=3 dom0_vcpus_pin\";"
+    "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";"
+    "reg = <0 0x50000000 0 0x100000>; };"
+    "module@1 { compatible = \"multiboot,ramdisk\"; reg = <0 0x51000000 0 0x12345>; };";
+
 static void keep(void *arg, mpa_t start, uint64_t size_bytes)
 {
 }
@@ -130,7 +148,7 @@ static void write_seed(const char *folder, const char *name, const void *tree, s
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    size_t plain_size, full_size, partial_size;
+    size_t plain_size, full_size, partial_size, dom0_size;
 
     if (*argc != 3 || strcmp((*argv)[1], "--seed") != 0) {
         return 0;
@@ -147,6 +165,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         "module@52000000 { compatible = \"multiboot,device-tree\", \"multiboot,module\";"
         "reg = <0 0x52000000 0 0x800>; };",
         &full_size);
+    void *dom0 = host_tree_compile_with(host_board,
+                                        "    chosen {\n"
+                                        "        #address-cells = <2>; #size-cells = <2>;\n"
+                                        "        xen,xen-bootargs = \"console=dtuart\";\n",
+                                        dom0_devices, &dom0_size);
+    write_seed((*argv)[2], "dom0", dom0, dom0_size, NULL, 0);
     write_seed((*argv)[2], "plain", plain, plain_size, NULL, 0);
     write_seed((*argv)[2], "full", full, full_size, partial, partial_size);
     exit(0);

@@ -11,6 +11,9 @@ TEST_SUITES += $(PYTHON) tests/guest/restarts.py;
 TEST_SUITES += $(PYTHON) tests/guest/callfuzz.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 10000000 --life 100000 --timeout 3000;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 2000000 --guests 1 --timeout 3000;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --stays --calls 500000 --timeout 3000;
+# The debug build checks lock ranks, assertions, and all stage-2 tables against the frame records.
+NIGHTLY_SUITES += $(MAKE) -s DEBUG=1 build/debug/arm64/bulkhead && $(PYTHON) tests/guest/callfuzz.py --on build/debug/arm64/bulkhead --calls 10000000 --life 100000 --timeout 9000;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """Random hypercalls by several guests that die and are born again all the time; prints TAP.
 
-  callfuzz.py [--on IMAGE] [--calls N] [--guests N] [--vcpus N] [--seed N] [-v]
+  callfuzz.py [--on IMAGE] [--calls N] [--guests N] [--vcpus N] [--seed N] [--stays] [-v]
 
 Guests callfuzz.c make N calls in all, on two CPUs that run in parallel,
 100,000 a life, while a neighbour (neighbour.c) does its work and is judged by
 it. Before and after, all of them are destroyed, and the hypervisor says how
-much memory is free.
+much memory is free. --stays also counts how many instructions a CPU was at
+EL2 without looking for interrupts, at most: 50,000 are promised (hyp/hypercall.h, H1).
 """
 import argparse
+import functools
 import os
 import re
+import struct
+import subprocess
 import tempfile
 import time
 
-from board import IMAGES, TOP, Board, Domain, Nudge, command
+from board import IMAGES, TOP, Board, Domain, Nudge, command, hypervisor_path
 from restarts import Console
 
 
@@ -67,6 +71,47 @@ def story(console, names, calls):
     return results
 
 
+STAY_MAX = 50000
+LOAD_ADDRESS = 0x40200000  # where QEMU puts the image
+
+
+def stays_plugin(image, out):
+    """QEMU's argument for the counting plugin of bench/."""
+    with open(image, "rb") as file:
+        size, = struct.unpack_from("<Q", file.read(64), 16)
+    return f"{TOP}/build/host/count.so,el2={LOAD_ADDRESS:#x}-{LOAD_ADDRESS + size:#x},out={out},stays=on"
+
+
+@functools.lru_cache(maxsize=None)
+def symbols():
+    """(address, name) of the hypervisor's functions, in order."""
+    nm = subprocess.run(["aarch64-linux-gnu-nm", "-n", os.path.join(TOP, "build/arm64/bulkhead.elf")], check=True,
+                        stdout=subprocess.PIPE).stdout.decode()
+    return [(int(words[0], 16), words[2]) for line in nm.splitlines()
+            if len(words := line.split()) == 3 and words[1] in "tT"]
+
+
+def function_at(address):
+    """The function that `address` is in."""
+    return max((pair for pair in symbols() if pair[0] <= address), default=(0, hex(address)))[1]
+
+
+def longest_stay(out):
+    """(good, text) of what the plugin wrote."""
+    with open(out, encoding="ascii") as text:
+        lines = [line.split() for line in text]
+    stays = [int(line[1]) for line in lines if line[0] == "longest"]
+    print(f"# longest stay at EL2 of each CPU: {stays}")
+    good = bool(stays) and all(1000 < insns <= STAY_MAX for insns in stays)
+    spent = {}
+    for _, cpu, at, insns in (line for line in lines if line[0] == "part" and not good):
+        where = (cpu, function_at(int(at, 16)))
+        spent[where] = spent.get(where, 0) + int(insns)
+    for (cpu, name), insns in sorted(spent.items(), key=lambda item: -item[1])[:16]:
+        print(f"#   CPU {cpu}: {insns} in {name}")
+    return good, f"no CPU is at EL2 for more than {STAY_MAX} instructions"
+
+
 def main():
     """Run it; TAP."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -76,12 +121,14 @@ def main():
     parser.add_argument("--life", type=int, default=20000, help="calls of one life (default 20000)")
     parser.add_argument("--guests", type=int, default=3)
     parser.add_argument("--vcpus", type=int, default=2)
+    parser.add_argument("--stays", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout", type=int, default=300)
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     on = options.on if options.on == "bulkhead" else os.path.join(TOP, options.on)
-    board = Board(3, 2, 1024, icount=False)
+    # In parallel, but for `stays`: who waits for a lock whose holder the host has stopped counts without end.
+    board = Board(3, 2, 1024, icount=options.stays)
     names = [f"fuzz{i}" for i in range(1, options.guests + 1)]
     domains = [Domain(name, image=os.path.join(IMAGES, "callfuzz"), vcpus=options.vcpus, memory=16,
                       enhanced="enabled", extra=f'bulkhead,name = "{name}";',
@@ -91,8 +138,10 @@ def main():
                           extra='bulkhead,name = "neighbour"; bulkhead,on-poweroff = "restart";'))
     with tempfile.TemporaryDirectory(prefix="bulkhead-callfuzz-") as directory:
         nudge = Nudge(directory)
-        words = command(on, board, domains, directory) + nudge.arguments()
-        console = Console(words, lambda: None, time.monotonic() + options.timeout, options.verbose)
+        counted = os.path.join(directory, "counted")
+        plugin = stays_plugin(hypervisor_path(on), counted) if options.stays else None
+        words = command(on, board, domains, directory, plugin=plugin) + nudge.arguments()
+        console = Console(words, nudge if options.stays else lambda: None, time.monotonic() + options.timeout, options.verbose)
         try:
             results = story(console, names, options.calls)
         except TimeoutError as error:
@@ -101,6 +150,8 @@ def main():
                 print(f"#   {line}")
         finally:
             console.close()
+        if options.stays:
+            results.append(longest_stay(counted))
     for number, (good, text) in enumerate(results, 1):
         print(f"{'ok' if good else 'not ok'} {number} - callfuzz: {text}")
     print(f"1..{len(results)}")

@@ -65,9 +65,13 @@ class Console:
         self.process.stdin.flush()
 
     def close(self):
-        """End QEMU."""
-        self.process.kill()
-        self.process.wait()
+        """End QEMU; a plugin writes what it has counted."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def free_after_destroying(console):

@@ -12,8 +12,8 @@ import os
 import random
 import re
 import signal
-import socket
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tests/system")]
@@ -25,9 +25,8 @@ import pvio
 import tap
 from board import Board, Failed, Guest, literal
 
-# The last byte of the address, protocol and port; MiB of memory.
-PROGRAMS = {"web": (21, "tcp", 80, 5), "web-tls": (22, "tcp", 443, 8), "dns": (24, "udp", 53, 5),
-            "lighttpd": (23, "tcp", 80, 12), "sqlite": (0, "", 0, 16)}
+# The last byte of the address; MiB of memory.
+PROGRAMS = {"web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
 UP = {"dns": r"network: address", "sqlite": r"rows: "}
 SECONDS = 120  # to be up; stretched by $SLOW
 
@@ -43,29 +42,22 @@ class Image:
         """As a user would write it."""
         image = os.path.join(ROOT, "build/arm64/apps", self.name, self.name)
         return "".join(f"{key} = {literal(value)}\n" for key, value in {
-            "name": self.name, "memory": PROGRAMS[self.name][3], "kernel": image,
+            "name": self.name, "memory": PROGRAMS[self.name][1], "kernel": image,
             "extra": self.extra, "xen_enhanced": "enabled"}.items())
 
 
 class Served(Board):
-    """The board with ports of the host that lead to the programs, and a disk."""
+    """The board with a network card and a disk."""
 
-    def __init__(self, name, guests, disk, forwards):
+    def __init__(self, name, guests, disk):
         super().__init__(name, guests, memory=1024)
-        self.more = ["-netdev", "user,id=net" + forwards, "-global", "virtio-mmio.force-legacy=off",
+        self.more = ["-netdev", clients.NETDEV, "-global", "virtio-mmio.force-legacy=off",
                      "-device", "virtio-net-device,netdev=net,bus=virtio-mmio-bus.0", "-drive",
                      f"file={disk},if=none,id=disk,format=raw,cache=writeback", "-device",
                      "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.8"]
 
     def _command(self, files, extra):
         return super()._command(files, extra + self.more)
-
-
-def free_port(kind):
-    """A port of the loopback that nobody uses now."""
-    with socket.socket(type=socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ends():
@@ -116,19 +108,17 @@ def lives_of_sqlite(board, number, kills, chance):
 
 def served(given, names, disk):
     """The board and all checks."""
-    ports = {name: free_port(PROGRAMS[name][1]) for name in names if PROGRAMS[name][0]}
-    forwards = "".join(f",hostfwd={PROGRAMS[n][1]}:127.0.0.1:{port}-10.0.2.{PROGRAMS[n][0]}:{PROGRAMS[n][2]}"
-                       for n, port in ports.items())
-    images = [Image(name, f"ip=10.0.2.{PROGRAMS[name][0]}/24 gateway=10.0.2.2" if PROGRAMS[name][0]
-                    else "-- 1000000") for name in names]
-    with Served("libos-served", [ends()] + images, disk, forwards) as board:
+    where = {name: f"10.0.2.{PROGRAMS[name][0]}" for name in names if PROGRAMS[name][0]}
+    images = [Image(name, f"ip={where[name]}/24 gateway=10.0.2.2" if name in where else "-- 1000000")
+              for name in names]
+    with Served("libos-served", [ends()] + images, disk) as board:
         board.expect("ctl", "run ends: exit 0", 60)
         for number, name in enumerate(names, 2):
             plug(board, name, number)
         for number, name in enumerate(names, 2):
             tap.report(is_up(board, name), f"bulkhead: {name} is up behind Linux's back end")
-            if name in ports:
-                clients.check(name, ports[name], f"bulkhead: {name}", given.requests, given.connections)
+            if name in where:
+                clients.check(name, where[name], f"bulkhead: {name}", given.requests, given.connections)
             else:
                 lives_of_sqlite(board, number, given.kills, random.Random(given.seed))
         sealed = [name for name in names if "sealed: code is read-only" in "\n".join(board.text_of(name))]
@@ -147,10 +137,12 @@ def main():
     parser.add_argument("--seed", help="of the moments of the kills")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROGRAMS))
     given = parser.parse_args()
+    if "LIBOS_INSIDE" not in os.environ:
+        ends().text()  # what is missing in the cache comes while there is a network
+    clients.own_network()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     built = [name for name in PROGRAMS if os.path.exists(f"{ROOT}/build/arm64/apps/{name}/{name}")]
     names = [name for name in PROGRAMS if name in (given.names or built)]
-    import tempfile  # pylint: disable=import-outside-toplevel
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
         disk.truncate(32 << 20)
         try:

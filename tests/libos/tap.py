@@ -135,7 +135,7 @@ def stage_linux():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([program, str(port)], env=dict(os.environ, WEB_ROOT=FILES),
+    process = subprocess.Popen([program, str(port)], env=dict(os.environ, APP_FILES=FILES),
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     report(wait_port("127.0.0.1", port, process), "linux: web listens")
     check_web("127.0.0.1", port, "linux")
@@ -153,7 +153,7 @@ def stage_tap():
         subprocess.run(command.split(), check=True)
     process = subprocess.Popen(
         [program, "80"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=dict(os.environ, WEB_ROOT=FILES, LIBOS_TAP="tap0",
+        env=dict(os.environ, APP_FILES=FILES, LIBOS_TAP="tap0",
                  LIBOS_NET=f"{OURS}/24,gateway={HOST}"))
     report(wait_port(OURS, 80, process), "tap: web listens on our TCP/IP")
     check_web(OURS, 80, "tap")

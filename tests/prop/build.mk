@@ -34,6 +34,6 @@ $(B)/prop/fuzz-$1: tests/prop/prop-$1.c tests/prop/engine-fuzz.c $$(PROP_SRCS_$1
 	@mkdir -p $$(@D)
 	$$(Q)clang-14 $$(FUZZ_CFLAGS) -o $$@ $$^
 
-NIGHTLY_SUITES += tests/prop/fuzz.sh $1 $(CACHE)/corpus/$1 $(FUZZ_SECONDS);
+NIGHTLY_SUITES += tests/prop/fuzz.sh $1 $(CACHE)/corpus/$1 -max_total_time=$(FUZZ_SECONDS);
 endef
 $(foreach p,$(PROPS),$(eval $(call property,$p)))

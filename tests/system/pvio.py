@@ -85,11 +85,14 @@ def no_trouble(board):
 def io(options, events):
     """Disk and network at work, replugged meanwhile, and again."""
     words = "xen.fifo_events=0 bulkhead.events=two-level" if events == "two-level" else ""
-    serve = "xen_blkback.max_ring_page_order=2"
+    # Grants that stay mapped in the one case, mapped and unmapped for each request in the other.
+    persistent = int(events != "two-level")
+    serve = f"xen_blkback.max_ring_page_order=2 xen_blkback.feature_persistent={persistent}"
     some = [ctl(words), back(f"{words} {serve}", run=("pv-back", "pv-serve"),
                              programs=("iperf3:iperf3",)),
             front("front", FRONT, ("pv-io",), memory=448,
-                  extra=f"{words} xen_blkfront.max_ring_page_order=2",
+                  extra=f"{words} xen_blkfront.max_ring_page_order=2 "
+                        f"xen_blkfront.feature_persistent={persistent}",
                   programs=("iputils-ping:ping", "fio:fio", "iperf3:iperf3", "ethtool:ethtool"))]
     with Board(f"pv-io-{events}", some, hypervisor=options.hypervisor) as board:
         board.expect("ctl", "run pv-ctl: exit 0", 60)
@@ -99,6 +102,12 @@ def io(options, events):
         connect(board, f"disk {BACK} {FRONT} 0 ca:0", f"net {BACK} {FRONT} 0")
         order(board, f"show disk {BACK} {FRONT} 0")
         order(board, f"show net {BACK} {FRONT} 0")
+        agreed = set(board.text_of("ctl"))
+        wanted = {f'{end}/feature-persistent = "{persistent}"' for end in ("front", "back")} | {
+            'front/ring-page-order = "2"', 'front/multi-queue-num-queues = "2"',
+            'back/feature-max-indirect-segments = "256"', 'back/feature-split-event-channels = "1"'}
+        if wanted - agreed:
+            raise Failed(f"not agreed on: {sorted(wanted - agreed)}")
         # The guest has no real-time clock: its date comes from the shared page.
         late = time.time() - int(board.expect("front", r"pv-io: date (\d+)", 60)[1])
         if abs(late) > 60:

@@ -3,7 +3,7 @@
 
   schedule.py [--hypervisor FILE]
 
-Each guest runs a busy loop; the hypervisor's own accounting (`vcpus NAME` on its
+Each guest runs a busy loop; the hypervisor's own accounting (`list` on its
 console) tells after some seconds who got how much. Then a real-time guest beside one that
 runs hackbench, and one that has a CPU for itself. Prints TAP.
 """
@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from board import OURS, Board, Failed, Guest, Tap  # noqa: E402
 
-SECONDS = 8
+SECONDS = 3
 TOLERANCE = 0.03
 
 
@@ -34,9 +34,15 @@ def times_ms(board, name):
     return int(match[1]), int(match[2])
 
 
-def ran_ms(board, name):
-    """Milliseconds that vCPU 0 of a domain has run."""
-    return times_ms(board, name)[0]
+def ran_ms(board):
+    """Milliseconds that each domain has run, all looked at in one moment."""
+    board.send(None, "")
+    board.expect(None, r"bulkhead> (\x1b\[K)?$", 20)
+    board.read_to[None] = len(board.lines)
+    board.send(None, "list\r")
+    found = {guest.name: board.expect(None, rf"^ +\d+  {guest.name} +\w+ +\d+ +\d+ +(\d+)\.(\d{{3}}) ", 20)
+             for guest in board.guests}
+    return {name: int(match[1] + match[2]) for name, match in found.items()}
 
 
 def busy(board, name):
@@ -45,24 +51,27 @@ def busy(board, name):
     board.expect(name, "busy 42", 30)
 
 
-def measure(board):
-    """Run time of each guest over SECONDS, as shares of their sum."""
-    before = {guest.name: ran_ms(board, guest.name) for guest in board.guests}
+def measure(board, before=None):
+    """Milliseconds that each guest ran over SECONDS, or since `before`."""
+    before = before or ran_ms(board)
     board.drain(SECONDS)
-    spent = {guest.name: ran_ms(board, guest.name) - before[guest.name]
-             for guest in board.guests}
-    return spent
+    return {name: ran - before[name] for name, ran in ran_ms(board).items()}
 
 
 def check_shares(board, weights):
-    """`weights` (by name) are the shares, within TOLERANCE."""
-    spent = measure(board)
-    total, parts = sum(spent.values()), sum(weights.values())
-    for name, weight in weights.items():
-        share, wanted = spent[name] / total, weight / parts
-        if abs(share - wanted) > TOLERANCE * wanted:
-            raise Failed(f"{name} got {share:.3f} of the CPU instead of {wanted:.3f}: {spent}")
-    return ", ".join(f"{name} {spent[name] / total:.3f}" for name in spent)
+    """
+    `weights` (by name) are the shares, within TOLERANCE. An emulator that its host stops in the midst of a
+    slice charges that to one guest, which is made good afterwards: so a longer stretch may be looked at. What
+    is not fair does not become so by looking longer.
+    """
+    before, parts = ran_ms(board), sum(weights.values())
+    for _ in range(4):
+        spent = measure(board, before)
+        total = sum(spent.values())
+        if all(abs(spent[name] / total - weight / parts) <= TOLERANCE * weight / parts
+               for name, weight in weights.items()):
+            return ", ".join(f"{name} {spent[name] / total:.3f}" for name in spent) + f" in {total} ms"
+    raise Failed(f"shares are not {weights}: {spent}")
 
 
 def shares(tap, hypervisor):
@@ -116,9 +125,8 @@ def deadlines(tap, board):
 def budget(tap, board):
     """It computes without end: it gets its 8 ms of 10, no more, and the neighbour the rest."""
     busy(board, "home")
-    before = {name: times_ms(board, name) for name in ("home", "work")}
-    board.drain(SECONDS)
-    home, work = (times_ms(board, name)[0] - before[name][0] for name in ("home", "work"))
+    spent = measure(board)
+    home, work = spent["home"], spent["work"]
     note = f"{home} ms for the real-time guest, {work} ms for its neighbour"
     share = home / (home + work)
     wrong = None if abs(share - 0.8) <= 0.8 * TOLERANCE else note

@@ -7,6 +7,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/transcript.py --script virsh;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/many.py;
 NIGHTLY_SUITES += $(PYTHON) tests/toolstack/readme.py;
+NIGHTLY_SUITES += $(PYTHON) tests/toolstack/killed.py;
 
 .PHONY: bench-toolstack
 bench-toolstack: $(B)/host/bulkhead $(B)/arm64/bulkhead $(B)/host/count.so

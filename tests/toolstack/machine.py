@@ -46,6 +46,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def assigned(devices):
+    """Value of `assign` for the devices of these numbers: the card is 0, the disks follow."""
+    return ", ".join(f'"/virtio_mmio@{0xa000000 + 0x1000 * i:x}"' for i in devices)
+
+
 class Session:
     """A command with a console, by default QEMU's; its name is that of its log."""
 
@@ -137,7 +142,7 @@ class Machine(Session):
     # pylint: disable=too-many-arguments,too-many-instance-attributes
     def __init__(self, name, hypervisor, run, memory=2048, control_memory=768, cpus=2, extra="",
                  forwards=(), disks=(), files=(), programs=(), guest=None, options=(),
-                 rights=None, domains=(), packages=()):
+                 rights=None, domains=None, packages=(), own=None, board=()):
         super().__init__(name)
         self.is_xen = hypervisor == "xen"
         self.hypervisor = debian.xen() if self.is_xen else hypervisor
@@ -150,10 +155,11 @@ class Machine(Session):
             programs, [os.path.join(HERE, "inside") + "=/tests"] + list(files), guest,
             packages)
         self.options = self._devices(forwards, disks) + list(options)
-        self.devices = (1 if forwards is not None else 0) + len(disks)
+        self.own = range(1 + len(disks)) if own is None else own  # of the devices: 0 is the card
+        self.board = list(board)
         self.rights = rights or ["control *", "build", "store", "console", "schedule", "inspect *",
                                  "shutdown-host"]
-        self.domains = domains
+        self.domains = domains or {}  # name: text of a domain file, beside the control domain
 
     @staticmethod
     def _devices(forwards, disks):
@@ -201,18 +207,19 @@ class Machine(Session):
 
     def _ours(self):
         """Bulkhead with a domain that holds the rights, by the host tool."""
-        path = os.path.join(self.folder.name, "control.cfg")
         quoted = ", ".join(f'"{right}"' for right in self.rights)
-        assigned = ", ".join(f'"/virtio_mmio@{0xa000000 + 0x1000 * i:x}"'
-                             for i in range(self.devices))
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(f'name = "control"\nmemory = {self.control_memory}\nvcpus = {self.cpus}\n'
-                       f'kernel = "{debian.kernel("arm64")["image"]}"\n'
-                       f'ramdisk = "{self.ramdisk}"\nextra = "{self.command_line()}"\n'
-                       f'xen_enhanced = "enabled"\nrights = [{quoted}]\ndirect_map = 1\n'
-                       f"assign = [{assigned}]\n")
+        control_domain = (
+            f"memory = {self.control_memory}\nvcpus = {self.cpus}\n"
+            f'kernel = "{debian.kernel("arm64")["image"]}"\nramdisk = "{self.ramdisk}"\n'
+            f'extra = "{self.command_line()}"\nxen_enhanced = "enabled"\nrights = [{quoted}]\n'
+            f"direct_map = 1\nassign = [{assigned(self.own)}]\n")
+        paths = []
+        for name, text in [("control", control_domain)] + list(self.domains.items()):
+            paths.append(os.path.join(self.folder.name, name + ".cfg"))
+            with open(paths[-1], "w", encoding="utf-8") as file:
+                file.write(f'name = "{name}"\n{text}')
         return ([TOOL, "run", "--quiet", "--hypervisor", self.hypervisor, "--cpus", str(self.cpus),
-                 "--memory", str(self.memory), path] + list(self.domains) + ["--"] + self.options)
+                 "--memory", str(self.memory)] + self.board + paths + ["--"] + self.options)
 
     def command(self):
         return self._xen() if self.is_xen else self._ours()

@@ -35,6 +35,8 @@ NORMAL = [
     (r"xl uptime", r"\d+:\d\d:\d\d$", "TIME"),
     (r".*xl dmesg", r"(?s)^.+$", "TEXT"),
     (r"xentop", r"(?m)^( *\S+) [-a-z]{6}.*", r"\1 ..."),
+    (r"virsh (dominfo|vcpuinfo)", r"^(CPU time:|CPU:) .*", r"\1 VALUE"),
+    (r"virsh vcpuinfo", r"^State: .*", "State: VALUE"),
     (r"", r"\[pid \d+\]", "[pid N]"),
 ]
 # Packages that a script needs besides xen-utils.
@@ -44,6 +46,9 @@ EXPLAINED = [
     (r"xl info", r"^platform_params", "where hypercall pages would be, on a machine without any"),
     (r"xl info", r"^total_memory", "without what the boot modules and the hypervisor occupy"),
     (r"xl info", r"^virt_caps", "grants of version 2 here, a virtual PMU there"),
+    (r"virsh nodeinfo", r"^Memory size:", "without what the boot modules and the hypervisor occupy"),
+    (r"virsh (dominfo|dommemstat)", r"^(Used memory:|actual) ",
+     "the page that the guest hides behind its shared_info is given back here, and lost there"),
     (r"xl sched-credit2", r"ratelimit=", "no rate limit is needed: wake-ups have a bound of their own"),
 ]
 

@@ -27,6 +27,8 @@ static const struct domain_config *configs;
 static struct domain *d;
 static void *board;
 static unsigned irqs_assigned;
+static uint8_t assigned[1024];
+static int irq_error;
 
 bool vuart_output(struct domain *who, uint8_t byte)
 {
@@ -41,7 +43,8 @@ int irq_assign(uint32_t intid, bool edge, struct domain *who, uint32_t virq)
 {
     assert_int_equal(intid, virq);
     irqs_assigned += intid == 72 && edge;
-    return 0;
+    assigned[intid]++;
+    return irq_error;
 }
 
 bool irq_owner(uint32_t intid, struct domain **who, uint32_t *virq)
@@ -309,6 +312,22 @@ static void test_device(void **state)
     free(tree);
 }
 
+/* A virtio device that is left behind is reset: it leaves the memory alone that others get. */
+static void test_device_goes_quiet(void **state)
+{
+    static uint32_t regs[0x1000 / 4];
+
+    boot_with_device("direct-map;");
+    fake_mmio_add(mpa(0xa003000), sizeof(regs), regs);
+    assert_int_equal(build(), 0);
+    regs[0x000 / 4] = regs[0x200 / 4] = 0x74726976;
+    regs[0x070 / 4] = regs[0x270 / 4] = regs[0x470 / 4] = 0xf; /* the third slot has none */
+    domain_quiet_devices(d);
+    assert_int_equal(regs[0x070 / 4], 0);
+    assert_int_equal(regs[0x270 / 4], 0);
+    assert_int_equal(regs[0x470 / 4], 0xf);
+}
+
 static void test_aarch32(void **state)
 {
     boot_with("vpl011;", "vpl011;", NULL);
@@ -426,7 +445,7 @@ static void test_random(void **state)
     assert_int_equal(b[33] | b[99], 0);
 }
 
-/* Two devices on one page, a bus that is switched off, a PCI host. */
+/* Two devices on one page, a bus that is switched off, a PCI host, and one that counts to nonsense. */
 #define DOM0_DEVICES                                                                           \
     "rtc@a003200 { reg = <0 0xa003200 0 0x200>; interrupts = <0 41 4>; };\n"                   \
     "timer { interrupts = <1 13 4>; };\n"                                                      \
@@ -438,9 +457,55 @@ static void test_random(void **state)
     "    #interrupt-cells = <1>; reg = <0 0x3f000000 0 0x1000000>;\n"                          \
     "    ranges = <0x2000000 0 0x10000000 0 0x10000000 0 0x2eff0000>;\n"                       \
     "    interrupt-map = <0 0 0 1 &gic 0 3 4 0x800 0 0 1 &gic 0 3 4>; };\n"                    \
+    "pcie@2 { device_type = \"pci\"; #address-cells = <0xfffffffe>; #interrupt-cells = <1>;\n" \
+    "    interrupt-map = <0 0>; };\n"                                                          \
     "chosen { #address-cells = <2>; #size-cells = <2>; xen,xen-bootargs = \"dom0_mem=96M\";\n" \
     "module@0 { compatible = \"multiboot,kernel\"; bootargs = \"console=hvc0\";\n"             \
     "    reg = <0 0x50000000 0 0x100000>; };"
+
+/* What a board may say as well: regions of nothing, beyond everything, of RAM; interrupts of other controllers. */
+#define DOM0_ODD                                                                             \
+    "none@1 { reg = <0 0xc000000 0 0>; };\n"                                                 \
+    "wraps@2 { reg = <0xffffffff 0xfffff000 0 0x2000>; };\n"                                 \
+    "ram@3 { reg = <0 0x41000000 0 0x1000>; };\n"                                            \
+    "tail@4 { reg = <0 0x3ffff000 0 0x2000>; };\n"                                           \
+    "high@5 { reg = <0x1000 0 0 0x2000>; };\n"                                               \
+    "other: intc@6 { phandle = <77>; #interrupt-cells = <2>; interrupt-controller; };\n"     \
+    "wide: intc@7 { phandle = <78>; #interrupt-cells = <9>; interrupt-controller; };\n"      \
+    "two@8 { interrupts-extended = <77 1 2 &gic 0 62 4>; };\n"                               \
+    "mixed@9 { interrupts-extended = <&gic 0 61 4 &gic 1 3 4 &gic 0 900 4 &gic 7 7 7>; };\n" \
+    "stray@a { interrupts-extended = <0x7777 9 &gic 0 63 4>; };\n"                           \
+    "long@b { interrupts-extended = <78 1 2 3 4 5 6 7 8 9 &gic 0 64 4>; };\n"                \
+    "cut@c { interrupts-extended = <&gic 0 65>; };\n"                                        \
+    "theirs@d { interrupt-parent = <77>; interrupts = <0 66 4>; };\n"                        \
+    "short@e { interrupts = <0 67>; };\n"                                                    \
+    "ours@f { interrupts = <0 68 4>, <0 69 4>; reg = <0 0xa010000 0 0x1000>; };\n"
+
+static void test_dom0_odd(void **state)
+{
+    struct p2m_entry e;
+    boot_count = 3;
+    memset(assigned, 0, sizeof(assigned));
+    boot_with("    chosen {\n        #address-cells = <2>; #size-cells = <2>;\n"
+              "        xen,xen-bootargs = \"console=dtuart\";\n",
+              DOM0_ODD DOM0_DEVICES, NULL);
+    boot_count = 2;
+    assert_int_equal(build(), 0);
+    static const unsigned given[] = {62, 61, 63, 68, 69}, kept[] = {64, 65, 66, 67, 900};
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(assigned[32 + given[i]], 1);
+        assert_int_equal(assigned[32 + kept[i]], 0);
+    }
+    assert_false(p2m_lookup(d, gfn(0xc000), &e));
+    assert_true(p2m_lookup(d, gfn(0xa010), &e));
+    assert_non_null(strstr(fake_calls.log, "reaches beyond this CPU's guest addresses"));
+    empty();
+    irq_error = -XEN_EBUSY; /* somebody has them: said, and the rest is there */
+    assert_int_equal(build(), 0);
+    irq_error = 0;
+    assert_non_null(strstr(fake_calls.log, "it does without that part of"));
+    assert_true(p2m_lookup(d, gfn(0xa010), &e));
+}
 
 /* A dom0: RAM and devices at the machine's addresses, the hypervisor's own hidden. */
 static void test_dom0(void **state)
@@ -490,7 +555,9 @@ int main(void)
         cmocka_unit_test_teardown(test_static_memory, teardown),
         cmocka_unit_test_teardown(test_direct_map, teardown),
         cmocka_unit_test_teardown(test_device, teardown),
+        cmocka_unit_test_teardown(test_device_goes_quiet, teardown),
         cmocka_unit_test_teardown(test_dom0, teardown),
+        cmocka_unit_test_teardown(test_dom0_odd, teardown),
         cmocka_unit_test_teardown(test_aarch32, teardown),
         cmocka_unit_test_teardown(test_out_of_memory, teardown),
         cmocka_unit_test_teardown(test_golden_gicv3, teardown),

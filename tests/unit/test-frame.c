@@ -362,6 +362,33 @@ static void test_fixed_chunks(void **state)
     frame_release(at, 10, 1);
 }
 
+static const mfn_t scrubbed_at = {(FAKE_RAM_BASE >> FRAME_SHIFT) + 4096};
+static unsigned came_between;
+
+static void ask_for_it(void)
+{
+    assert_int_equal(frame_alloc_domain_at(b, scrubbed_at, 1024), -XEN_ERESTART);
+    came_between++;
+}
+
+/* A domain is built again while an idle CPU scrubs what it had: it has to wait, not to fail. */
+static void test_fixed_while_scrubbed(void **state)
+{
+    mfn_t at = scrubbed_at;
+    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1024))), 0);
+    assert_int_equal(frame_alloc_domain_at(a, at, 1024), 0);
+    assert_true(frame_get(mfn(at.v + 3), 1)); /* one chunk split, one whole */
+    frame_put(mfn(at.v + 3));
+    frame_release(at, 10, 1);
+    fake_scrubbing = ask_for_it;
+    for (came_between = 0; frame_scrub_some(6);) {
+    }
+    fake_scrubbing = NULL;
+    assert_true(came_between > 512);
+    assert_int_equal(frame_alloc_domain_at(b, at, 1024), 0);
+    frame_release(at, 10, 2);
+}
+
 static void test_at_free_memory(void **state)
 {
     mfn_t at = mfn((FAKE_RAM_BASE >> FRAME_SHIFT) + 512 + 7);
@@ -524,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_exhaustion, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_fixed_place, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_fixed_chunks, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_fixed_while_scrubbed, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_at_free_memory, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_unknown_frames, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_random, setup, nothing_leaked),

@@ -38,6 +38,12 @@ void gic_deactivate(uint32_t intid)
     deactivated++;
 }
 
+void gic_end(uint32_t intid)
+{
+    gic_eoi(intid);
+    gic_deactivate(intid);
+}
+
 void gic_set_enabled(uint32_t intid, bool on)
 {
     enabled[intid] = on;
@@ -83,6 +89,11 @@ void vgic_flush(struct vcpu *v)
 void vgic_maintenance(struct vcpu *v)
 {
     served += 10000;
+}
+
+void vgic_pmu_fired(struct vcpu *v)
+{
+    timers += 10000;
 }
 
 void vgic_inject(struct vcpu *v, uint32_t intid)
@@ -271,6 +282,15 @@ static void test_own_and_timers(void **state)
     c->loaded = c->current = guest->vcpu[0];
     take(25);
     assert_int_equal(served, 10000);
+    unsigned before = deactivated;
+    take(GIC_PPI_PMU); /* the overflow of a vCPU that has just left */
+    assert_int_equal(timers, 101);
+    assert_int_equal(deactivated, before + 1);
+    fake_pmu_line = true;
+    take(GIC_PPI_PMU);
+    assert_int_equal(timers, 10101);
+    assert_int_equal(deactivated, before + 1); /* I1 */
+    fake_pmu_line = false;
     c->loaded = c->current = NULL;
 }
 

@@ -390,6 +390,19 @@ static void test_fair(void **state)
     check_shares((uint32_t[]){1000, 100, 300, 77}, 4);
 }
 
+/* Who ran alone, without a tick, for seconds owes those that come later nothing for that. */
+static void test_fair_to_the_lonely(void **state)
+{
+    machine(1);
+    struct guest *first = simple(256, TICKS_NEVER, 0), *second = simple(256, TICKS_NEVER, 0);
+    online(first);
+    run_for(5 * SECOND);
+    online(second);
+    uint64_t before = runtime(first);
+    run_for(SECOND);
+    assert_near(runtime(first) - before, SECOND / 2, 30);
+}
+
 /* A guest that sleeps a little after each burst must not get more than its share by that. */
 static void test_fair_to_hogs(void **state)
 {
@@ -858,6 +871,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_fair_to_the_lonely),
         cmocka_unit_test(test_fair_to_hogs),
         cmocka_unit_test(test_wake_flood),
         cmocka_unit_test(test_wake_latency),

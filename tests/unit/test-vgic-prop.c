@@ -258,7 +258,8 @@ static void do_interface(unsigned vcpu)
 
 static bool linked(unsigned intid)
 {
-    return intid == VIRQ_VTIMER || (intid >= LINKED_FIRST && intid < LINKED_FIRST + LINKED_COUNT);
+    return intid == VIRQ_VTIMER || intid == VIRQ_PMU ||
+           (intid >= LINKED_FIRST && intid < LINKED_FIRST + LINKED_COUNT);
 }
 
 static void do_inject(unsigned vcpu)
@@ -365,7 +366,7 @@ static void do_bits(unsigned vcpu)
         }
     }
     if (word == 0 && (reg == 0x200 || reg == 0x300) && t != vcpu) {
-        mask &= ~(1u << VIRQ_VTIMER); /* cannot be claimed from another CPU */
+        mask &= ~(1u << VIRQ_VTIMER | 1u << VIRQ_PMU); /* cannot be claimed from another CPU */
     }
     for (unsigned b = 0; b < 32; b++) {
         if ((mask >> b & 1) != 0 && word * 32 + b < 32 + MODEL_SPIS) {
@@ -391,7 +392,7 @@ static void do_read_bits(unsigned vcpu)
         want |= (uint32_t)is << b;
     }
     if (word == 0 && (reg & 0x200) != 0 && reg < 0x300) {
-        care &= ~(1u << VIRQ_VTIMER); /* seen when the level is looked at */
+        care &= ~(1u << VIRQ_VTIMER | 1u << VIRQ_PMU); /* seen when the level is looked at */
     }
     EXPECT((got & care) == (want & care));
 }

@@ -74,9 +74,14 @@ def run_command(given):
     words = [word for word in given.arguments if word != "--"]
     if stage != "xen":
         import host  # pylint: disable=import-outside-toplevel
-        program = host.build(manifest, stage, False)
-        os.chdir(manifest.directory)
-        os.execv(program, [program] + (words or manifest.arguments))
+        program = host.build(manifest, stage, given.sanitize)
+        root = os.path.join(os.path.dirname(program), "root")
+        # The program finds its files where they are in the image, seen from this folder.
+        words = [root + word if word.startswith("/") and os.path.exists(root + word) else word
+                 for word in words or manifest.arguments]
+        os.environ["APP_FILES"] = root
+        os.chdir(root)
+        os.execv(program, [program] + words)
     build.build_xen(manifest)
     report.print_summary(manifest)
     image = os.path.join(build.directory_of(manifest, "xen"), manifest.name)
@@ -116,6 +121,8 @@ def arguments():
     one.add_argument("name", metavar="NAME")
     one = commands.add_parser("run", help="build and run in this terminal")
     one.add_argument("-t", "--stage", choices=("linux", "tap", "xen"))
+    one.add_argument("--sanitize", action="store_true",
+                     help="stages linux and tap: with address and undefined-behaviour sanitizers")
     one.set_defaults(run=run_command)
     one.add_argument("name", metavar="NAME")
     one.add_argument("arguments", nargs="*", metavar="BOOTARGS")

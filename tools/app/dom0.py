@@ -52,7 +52,8 @@ def free_port():
 class Dom0:
     """The running board. `files` ({name: bytes}) lie in /apps; start.sh among them is run."""
 
-    def __init__(self, files, forwards=(), disk=None, seconds=900, cpus=2, icount=False):
+    def __init__(self, files, forwards=(), disk=None, seconds=900, cpus=2, icount=False,
+                 netdev=None):
         self.directory = tempfile.TemporaryDirectory(prefix="bulkhead-")
         self.text = ""
         where = self.directory.name
@@ -68,7 +69,7 @@ class Dom0:
         forward = "".join(f",hostfwd={kind}:127.0.0.1:{host}-10.0.2.{address}:{guest}"
                           for kind, host, guest, address in forwards)
         options = ["-global", "virtio-mmio.force-legacy=false",
-                   "-netdev", f"user,id=n0{forward}", "-device", "virtio-net-device,netdev=n0",
+                   "-netdev", netdev or f"user,id=net{forward}", "-device", "virtio-net-device,netdev=net",
                    "-drive", f"file={where}/apps.tar,if=none,id=apps,format=raw,readonly=on",
                    "-device", "virtio-blk-device,drive=apps,serial=apps"]
         if disk:

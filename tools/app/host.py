@@ -1,9 +1,11 @@
 """Build the Linux stages: `linux` (the host's sockets) and `tap` (our TCP/IP over a TAP device)."""
 import os
+import shutil
 
 import build as xen_build
+import libraries
 import toolchain
-from manifest import Mistake
+from manifest import Manifest, Mistake
 from toolchain import LIBOS, ROOT
 
 # Host packages' link flags for the libraries a manifest may name.
@@ -39,32 +41,67 @@ def tap_objects(where, sanitize):
     return objects
 
 
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def tap_link(sanitized, config=None):
+    """What turns a Linux program into one on our TCP/IP: objects, and a network configuration.
+
+    For a project that is built elsewhere the configuration is net = dhcp; $LIBOS_NET overrides it.
+    """
+    shared = os.path.join(toolchain.BUILD, "host", "libos-tap" + ("-san" if sanitized else ""))
+    sanitize = SANITIZE if sanitized else []
+    archive = os.path.join(shared, "libtap.a")
+    objects = tap_objects(shared, sanitize)
+    if toolchain.stale(archive, objects, ["ar"] + objects):
+        toolchain.run(["rm", "-f", archive])
+        toolchain.run(["ar", "rcsD", archive] + objects)
+        toolchain.remember(archive, ["ar"] + objects)
+    if config is None:
+        config = os.path.join(shared, "config.c")
+        xen_build.write_if_changed(config, xen_build.generate_config(
+            Manifest.of_values(name="program", net="dhcp"), {xen_build.NET_CALL: set()}, []))
+    made = toolchain.compile_c(config, config + ".o",
+                               ["gcc", "-g", f"-I{ROOT}/libos/include"] + sanitize, False)
+    return [made, archive, "-lpthread"]
+
+
+def stage_files(manifest, where):
+    """The image's files as a folder of the host: the program's root in the stages linux and tap."""
+    root = os.path.join(where, "root")
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root)
+    for folder, at in manifest.file_roots():
+        shutil.copytree(os.path.join(manifest.directory, folder), os.path.join(root, at.lstrip("/")),
+                        dirs_exist_ok=True)
+    return root
+
+
 def build(manifest, stage, sanitized):
     """Build for the host; returns the program's path."""
-    if manifest.project:
-        raise Mistake(f"{manifest.name} is a project with a build of its own: its stage linux is "
-                      "Debian's package; only the stage xen is built here")
+    if stage == "tap" and manifest.net == "none":
+        raise Mistake(f"{manifest.path}: net = none, so there is nothing to put on a TAP device; "
+                      "use -t linux, or say net = dhcp")
     where = xen_build.directory_of(manifest, stage) + ("-san" if sanitized else "")
-    sanitize = (["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-                if sanitized else [])
-    flags = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE"] + sanitize
+    sanitize = SANITIZE if sanitized else []
     os.makedirs(where, exist_ok=True)
-    objects = xen_build.compile_sources(manifest, where, "gcc", flags + manifest.cflags)
+    stage_files(manifest, where)
+    more = []
     if stage == "tap":
-        if manifest.net == "none":
-            raise Mistake(f"{manifest.name}: net = none, so there is nothing to put on a TAP "
-                          "device; use -t linux")
-        shared = os.path.join(toolchain.BUILD, "host", "libos-tap" + ("-san" if sanitized else ""))
-        objects += tap_objects(shared, sanitize)
         config = os.path.join(where, "config.c")
-        text = xen_build.generate_config(manifest, {xen_build.NET_CALL: set()}, [])
-        xen_build.write_if_changed(config, text)
-        objects.append(toolchain.compile_c(config, config + ".o", ["gcc", "-g",
-                                           f"-I{ROOT}/libos/include"] + sanitize, False))
+        xen_build.write_if_changed(config, xen_build.generate_config(
+            manifest, {xen_build.NET_CALL: set()}, []))
+        more = tap_link(sanitized, config)
+    if manifest.project:
+        objects = sum(libraries.build_project(manifest, where, stage, sanitized), [])
+    else:
+        flags = ["-std=gnu11", "-g", "-O1", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE"] + sanitize
+        objects = xen_build.compile_sources(manifest, where, "gcc", flags + manifest.cflags)
     output = os.path.join(where, manifest.name)
     libs = [flag for name in manifest.libraries for flag in HOST_LIBRARIES[name]]
-    command = ["gcc"] + sanitize + objects + libs + ["-lpthread", "-o", output]
-    if toolchain.stale(output, objects, command):
+    command = (["gcc"] + sanitize + objects + more + libs
+               + ["-lpthread", "-Wl,--as-needed", "-lcrypt", "-ldl", "-lm", "-o", output])
+    if toolchain.stale(output, objects + [m for m in more if m[0] == "/"], command):
         toolchain.run(command)
         toolchain.remember(output, command)
     return output

@@ -44,12 +44,12 @@ def target_libraries(names):
     return flags, archives
 
 
-def build_project(manifest, where):
+def build_project(manifest, where, stage="xen", sanitized=False):
     """Build an existing project with our compiler driver.
 
     The recipe is a shell script beside the manifest. It runs in `where`/project with CC, AR
-    ... set, and leaves there `objects`, a file with one object or archive per line, relative.
-    Returns objects and archives.
+    ... and BULKHEAD_HOST, for configure's --host, set, and leaves there `objects`, a file with one
+    object or archive per line, relative. Returns objects and archives.
     """
     place = os.path.join(where, "project")
     recipe = os.path.join(manifest.directory, manifest.project)
@@ -57,12 +57,15 @@ def build_project(manifest, where):
     stamp = os.path.join(place, "objects")
     os.makedirs(place, exist_ok=True)
     command = ["sh", "-e", recipe]
-    if toolchain.stale(stamp, [recipe, driver], command):
+    if toolchain.stale(stamp, [recipe], command):
         print(f"  PROJECT {manifest.name} (a few minutes at first)", flush=True)
-        environment = dict(os.environ, CC=driver, AR="aarch64-linux-gnu-ar",
-                           RANLIB="aarch64-linux-gnu-ranlib", STRIP="true",
-                           BULKHEAD_ROOT=toolchain.ROOT,
-                           PYTHON="/usr/bin/python3")
+        cross = toolchain.CROSS if stage == "xen" else ""
+        environment = dict(os.environ, CC=driver, AR=cross + "ar", RANLIB=cross + "ranlib",
+                           STRIP="true", BULKHEAD_ROOT=toolchain.ROOT, BULKHEAD_STAGE=stage,
+                           BULKHEAD_SANITIZE="yes" if sanitized else "", PYTHON="/usr/bin/python3",
+                           ASAN_OPTIONS="detect_leaks=0", # of the programs that configure tries
+                           BULKHEAD_HOST="aarch64-linux-musl" if stage == "xen" else
+                           toolchain.run(["gcc", "-dumpmachine"]).strip())
         toolchain.run(command, cwd=place, env=environment)
         toolchain.remember(stamp, command)
     with open(stamp, encoding="utf-8") as file:

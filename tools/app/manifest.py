@@ -64,6 +64,14 @@ class Manifest:
         self._read()
         self._check()
 
+    @classmethod
+    def of_values(cls, **values):
+        """A manifest that no file says; what is not given has its default."""
+        made = cls.__new__(cls)
+        made.path, made.directory = "(none)", "."
+        made.values = {key: default for key, (_, default, _) in KEYS.items()} | values
+        return made
+
     def __getattr__(self, key):
         try:
             return self.__dict__["values"][key]

@@ -24,13 +24,14 @@
 
 static unsigned break_count, watch_count, counter_count; /* [const] after boot */
 static bool pmu_present;                                 /* [const] */
-static uint64_t mdcr_base;                               /* [const] HPMN */
+static uint64_t mdcr_trapping; /* [const] of a vCPU that has neither in the machine; HPMN */
 
 static uint64_t mdcr_of(const struct arch_vcpu *a)
 {
     /* The OS lock registers always trap: they are emulated. */
-    return mdcr_base | extension_traps.mdcr | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF |
-           (a->debug_loaded ? 0 : MDCR_TRAP_DEBUG) | (a->pmu_loaded ? 0 : MDCR_TRAP_PMU);
+    return (mdcr_trapping &
+            ~((a->debug_loaded ? MDCR_TDA : 0) | (a->pmu_loaded ? MDCR_TRAP_PMU : 0))) |
+           extension_traps.mdcr;
 }
 
 void debug_init_cpu(void)
@@ -42,10 +43,10 @@ void debug_init_cpu(void)
     watch_count = ((dfr0 >> 20) & 0xf) + 1;
     pmu_present = pmu && pmu != 0xf;
     counter_count = pmu_present ? (sysreg_read(pmcr_el0) >> 11) & 0x1f : 0;
-    mdcr_base = counter_count;
+    mdcr_trapping = counter_count | MDCR_TRAP_DEBUG | MDCR_TRAP_PMU | MDCR_TTRF;
     sysreg_write(oslar_el1, 0);
     sysreg_write(mdscr_el1, 0);
-    sysreg_write(mdcr_el2, mdcr_base | MDCR_TRAP_DEBUG | MDCR_TRAP_PMU | MDCR_TTRF);
+    sysreg_write(mdcr_el2, mdcr_trapping);
     if (pmu_present) {
         sysreg_write(pmcr_el0, 0);
         sysreg_write(pmintenclr_el1, ~0u);
@@ -185,11 +186,20 @@ void debug_unload(struct vcpu *v)
     }
 }
 
+bool arch_pmu_line(void)
+{
+    return pmu_present && (sysreg_read(pmovsset_el0) & sysreg_read(pmintenset_el1)) != 0;
+}
+
 /* On the way in, after the vCPU's other state. */
 void debug_load(struct vcpu *v)
 {
     struct arch_vcpu *a = &v->arch;
 
+    if (likely(!a->debug)) { /* it never used them */
+        sysreg_write(mdcr_el2, mdcr_trapping | extension_traps.mdcr);
+        return;
+    }
     a->debug_loaded = a->debug && (a->debug->mdscr & MDSCR_ARMED);
     a->pmu_loaded = a->debug && (a->pmu->cr & PMCR_E);
     if (a->debug_loaded) {

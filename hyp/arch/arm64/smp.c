@@ -181,7 +181,7 @@ __init uint32_t smp_start(const struct tree *t)
     }
     uint64_t give_up = arch_counter_ticks() + ns_to_ticks(START_TIMEOUT_NS);
     while (!all_online() && arch_counter_ticks() < give_up) {
-        __asm__ volatile("yield" : : : "memory");
+        yield();
     }
     for (uint32_t i = 0; i < cpu_count; i++) {
         if (__atomic_load_n(&cpus[i]->online, __ATOMIC_ACQUIRE)) {

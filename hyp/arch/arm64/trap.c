@@ -139,6 +139,25 @@ static enum outcome smc(struct vcpu *v, uint64_t esr)
     return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
 }
 
+/*
+ * Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had
+ * 32. Number in r12. The upper halves of registers are UNKNOWN: DDI 0487I.a D1.3.5.
+ */
+static cold void hypercall32(struct vcpu *v)
+{
+    uint64_t *x = v->arch.x;
+
+    for (unsigned i = 0; i < 5; i++) {
+        x[i] = (uint32_t)x[i];
+    }
+    int64_t result = hypercall_call(v, (uint32_t)x[12], x);
+    if (result == -XEN_ERESTART) {
+        arch_hypercall_again(&v->arch);
+    } else {
+        x[0] = (uint64_t)result;
+    }
+}
+
 static void any_data_abort(struct vcpu *v, uint64_t esr);
 
 static enum outcome decode(struct vcpu *v, uint64_t esr)
@@ -159,8 +178,13 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
     case EC_SMC32:
         return smc(v, esr);
     case EC_HVC32:
+        if ((esr & 0xffff) == XEN_HYPERCALL_TAG) {
+            hypercall32(v);
+            return TRAP_DONE;
+        }
         if (esr & 0xffff) {
-            return TRAP_UNDEFINED; /* the Xen ABI is not offered to AArch32 yet: docs/caveats.md */
+            sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+            return TRAP_UNDEFINED;
         }
         smccc_call(v);
         return TRAP_DONE;

@@ -103,11 +103,12 @@ void vmid_load(struct domain *d)
     uint64_t *mine = &active[this_cpu()->id];
     uint64_t vmid = __atomic_load_n(&d->arch.vmid, __ATOMIC_RELAXED);
 
-    /* Unless a rollover took our slot meanwhile, one exchange is all. */
+    /* Nothing to do after another vCPU of the domain; else, unless a rollover took our slot meanwhile, one
+     * exchange is all. */
     uint64_t seen = __atomic_load_n(mine, __ATOMIC_RELAXED);
     if (!(seen && vmid >> GENERATION_SHIFT == __atomic_load_n(&generation, __ATOMIC_RELAXED) &&
-          __atomic_compare_exchange_n(mine, &seen, vmid, false, __ATOMIC_SEQ_CST,
-                                      __ATOMIC_RELAXED))) {
+          (seen == vmid || __atomic_compare_exchange_n(mine, &seen, vmid, false, __ATOMIC_SEQ_CST,
+                                                       __ATOMIC_RELAXED)))) {
         lock(&vmid_lock);
         if (d->arch.vmid >> GENERATION_SHIFT != generation) {
             d->arch.vmid = vmid_new(d);

@@ -32,11 +32,14 @@ void fake_advance(uint64_t ticks);
 /* RAM. The arena is reserved, not committed: gigabytes cost nothing until touched. */
 void *fake_ram(mpa_t at); /* aborts outside the arena */
 uint64_t fake_ram_bytes(void);
-uint64_t fake_ram_end(void);       /* machine address */
-void fake_zero_watch(bool on);     /* count zeroing only: contents stay (for timing big machines) */
+uint64_t fake_ram_end(void);   /* machine address */
+void fake_zero_watch(bool on); /* count zeroing only: contents stay (for timing big machines) */
+extern void (*fake_scrubbing)(
+    void);                         /* called while pages are scrubbed: what another CPU does then */
 extern uint64_t fake_zeroed_bytes; /* by arch_zero_pages() */
 
-/* Device registers: arch_map_mmio(at) returns `registers`. */
+/* Device registers: arch_map_mmio(at) returns `registers`: plain memory, unless a test sets
+ * fake_mmio_model (arch/inline.h), which then plays them all. */
 void fake_mmio_add(mpa_t at, uint64_t size_bytes, void *registers);
 
 /* EL1 runs AArch32 code. */
@@ -59,6 +62,7 @@ struct vgic_vif *fake_vif(unsigned cpu); /* what arch_vif_load() left there */
 
 /* Physical interrupts: what arch_irq_set_*() left. */
 extern uint8_t fake_irq_active[1024], fake_irq_enabled[1024];
+extern bool fake_pmu_line; /* what arch_pmu_line() says */
 
 /* Caches: bytes cleaned and synchronised since boot. */
 extern uint64_t fake_cleaned_bytes, fake_synced_bytes;

@@ -1,7 +1,12 @@
-/* Model machine: list registers, ICH registers and virtual timer of each CPU, as plain memory. */
+/*
+ * Model machine: list registers, ICH registers and virtual timer of each CPU, as plain memory. A test
+ * that links the drivers of hyp/drivers has theirs instead.
+ */
 #include <fake.h>
 #include <hyp/assert.h>
 #include <hyp/vgic.h>
+
+#define WEAK __attribute__((weak))
 
 unsigned fake_lr_count = FAKE_LR_COUNT_DEFAULT;
 
@@ -31,26 +36,26 @@ static struct fake_hw *here(void)
     return &fake_hw[this_cpu()->id];
 }
 
-unsigned arch_lr_count(void)
+WEAK unsigned arch_lr_count(void)
 {
     return fake_lr_count;
 }
 
-uint64_t arch_lr_read(unsigned n)
+WEAK uint64_t arch_lr_read(unsigned n)
 {
     CHECK(n < fake_lr_count);
     here()->lr_reads++;
     return here()->lr[n];
 }
 
-void arch_lr_write(unsigned n, uint64_t lr)
+WEAK void arch_lr_write(unsigned n, uint64_t lr)
 {
     CHECK(n < fake_lr_count);
     here()->lr_writes++;
     here()->lr[n] = lr;
 }
 
-uint64_t arch_lr_empty_mask(void)
+WEAK uint64_t arch_lr_empty_mask(void)
 {
     uint64_t mask = 0;
     for (unsigned n = 0; n < fake_lr_count; n++) {
@@ -62,17 +67,17 @@ uint64_t arch_lr_empty_mask(void)
     return mask;
 }
 
-void arch_ich_hcr_write(uint64_t hcr)
+WEAK void arch_ich_hcr_write(uint64_t hcr)
 {
     here()->ich_hcr = hcr;
 }
 
-uint64_t arch_ich_hcr_read(void)
+WEAK uint64_t arch_ich_hcr_read(void)
 {
     return here()->ich_hcr;
 }
 
-uint64_t arch_ich_misr_read(void)
+WEAK uint64_t arch_ich_misr_read(void)
 {
     uint64_t hcr = here()->ich_hcr, misr = here()->ich_misr_extra;
     unsigned used = 0, pending = 0;
@@ -96,13 +101,18 @@ uint64_t arch_ich_misr_read(void)
     return (hcr & HCR_EN) != 0 ? misr : 0;
 }
 
-void arch_irq_set_active(uint32_t intid, bool active)
+bool arch_pmu_line(void)
+{
+    return fake_pmu_line;
+}
+
+WEAK void arch_irq_set_active(uint32_t intid, bool active)
 {
     CHECK(intid < ARRAY_LEN(fake_irq_active));
     fake_irq_active[intid] = active;
 }
 
-void arch_irq_set_enabled(uint32_t intid, bool enabled)
+WEAK void arch_irq_set_enabled(uint32_t intid, bool enabled)
 {
     CHECK(intid < ARRAY_LEN(fake_irq_enabled));
     fake_irq_enabled[intid] = enabled;
@@ -110,17 +120,17 @@ void arch_irq_set_enabled(uint32_t intid, bool enabled)
 
 static struct vgic_vif vif[MAX_CPUS];
 
-void arch_vif_save(struct vgic_vif *to)
+WEAK void arch_vif_save(struct vgic_vif *to)
 {
     *to = vif[this_cpu()->id];
 }
 
-void arch_vif_load(const struct vgic_vif *from)
+WEAK void arch_vif_load(const struct vgic_vif *from)
 {
     vif[this_cpu()->id] = *from;
 }
 
-unsigned arch_vif_running_priority(void)
+WEAK unsigned arch_vif_running_priority(void)
 {
     const struct vgic_vif *f = &vif[this_cpu()->id];
     uint32_t active = f->ap0[0] | f->ap1[0];

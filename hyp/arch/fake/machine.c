@@ -11,8 +11,10 @@ struct cpu *fake_cpu;
 uint64_t fake_counter_ticks;
 struct fake_hw fake_hw[MAX_CPUS];
 uint8_t fake_irq_active[1024], fake_irq_enabled[1024];
+bool fake_pmu_line;
 uint64_t fake_cleaned_bytes, fake_synced_bytes, fake_zeroed_bytes;
 uint8_t *fake_arena;
+uint64_t (*fake_mmio_model)(volatile void *at, unsigned bytes, bool write, uint64_t v);
 jmp_buf *fake_assert_jump;
 char fake_assert_what[256];
 
@@ -68,6 +70,7 @@ void fake_boot(unsigned count, uint64_t ram_bytes)
     fake_lr_count = FAKE_LR_COUNT_DEFAULT;
     zero_watch_only = false;
     mmio_count = 0;
+    fake_mmio_model = NULL;
     cpu_count = count;
     for (unsigned i = 0; i < MAX_CPUS; i++) {
         cpus[i] = i < count ? &cpu_store[i] : NULL;
@@ -136,8 +139,13 @@ void arch_zero_pages(void *va, uint64_t size_bytes)
     }
 }
 
+void (*fake_scrubbing)(void);
+
 void arch_scrub_pages(void *va, uint64_t size_bytes)
 {
+    if (fake_scrubbing != NULL) {
+        fake_scrubbing();
+    }
     arch_zero_pages(va, size_bytes);
     arch_clean_to_poc(va, size_bytes);
 }
@@ -191,7 +199,7 @@ void arch_timer_program(uint64_t deadline_ticks)
     fake_hw[this_cpu()->id].timer_programs++;
 }
 
-void arch_cpu_kick(struct cpu *c)
+__attribute__((weak)) void arch_cpu_kick(struct cpu *c)
 {
     fake_hw[c->id].kicks++;
 }

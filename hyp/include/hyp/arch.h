@@ -102,6 +102,9 @@ void arch_vif_save(struct vgic_vif *to);
 void arch_vif_load(const struct vgic_vif *from);
 unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
 
+/* Does the loaded vCPU's PMU want its overflow interrupt? */
+bool arch_pmu_line(void);
+
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
 void arch_irq_set_enabled(uint32_t intid, bool enabled);

@@ -110,4 +110,11 @@ const struct tree *config_host_tree(void);
  */
 must_check int domain_build(struct domain *d);
 
+/*
+ * Reset the virtio devices that the configuration gives `d`, whose vCPUs are off their CPUs: what they
+ * were told to read and write is about to be somebody else's memory, and no IOMMU keeps them from it.
+ * Devices of other kinds go on (docs/caveats.md).
+ */
+void domain_quiet_devices(struct domain *d);
+
 #endif

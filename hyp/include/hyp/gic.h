@@ -19,7 +19,7 @@ struct tree;
 enum { GIC_SPURIOUS = 1023, GIC_SGI_COUNT = 16, GIC_SPI_FIRST = 32, GIC_INTID_MAX = 1020 };
 
 /* Private interrupts every Arm server and QEMU's board wire the same way (DEN0029, Base System Architecture, PPI table). */
-enum { GIC_PPI_MAINTENANCE = 25, GIC_PPI_HYP_TIMER = 26, GIC_PPI_VIRT_TIMER = 27 };
+enum { GIC_PPI_PMU = 23, GIC_PPI_MAINTENANCE = 25, GIC_PPI_HYP_TIMER, GIC_PPI_VIRT_TIMER };
 
 /* SGIs of ours: cpu.ipi says why; the machine stops. */
 enum { GIC_SGI_IPI = 0, GIC_SGI_STOP = 1 };
@@ -55,6 +55,7 @@ must_check int gic_init_cpu(
 uint32_t gic_ack(void); /* GIC_SPURIOUS if none */
 void gic_eoi(uint32_t intid); /* priority drop */
 void gic_deactivate(uint32_t intid);
+void gic_end(uint32_t intid);                       /* both */
 void gic_set_enabled(uint32_t intid, bool enabled); /* PPI: this CPU's */
 void gic_set_active(uint32_t intid, bool active);   /* PPI: this CPU's */
 /* Of an interrupt that is disabled: trigger, and which CPU takes an SPI; what was pending before is forgotten. */

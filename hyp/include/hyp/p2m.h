@@ -118,11 +118,11 @@ struct p2m {
     /* Invalidation owed: [stale_start, stale_end), for tables too. */
     gfn_t stale_start, stale_end; /* [lock] */
     bool stale_tables;            /* [lock] */
-    void *retired;       /* [lock] tables to be freed after it, linked by frame_words()[1] */
-    gfn_t idle;          /* [lock] P5: a gfn of that table, if it is still empty */
-    uint64_t dying;      /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
-    uint32_t dying_slot; /* [lock] how far */
-    uint32_t root_slot;  /* [lock] root entries below are empty */
+    void *retired;  /* [lock] tables to be freed after it, linked by frame_words()[1] */
+    gfn_t idle;     /* [lock] P5: a gfn of that table, if it is still empty */
+    uint64_t dying; /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
+    uint16_t dying_slot, dying_entry; /* [lock] how far, in its table and in the one below that */
+    uint32_t root_slot;               /* [lock] root entries below are empty */
     struct p2m_seal seal;
 };
 

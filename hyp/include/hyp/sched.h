@@ -178,6 +178,8 @@ struct sched_vcpu {
     uint32_t on_saved;      /* [atomic] what sched_saved() has to do */
     uint32_t throttled;     /* [home lock] out of budget until period_end */
     uint32_t vtime_rate;    /* [home lock] virtual time per tick, 16 fraction bits */
+    uint32_t load;          /* [home lock] its weight among those that compete; realtime: 0 */
+    uint32_t budgeted;      /* [home lock] realtime or capped: runs only while it has budget */
     uint64_t affinity;      /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
     uint64_t asked;         /* [config lock] what sched_set_affinity() was told */
     struct sched_params params;              /* [home lock] */

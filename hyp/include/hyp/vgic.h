@@ -40,6 +40,7 @@ struct vcpu;
 #define VGIC_LR_MAX 16u
 #define VGIC_REDIST_SIZE 0x20000u /* per vCPU: RD and SGI frame */
 
+#define VIRQ_PMU 23u    /* as the board's own */
 #define VIRQ_VTIMER 27u /* GUEST_TIMER_VIRT_PPI */
 #define VIRQ_PTIMER 30u /* GUEST_TIMER_PHYS_NS_PPI */
 #define VIRQ_EVTCHN 31u /* GUEST_EVTCHN_PPI */
@@ -167,6 +168,10 @@ void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value);
  * no lock of rank VGIC_DIST or higher is held.
  */
 void vgic_inject(struct vcpu *v, uint32_t intid);
+
+/* The PMU's own interrupt came on this CPU, where `v` is loaded: it stays active until the guest ends the
+ * virtual one. */
+void vgic_pmu_fired(struct vcpu *v);
 /* The input line of an interrupt is now high or low. Otherwise like vgic_inject(). */
 void vgic_set_level(struct vcpu *v, uint32_t intid, bool high);
 

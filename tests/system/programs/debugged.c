@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -148,6 +149,45 @@ static void cycles(void)
     }
 }
 
+/* The counter's overflow interrupts us: what perf record lives on. Samples are of this loop, and many. */
+static void samples(void)
+{
+    struct perf_event_attr attr = {.type = PERF_TYPE_HARDWARE,
+                                   .config = PERF_COUNT_HW_CPU_CYCLES,
+                                   .sample_period = 1000000,
+                                   .sample_type = PERF_SAMPLE_IP,
+                                   .exclude_kernel = 1};
+    int fd = count(&attr);
+    struct perf_event_mmap_page *page =
+        mmap(NULL, 9ul * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    unsigned n = 0, elsewhere = 0;
+
+    if (page == MAP_FAILED) {
+        fail("mmap", 0, 0);
+    }
+    for (volatile unsigned i = 0;
+         i < 30000000 && __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE) < 1600; i++) {
+    }
+    uint64_t counted = value(fd) / attr.sample_period;
+    uint64_t head = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE);
+    for (uint64_t at = 0; at < head && at < 8 * 4096;) {
+        const struct {
+            struct perf_event_header header;
+            uint64_t ip;
+        } *record = (const void *)((const char *)page + page->data_offset + at);
+        if (record->header.type == PERF_RECORD_SAMPLE) {
+            n++;
+            elsewhere += record->ip - (uintptr_t)samples > 4096;
+        }
+        at += record->header.size;
+    }
+    if (n < 20 || elsewhere > n / 2 || n > counted + 1) {
+        fail("samples", n, counted);
+    }
+    printf("debugged: %u samples, %u elsewhere, %llu periods\n", n, elsewhere,
+           (unsigned long long)counted);
+}
+
 int main(int argc, char **argv)
 {
     unsigned instance = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
@@ -156,6 +196,7 @@ int main(int argc, char **argv)
     points(instance, rounds);
     steps(50);
     cycles();
+    samples();
     printf("debugged: instance %u, %u hits each, exactly\n", instance, instance & 1 ? rounds : 0);
     return 0;
 }

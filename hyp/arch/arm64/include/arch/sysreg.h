@@ -20,6 +20,7 @@
 #define isb() __asm__ volatile("isb" : : : "memory")
 #define dsb(o) __asm__ volatile("dsb " #o : : : "memory")
 #define dmb(o) __asm__ volatile("dmb " #o : : : "memory")
+#define yield() __asm__ volatile("yield" : : : "memory")
 
 /* Constants that assembly uses too: an assembler knows no suffixes. */
 #ifdef __ASSEMBLER__

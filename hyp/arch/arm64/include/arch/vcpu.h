@@ -58,7 +58,7 @@ struct arch_domain {
 
 /*
  * Xen's calling convention: HVC #0xea1, number in x16, arguments and result
- * from x0 on. Source: public/arch-arm.h, "Hypercall calling convention".
+ * from x0 on; from AArch32 number in r12, from r0 on. Source: public/arch-arm.h, "Hypercall calling convention".
  */
 #define XEN_HYPERCALL_TAG 0xea1
 

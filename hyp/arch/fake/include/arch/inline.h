@@ -2,6 +2,7 @@
 #ifndef ARCH_INLINE_H
 #define ARCH_INLINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cpu;
@@ -26,30 +27,25 @@ static inline uint16_t arch_wait_change(const uint16_t *at, uint16_t seen)
 static inline void arch_wake_spinners(void)
 {
 }
-static inline uint8_t arch_mmio_read8(const volatile void *at)
-{
-    return *(const volatile uint8_t *)at;
-}
-static inline uint32_t arch_mmio_read32(const volatile void *at)
-{
-    return *(const volatile uint32_t *)at;
-}
-static inline uint64_t arch_mmio_read64(const volatile void *at)
-{
-    return *(const volatile uint64_t *)at;
-}
-static inline void arch_mmio_write8(volatile void *at, uint8_t v)
-{
-    *(volatile uint8_t *)at = v;
-}
-static inline void arch_mmio_write32(volatile void *at, uint32_t v)
-{
-    *(volatile uint32_t *)at = v;
-}
-static inline void arch_mmio_write64(volatile void *at, uint64_t v)
-{
-    *(volatile uint64_t *)at = v;
-}
+/* Device registers are plain memory, or what a test's device model says (fake_mmio_model). */
+extern uint64_t (*fake_mmio_model)(volatile void *at, unsigned bytes, bool write, uint64_t v);
+#define FAKE_MMIO(bits)                                                                          \
+    static inline uint##bits##_t arch_mmio_read##bits(const volatile void *at)                   \
+    {                                                                                            \
+        return fake_mmio_model ? (uint##bits##_t)fake_mmio_model((void *)at, bits / 8, false, 0) \
+                               : *(const volatile uint##bits##_t *)at;                           \
+    }                                                                                            \
+    static inline void arch_mmio_write##bits(volatile void *at, uint##bits##_t v)                \
+    {                                                                                            \
+        if (fake_mmio_model) {                                                                   \
+            fake_mmio_model(at, bits / 8, true, v);                                              \
+        } else {                                                                                 \
+            *(volatile uint##bits##_t *)at = v;                                                  \
+        }                                                                                        \
+    }
+FAKE_MMIO(8)
+FAKE_MMIO(32)
+FAKE_MMIO(64)
 extern uint8_t *fake_arena; /* RAM from machine address FAKE_RAM_BASE on */
 static inline void *arch_ram_va(uint64_t mpa)
 {

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Guests of every kind that xl makes: CPUs, memory, interrupt controller, serial line, a device of the board. TAP.
+
+  kinds.py [--gic 2|3] [-v]
+"""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+# pylint: disable=wrong-import-position
+from many import Tap
+from machine import HERE, OURS, TOP, Failed, Machine
+import control
+
+# The board's clock (QEMU's virt: PL031, SPI 2) as a guest sees it; passthrough.txt of Xen.
+CLOCK = """/dts-v1/;
+/ {
+    #address-cells = <2>; #size-cells = <2>;
+    passthrough {
+        compatible = "simple-bus"; ranges; #address-cells = <2>; #size-cells = <2>;
+        pclk: pclk { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <24000000>; };
+        rtc@9010000 {
+            compatible = "arm,pl031", "arm,primecell"; reg = <0 0x9010000 0 0x1000>;
+            interrupt-parent = <0xfde8>; interrupts = <0 2 4>;
+            clocks = <&pclk>; clock-names = "apb_pclk";
+        };
+    };
+};
+"""
+WANTED = [(rf"v{n}", rf"{n} CPUs") for n in range(1, 9)] + [
+    ("k64", "64 MiB, 2 CPUs"), ("m4096", "1 CPUs"), ("serial", r"guest: ready, 1 CPUs.* heard=42"),
+    ("clock", r"rtc-pl031 is right, 1 interrupt")]
+
+
+def main():
+    """0 if each kind came up and is what was asked for."""
+    words = argparse.ArgumentParser(description=__doc__,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--gic", default="3", choices=("2", "3"))
+    words.add_argument("-v", "--verbose", action="store_true")
+    given = words.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
+    tap = Tap()
+    tree = os.path.join(TOP, "build/toolstack/rtc.dtb")
+    os.makedirs(os.path.dirname(tree), exist_ok=True)
+    subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tree], input=CLOCK.encode(), check=True)
+    files = [os.path.join(TOP, "build/arm64/tests/guest/idle") + "=/guest/tiny",
+             tree + "=/guest/rtc.dtb"]
+    rights = ["control *", "build", "store", "console", "schedule", "inspect *",
+              "shutdown-host", "device /pl031@9010000"]
+    with Machine("kinds", OURS, run="start,kinds", guest=guest, files=files, rights=rights,
+                 memory=6144, extra=f"bulkhead.gic={given.gic}",
+                 board=["--machine", f"gic-version={given.gic}"]) as machine:
+        try:
+            machine.wait(r"run kinds: exit 0", 900)
+        except Failed as failure:
+            tap.result(False, str(failure).replace("\n", "\n# "))
+        said = dict(re.findall(r"(?m)^kinds: (\w+): (.*)", machine.text))
+        for name, wanted in WANTED:
+            tap.result(re.search(wanted, said.get(name, "")) is not None,
+                       f"{name}: {said.get(name, 'said nothing')}")
+        failed = re.findall(r"FAILED.*", machine.text)
+        tap.result(not failed, f"nothing failed {failed[:3] or ''}")
+        print(f"# {machine.elapsed():.0f} s")
+        if given.verbose:
+            print(machine.text)
+    print(f"1..{tap.count}")
+    return 1 if tap.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
