@@ -273,7 +273,7 @@ class Board:
                 self.fatal = f"the hypervisor stopped ({line.strip()})"
         return True
 
-    def _look(self, domain, pattern):
+    def _look(self, domain, pattern, whole=False):
         """The first match in what has not been looked at yet, and consume up to it."""
         start = self.read_to.get(domain, 0)
         for index in range(start, len(self.lines)):
@@ -285,14 +285,18 @@ class Board:
                     return match
         self.read_to[domain] = len(self.lines)
         who, text = self.marks.split(self.partial)
-        return pattern.search(text) if who == domain else None
+        return pattern.search(text) if who == domain and not whole else None
 
-    def expect(self, domain, pattern, timeout):
-        """Wait until `domain` (None: the hypervisor) prints `pattern`; return the match."""
+    def expect(self, domain, pattern, timeout, whole=False):
+        """Wait until `domain` (None: the hypervisor) prints `pattern`; return the match.
+
+        A line that has not ended yet may match, and then is not consumed: it will match
+        again. With `whole` only lines that have ended are looked at.
+        """
         wanted = re.compile(pattern)
         deadline = time.monotonic() + timeout * SLOW
         while True:
-            match = self._look(domain, wanted)
+            match = self._look(domain, wanted, whole)
             if match:
                 return match
             left = deadline - time.monotonic()

@@ -138,15 +138,16 @@ class Numbers:
         found = board.expect(None, r"(\d+) the hypervisor's, and", 30)
         self.hyp = int(found[1])
         self.has, self.spent, self.links = {}, {}, {}
-        # Whole names only: what has come of a line so far is looked at as well.
         names = "|".join(guest.name for guest in board.guests)
         while "witness" not in self.has:
-            found = board.expect(None, rf"^ +(\d+) +\d+ +(\d+) +\d+ +\d+  ({names})$", 30)
+            found = board.expect(None, rf"^ +(\d+) +\d+ +(\d+) +\d+ +\d+  ({names})$", 30,
+                                 whole=True)
             self.has[found[3]], self.spent[found[3]] = int(found[1]), int(found[2])
         board.send(None, "links\n")
         board.expect(None, "CHANNELS  TO OTHERS", 30)
         while "witness" not in self.links:
-            found = board.expect(None, rf"^ +(\d+) +(\d+) +(\d+) +(\d+)  ({names})$", 30)
+            found = board.expect(None, rf"^ +(\d+) +(\d+) +(\d+) +(\d+)  ({names})$", 30,
+                                 whole=True)
             self.links[found[5]] = tuple(int(found[i]) for i in range(1, 5))
 
     def ownerless(self):
