@@ -76,7 +76,7 @@ class Story:
 
     def lives(self, name):
         """Wait for its next life."""
-        self.board.expect(name, r"mortal: lives", 30)
+        self.board.expect(name, r"mortal: lives", 30, whole=True)
 
     def alive(self, name):
         """It answers."""
