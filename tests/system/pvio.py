@@ -324,9 +324,10 @@ def console(options):
         board.send("home", "\necho still $((40 + 4))\n")
         board.expect("home", "^still 44", 60)
         board.expect("work", "flood", 20)
-        board.send("work", "kill %1; sleep 1; echo calm $((40 + 5))\n")
+        board.send("work", "kill %1; wait; echo calm $((40 + 5))\n")
         board.expect("work", "calm 45", 60)
-        # Who does not read loses no more than its own keys: Ctrl-T goes on working.
+        # Who does not read loses no more than its own keys: Ctrl-T goes on working. The sleep is the
+        # story, not a wait for something: nobody reads for so long.
         board.send("work", "stty -echo -icanon; sleep 20; stty echo icanon; echo awake $((40 + 6))\n")
         board.send("work", "z" * 9000)
         board.send("home", "echo there $((40 + 7))\n")
