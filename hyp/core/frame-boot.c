@@ -146,7 +146,7 @@ int frame_init(const struct frame_range *ram, unsigned ram_count,
     }
     pool.base = first & ~((1ull << FRAME_ORDER_MAX) - 1);
     pool.chunk_count = (uint32_t)((last - pool.base + CHUNK_FRAMES - 1) >> CHUNK_ORDER);
-    pool.total = pool.free = pool.dirty = pool.hyp = pool.scrub_cursor = 0;
+    pool.total = pool.free = pool.dirty = pool.hyp = pool.scrubbing = pool.scrub_cursor = 0;
     struct frame_range records = place_records(&m);
     if (records.end.v == 0) {
         return -XEN_ENOMEM;

@@ -66,7 +66,8 @@ struct frame_pool {
     struct frame *records;       /* [const] 512 for each chunk with RAM */
     uint64_t total, table_bytes; /* [lock] frames; [const] */
     uint64_t free, dirty;        /* [lock] frames FREE and FIXED; of these, to be scrubbed */
-    uint64_t hyp;                /* [atomic] frames HYP and SHARED */
+    uint64_t hyp;                /* [lock] frames HYP and SHARED */
+    uint64_t scrubbing;          /* [lock] frames that are being scrubbed, on no list; also free */
     uint32_t scrub_cursor;       /* [lock] index where frame_scrub_some() goes on */
     uint32_t owned[MAX_DOMAINS]; /* [atomic] OWNED frames by owner */
     uint32_t head[FRAME_ORDER_MAX + 1], tail[FRAME_ORDER_MAX + 1]; /* [lock] clean ones first */

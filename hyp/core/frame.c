@@ -103,10 +103,16 @@ static void mark(uint32_t index, unsigned order, union frame_word w)
     }
 }
 
-static bool take_block(unsigned order, uint32_t *index, bool *dirty)
+/* A block off the lists. Whoever adds up the pool sees it as free or as whose it becomes: what
+ * turns into the hypervisor's is counted under the same lock. */
+static bool take_block(unsigned order, bool hyp, uint32_t *index, bool *dirty)
 {
     lock(&pool.lock);
     bool found = block_alloc(order, index, dirty);
+    if (found && hyp) {
+        pool.hyp += 1ull << order;
+        pool.dirty -= order == CHUNK_ORDER && *dirty ? CHUNK_FRAMES : 0;
+    }
     unlock(&pool.lock);
     return found;
 }
@@ -115,7 +121,7 @@ static bool take_block(unsigned order, uint32_t *index, bool *dirty)
 static int take_clean(unsigned order, uint32_t *index)
 {
     bool dirty;
-    if (!take_block(order, index, &dirty)) {
+    if (!take_block(order, false, index, &dirty)) {
         return -XEN_ENOMEM;
     }
     if (order < CHUNK_ORDER) {
@@ -235,9 +241,11 @@ int frame_fix_range(mpa_t start, mpa_t end)
 static void scrub_in_place(uint32_t index, unsigned order, uint32_t *budget) REQUIRES(&pool.lock)
 {
     union frame_word w = piece_take(index, order);
+    pool.scrubbing += 1ull << order;
     unlock(&pool.lock);
     scrub_piece(index, order, &w, budget);
     lock(&pool.lock);
+    pool.scrubbing -= 1ull << order;
     piece_give(index, order, w);
 }
 
@@ -382,8 +390,8 @@ static void hyp_gone(uint32_t index, unsigned order)
     mark(index, order, (union frame_word){.bits = 0});
     lock(&pool.lock);
     block_free(index, order, true, 0);
+    pool.hyp -= 1ull << order;
     unlock(&pool.lock);
-    __atomic_fetch_sub(&pool.hyp, 1ull << order, __ATOMIC_RELAXED);
 }
 
 /* Drop a reference. `disown`: it is the owner's, and if others hold the frame it is nobody's
@@ -539,22 +547,16 @@ void *frame_alloc_hyp(struct domain *d, unsigned order)
             return NULL;
         }
     }
-    if (order > CHUNK_ORDER || !take_block(order, &index, &dirty)) {
+    if (order > CHUNK_ORDER || !take_block(order, true, &index, &dirty)) {
         if (d != NULL) {
             __atomic_fetch_sub(&d->hyp_frames, count, __ATOMIC_RELAXED);
         }
         return NULL;
     }
-    if (order == CHUNK_ORDER && dirty) {
-        lock(&pool.lock);
-        pool.dirty -= CHUNK_FRAMES;
-        unlock(&pool.lock);
-    }
     void *va = mfn_to_va(index_mfn(index));
     arch_zero_pages(va, count << FRAME_SHIFT);
     union frame_word w = {.refs = 1, .owner = d != NULL ? d->id : DOMID_XEN, .state = FRAME_HYP};
     mark(index, order, w);
-    __atomic_fetch_add(&pool.hyp, count, __ATOMIC_RELAXED);
     return va;
 }
 
@@ -642,13 +644,13 @@ void frame_stats(struct frame_stats *out)
 {
     lock(&pool.lock);
     out->total = pool.total;
-    out->free = pool.free;
-    out->dirty = pool.dirty;
+    out->free = pool.free + pool.scrubbing;
+    out->dirty = pool.dirty + pool.scrubbing;
     out->last = index_mfn((pool.chunk_count << CHUNK_ORDER) - 1);
     out->table = mpa(arch_ram_mpa(pool.chunks));
     out->table_bytes = pool.table_bytes;
+    out->hyp = pool.hyp;
     unlock(&pool.lock);
-    out->hyp = __atomic_load_n(&pool.hyp, __ATOMIC_RELAXED);
     out->owned = out->total - out->free - out->hyp;
 }
 

@@ -45,7 +45,7 @@ class Story:
         board.expect(None, r"bulkhead> (\x1b\[K)?$", 20)  # the answer before is complete
         board.read_to[None] = len(board.lines)
         board.send(None, command + "\r")
-        return [board.expect(None, pattern, 20) for pattern in patterns]
+        return [board.expect(None, pattern, 20, whole=True) for pattern in patterns]
 
     def order(self, command, done):
         """The same for an order, which is refused while an earlier one is still carried out."""

@@ -20,12 +20,12 @@ TOLERANCE = 0.03
 
 
 def ask(board, command, pattern, timeout=20):
-    """What the hypervisor's console answers."""
+    """What the hypervisor's console answers: a line of it, once that is complete."""
     board.send(None, "")
     board.expect(None, r"bulkhead> (\x1b\[K)?$", timeout)  # the answer before is complete
     board.read_to[None] = len(board.lines)
     board.send(None, command + "\r")
-    return board.expect(None, pattern, timeout)
+    return board.expect(None, pattern, timeout, whole=True)
 
 
 def times_ms(board, name):
@@ -150,11 +150,11 @@ def timer_interrupts(board, name):
 def dedicated(tap, board):
     """A guest with a CPU for itself: no scheduler, no waiting, no interrupts but its own."""
     busy(board, "car")
-    own, start = timer_interrupts(board, "car"), times_ms(board, "car")
     who, switches, interrupts, mark = cpu_row(board, 1)
+    own, start = timer_interrupts(board, "car"), times_ms(board, "car")
     board.drain(SECONDS)
-    _, switches_now, interrupts_now, _ = cpu_row(board, 1)
     own_now, end = timer_interrupts(board, "car"), times_ms(board, "car")
+    _, switches_now, interrupts_now, _ = cpu_row(board, 1)
     foreign = interrupts_now - interrupts - (own_now - own)
     note = f"{switches_now - switches} switches, {foreign} interrupts beside its own {own_now - own}"
     wrong = None
