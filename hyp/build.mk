@@ -1,22 +1,20 @@
 # The hypervisor: one flat image and its ELF with symbols.
 include hyp/libfdt.mk
 
-HYP_SRCS := $(wildcard hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.c lib/*.c) \
+HYP_SRCS := $(wildcard hyp/core/*.c hyp/core/*/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.c lib/*.c) \
             $(wildcard hyp/arch/$(ARCH)/*.S)
-HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S $(if $(filter 1,$(DEBUG)),,hyp/core/checker%),$(HYP_SRCS))
+HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S $(if $(filter 1,$(DEBUG)),,hyp/core/mem/checker%),$(HYP_SRCS))
 HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_OBJS)
 HYP_GEN  := $(B)/$(ARCH)/gen
 
 HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
 # What runs at boot, for a person, or once per domain is built small; the paths that guests
 # take thousands of times a second are built fast.
-HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard $(addprefix hyp/core/,config*.c guest-tree*.c command*.c console*.c \
-              checker*.c domctl*.c rights*.c sysctl*.c tree*.c) hyp/drivers/pl*.c hyp/drivers/virtio-mmio.c) \
-              $(addprefix hyp/core/,board.c build.c domain.c fmt.c foreign.c frame-boot.c image.c ioreq.c log.c \
-              panic.c p2m-teardown.c passthrough.c random.c sched-config.c seal.c vcpu-op.c version-op.c \
-              xen-console.c xen-domain.c) \
+HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard $(addprefix hyp/core/,config/*.c console/*.c control/*.c \
+              mem/checker*.c mem/frame-boot.c mem/p2m-teardown.c xen/seal.c xen/vcpu-op.c xen/version-op.c \
+              xen/xen-console.c xen/xen-domain.c domain.c fmt.c log.c panic.c random.c sched-config.c)) \
               $(addprefix hyp/arch/$(ARCH)/,boot.c context.c debug.c inject.c mmu.c smp.c spsr32.c) \
-              hyp/vdev/vgic-domain.c lib/text.c lib/chacha20.c)
+              hyp/drivers/virtio-mmio.c $(wildcard hyp/drivers/pl*.c) hyp/vdev/vgic-domain.c lib/text.c lib/chacha20.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fomit-frame-pointer -mgeneral-regs-only -mstrict-align \

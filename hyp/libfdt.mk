@@ -20,7 +20,7 @@ $(LIBFDT_STAMP): hyp/libfdt.mk
 	    cp $$from/*.[ch] $(LIBFDT_DIR)/
 	@touch $@
 
-# It writes the trees of guests; reading is hyp/core/tree.c, which trusts no tree. Warnings are the
+# It writes the trees of guests; reading is hyp/core/config/tree.c, which trusts no tree. Warnings are the
 # third party's own business; HYP_CFLAGS is read when the rule runs.
 $(LIBFDT_OBJS): $(LIBFDT_STAMP)
 	$(call say,CC,libfdt)

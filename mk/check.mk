@@ -29,7 +29,7 @@ check-headers:
 check-purity: $(B)/$(ARCH)/bulkhead.elf
 	$(Q)$(TNM) --defined-only -j $(wildcard $(B)/$(ARCH)/obj/hyp/arch/$(ARCH)/*.o) 2>/dev/null \
 	    | grep -E '^[a-z_0-9]+$$' | sort -u > $(B)/$(ARCH)/gen/arch-symbols
-	$(Q)$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o \
+	$(Q)$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/core/*/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o \
 	    | grep -E '^[a-z_0-9]+$$' | sort -u | comm -12 - $(B)/$(ARCH)/gen/arch-symbols \
 	    | grep -vE '^(arch_|cpus$$|cpu_count$$)' > $(B)/$(ARCH)/gen/impure || true
 	$(Q)if [ -s $(B)/$(ARCH)/gen/impure ]; then \
@@ -40,7 +40,7 @@ check-purity: $(B)/$(ARCH)/bulkhead.elf
 # Assembly and C hold no system register name outside hyp/arch and hyp/drivers.
 .PHONY: check-machine-words
 check-machine-words:
-	$(Q)if grep -nE '__asm__|sysreg_(read|write)' hyp/core/*.c hyp/vdev/*.c lib/*.c; then \
+	$(Q)if grep -nE '__asm__|sysreg_(read|write)' hyp/core/*.c hyp/core/*/*.c hyp/vdev/*.c lib/*.c; then \
 	    echo 'check-machine-words: the lines above belong into hyp/arch' >&2; exit 1; \
 	fi; echo 'check-machine-words: ok'
 
@@ -87,11 +87,11 @@ report: setup-check
 	@$(CROSS)size $(B)/$(ARCH)/bulkhead.elf
 	@$(CROSS)objdump -h $(B)/$(ARCH)/bulkhead.elf | awk '$$1 ~ /^[0-9]+$$/ && $$4 !~ /^0+$$/ { printf "0x%s  %-12s at %s\n", $$3, $$2, $$4 }'
 	@echo '== what policy and devices ask of the machine (undefined symbols of pure objects)'
-	@$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o | grep '^arch_' | sort -u | fmt -w 110
+	@$(TNM) --undefined-only -j $(B)/$(ARCH)/obj/hyp/core/*.o $(B)/$(ARCH)/obj/hyp/core/*/*.o $(B)/$(ARCH)/obj/hyp/vdev/*.o | grep '^arch_' | sort -u | fmt -w 110
 	@echo '== largest functions (bytes)'
 	@$(TNM) -S --size-sort -t d $(B)/$(ARCH)/bulkhead.elf | awk 'tolower($$3) == "t" { print $$2 + 0, $$4 }' | tail -10
 	@echo '== largest files (lines)'
-	@wc -l hyp/core/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.[cS] | sort -n | tail -11 | head -10
+	@wc -l hyp/core/*.c hyp/core/*/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.[cS] | sort -n | tail -11 | head -10
 	@echo '== stack of EL2, worst case'
 	@$(PYTHON) mk/stack.py $(B)/$(ARCH)/bulkhead.elf $(STACK_BYTES)
 	@printf '== #if CONFIG in functions and files: %s; CHECKs: %s; ASSERTs: %s\n' \

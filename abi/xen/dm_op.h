@@ -76,7 +76,7 @@ struct xen_dm_op_buf {
     xen_ulong_t size;
 };
 
-/* Of a vCPU's access, in the server's page (struct ioreq: hyp/core/ioreq.c). */
+/* Of a vCPU's access, in the server's page (struct ioreq: hyp/core/control/ioreq.c). */
 #define STATE_IOREQ_NONE 0
 #define STATE_IOREQ_READY 1
 #define STATE_IOREQ_INPROCESS 2

@@ -1,7 +1,7 @@
 /* See xen-spec.h. The steps are written from the interface's description, not from the implementation. */
 #include "xen-spec.h"
 
-#include "../core/xen-internal.h"
+#include "../core/xen/xen-internal.h"
 
 /* --- What must always hold --- */
 

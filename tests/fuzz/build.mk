@@ -2,13 +2,13 @@
 # both). Each makes its own first corpus; what it finds grows in $(CACHE)/corpus.
 #   make fuzz-tree FUZZ_TREES=20000     a million of them in `make nightly`
 
-FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config*.c hyp/arch/fake/*.c) \
-                  $(addprefix hyp/core/,tree.c tree-board.c image.c passthrough.c board.c guest-tree.c random.c \
-                  frame.c frame-pool.c frame-boot.c rights.c) lib/chacha20.c lib/text.c
+FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config/config*.c hyp/arch/fake/*.c) \
+                  $(addprefix hyp/core/,config/tree.c config/tree-board.c config/image.c config/passthrough.c config/board.c config/guest-tree.c random.c \
+                  mem/frame.c mem/frame-pool.c mem/frame-boot.c control/rights.c) lib/chacha20.c lib/text.c
 FUZZ_TREES ?= 1000000
 FUZZ_TREE := $(B)/prop/fuzz-tree
 
-$(FUZZ_TREE): $(FUZZ_TREE_SRCS) $(wildcard hyp/include/hyp/*.h hyp/core/*.h)
+$(FUZZ_TREE): $(FUZZ_TREE_SRCS) $(wildcard hyp/include/hyp/*.h hyp/core/*.h hyp/core/*/*.h)
 	$(call say,FUZZCC,$@)
 	@mkdir -p $(@D)
 	$(Q)clang-14 $(FUZZ_CFLAGS) -o $@ $(FUZZ_TREE_SRCS) -lfdt

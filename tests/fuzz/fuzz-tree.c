@@ -10,7 +10,7 @@
  */
 #include "../unit/host-tree.h"
 
-#include "../../hyp/core/guest-tree-internal.h"
+#include "../../hyp/core/config/guest-tree-internal.h"
 
 #include <fake.h>
 #include <hyp/config.h>

@@ -7,7 +7,7 @@
  * tables are what the specification says and the TLB holds nothing stale; at
  * the end everything is torn down, and all is free.
  */
-#include "../../hyp/core/xen-internal.h"
+#include "../../hyp/core/xen/xen-internal.h"
 #include "memory.h"
 #include "prop.h"
 

@@ -2,7 +2,7 @@
  * How tests look into guest memory, and write to it: through the p2m, piece by
  * piece, each piece as long as its block goes on.
  */
-#include "../../hyp/core/p2m-internal.h"
+#include "../../hyp/core/mem/p2m-internal.h"
 
 #include <fake.h>
 #include <lib/string.h>

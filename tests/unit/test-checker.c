@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "../../hyp/core/frame-internal.h"
-#include "../../hyp/core/p2m-internal.h"
+#include "../../hyp/core/mem/frame-internal.h"
+#include "../../hyp/core/mem/p2m-internal.h"
 #include <fake.h>
 #include <hyp/checker.h>
 #include <stdlib.h>

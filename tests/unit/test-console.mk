@@ -1,3 +1,3 @@
 UNIT_TESTS += console
-UNIT_SRCS_console := $(wildcard hyp/core/console*.c hyp/core/command*.c) hyp/core/log.c hyp/core/fmt.c hyp/core/rights.c \
+UNIT_SRCS_console := $(wildcard hyp/core/console/console*.c hyp/core/console/command*.c) hyp/core/log.c hyp/core/fmt.c hyp/core/control/rights.c \
                      lib/text.c

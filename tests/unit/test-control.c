@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../hyp/core/control-internal.h"
+#include "../../hyp/core/control/control-internal.h"
 #include <fake.h>
 #include <hyp/checker.h>
 #include <hyp/config.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../hyp/core/console-internal.h"
+#include "../../hyp/core/console/console-internal.h"
 
 static struct editor e;
 

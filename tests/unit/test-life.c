@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../hyp/core/xen-internal.h"
+#include "../../hyp/core/xen/xen-internal.h"
 #include <fake.h>
 #include <hyp/checker.h>
 #include <hyp/config.h>

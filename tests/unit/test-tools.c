@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "../../hyp/core/control-internal.h"
-#include "../../hyp/core/passthrough-internal.h"
+#include "../../hyp/core/control/control-internal.h"
+#include "../../hyp/core/config/passthrough-internal.h"
 #include "xen-world.h"
 #include <hyp/config.h>
 #include <hyp/cpu.h>

@@ -7,7 +7,7 @@
 #ifndef XEN_WORLD_H
 #define XEN_WORLD_H
 
-#include "../../hyp/core/xen-internal.h"
+#include "../../hyp/core/xen/xen-internal.h"
 #include <fake.h>
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>

@@ -11,7 +11,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
-#include "../../core/rights-internal.h"
+#include "../../core/control/rights-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>

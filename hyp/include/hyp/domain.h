@@ -126,7 +126,7 @@ struct domain {
     struct arch_domain arch;
     struct evtchn_domain *evtchn; /* Xen interface, owned by core/evtchn.c */
     struct grant_domain *grant;   /* owned by core/grant.c */
-    struct xen_domain *xen;       /* shared info, hvm params..., owned by core/hypercall*.c */
+    struct xen_domain *xen;       /* shared info, hvm params..., owned by core/xen/ */
 };
 
 /* Once, before the others: -XEN_ENOMEM. */

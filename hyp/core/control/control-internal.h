@@ -14,7 +14,7 @@
 #ifndef CORE_CONTROL_INTERNAL_H
 #define CORE_CONTROL_INTERNAL_H
 
-#include "xen-internal.h"
+#include "../xen/xen-internal.h"
 
 #include <hyp/rights.h>
 #include <xen/domctl.h>

@@ -6,7 +6,7 @@
  */
 #include <hyp/grant.h>
 
-#include "p2m-internal.h"
+#include "../mem/p2m-internal.h"
 #include "xen-internal.h"
 
 #include <hyp/arch.h>

@@ -1,5 +1,5 @@
 /*
- * Shared by hyp/core/console*.c and command*.c.
+ * Shared by hyp/core/console/console*.c and command*.c.
  *
  *   console.c         who has the keyboard: keys, switching, the worker, the life of a console
  *   console-screen.c  who may draw: the queue to the line, marked lines, prompts, replay

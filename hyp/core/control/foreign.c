@@ -10,7 +10,7 @@
  * L3  a mapping holds a reference to its frame (hyp/p2m.h), so it outlives the
  *     domain if need be and never leads to anybody else's memory.
  */
-#include "xen-internal.h"
+#include "../xen/xen-internal.h"
 
 #include <hyp/grant.h>
 #include <hyp/rights.h>

@@ -6,7 +6,7 @@
  * claims what `device` names); at run time the interrupt is exclusive
  * (irq_assign()), and so is, for who hands on, the range he holds.
  */
-#include "passthrough-internal.h"
+#include "../config/passthrough-internal.h"
 #include "rights-internal.h"
 
 #include <hyp/config.h>

@@ -16,7 +16,7 @@
  * A hostile guest gains nothing by not resuming: it stays between two states, with fewer rights.
  * Where its vCPU would start anew (PSCI) is asked of p2m.seal too. Interface: abi/bulkhead/seal.h.
  */
-#include "p2m-internal.h"
+#include "../mem/p2m-internal.h"
 #include "xen-internal.h"
 
 #include <hyp/arch.h>

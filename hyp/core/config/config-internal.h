@@ -1,5 +1,5 @@
 /*
- * Private to hyp/core/config*.c: what is known while the tree is read.
+ * Private to hyp/core/config/config*.c: what is known while the tree is read.
  *
  * A domain's node is turned into a configuration by itself first (config.c,
  * config-domain.c, config-sched.c); what needs the other domains and the

@@ -22,7 +22,7 @@
  * Source: Xen 4.17 public/hvm/dm_op.h, public/hvm/ioreq.h, public/memory.h
  * (XENMEM_resource_ioreq_server).
  */
-#include "xen-internal.h"
+#include "../xen/xen-internal.h"
 
 #include <hyp/rights.h>
 #include <hyp/vgic.h>
@@ -104,8 +104,9 @@ enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
 }
 
 /* Take the answer, if there is one. */
-static void look(struct vcpu *v, struct ioreq_server *s) REQUIRES(&v->domain->xen->ioreq_lock)
+static void look(struct domain *d, uint32_t n, struct ioreq_server *s) REQUIRES(&d->xen->ioreq_lock)
 {
+    struct vcpu *v = d->vcpu[n];
     struct request *q = request_of(s, v);
     if (v->io.server != s ||
         (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) & 15) != STATE_IORESP_READY) {
@@ -136,7 +137,7 @@ static void answered(struct vcpu *from, domid_t id, evtchn_port_t port)
         for (uint32_t n = 0; s != NULL && s->emulator == from->domain->id && n < d->vcpu_count;
              n++) {
             if (s->port[n] == port) {
-                look(d->vcpu[n], s);
+                look(d, n, s);
             }
         }
     }

@@ -1,7 +1,7 @@
 /* Copies to and from a guest's virtual addresses. See hyp/guest-va.h. */
 #include <hyp/guest-va.h>
 
-#include "xen-internal.h"
+#include "../xen/xen-internal.h"
 
 #include <hyp/arch.h>
 #include <hyp/domain.h>
