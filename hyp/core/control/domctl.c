@@ -126,6 +126,7 @@ static const struct domctl_row rows[] = {
     ROW(setnodeaffinity, domctl_set_nodes, RULE, 0),
     ROW(getnodeaffinity, domctl_get_nodes, LOOK, 0),
     ROW(cacheflush, domctl_cacheflush, MAKE, 0),
+    ROW(vuart_op, domctl_vuart, MAKE, CONTROL_BUILD | CONTROL_OUT),
     ROW(get_paging_mempool_size, domctl_get_pool, LOOK, CONTROL_OUT),
     ROW(set_paging_mempool_size, domctl_set_pool, RULE, 0),
 };
