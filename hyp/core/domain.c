@@ -30,13 +30,17 @@
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
-static struct domain **domains; /* [domains_lock] by number: MAX_DOMAINS of them */
-static uint32_t domains_end;    /* [domains_lock] no number from here on is taken */
+struct kept {
+    struct domain *by_id[MAX_DOMAINS];
+    struct crash_record crash[8]; /* they outlive their domains; a free one has no name */
+};
+static struct kept *kept;    /* [domains_lock] */
+static uint32_t domains_end; /* [domains_lock] no number from here on is taken */
 
 int domains_init(void)
 {
-    domains = frame_alloc_hyp(NULL, frame_order(MAX_DOMAINS * sizeof(struct domain *)));
-    return domains ? 0 : -XEN_ENOMEM;
+    kept = frame_alloc_hyp(NULL, frame_order(sizeof(*kept)));
+    return kept ? 0 : -XEN_ENOMEM;
 }
 
 struct domain *domain_get(domid_t id)
@@ -44,8 +48,8 @@ struct domain *domain_get(domid_t id)
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    if (id < domains_end && domains[id]) {
-        d = domains[id];
+    if (id < domains_end && kept->by_id[id]) {
+        d = kept->by_id[id];
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
     unlock(&domains_lock);
@@ -58,8 +62,8 @@ struct domain *domain_get_by_name(const char *name)
 
     lock(&domains_lock);
     for (unsigned i = 0; i < domains_end && !d; i++) {
-        if (domains[i] && strcmp(domains[i]->name, name) == 0) {
-            d = domains[i];
+        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, name) == 0) {
+            d = kept->by_id[i];
             __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
         }
     }
@@ -73,7 +77,7 @@ struct domain *domain_from(uint32_t first)
 
     lock(&domains_lock);
     for (uint32_t i = first; i < domains_end && !d; i++) {
-        d = domains[i];
+        d = kept->by_id[i];
     }
     if (d) {
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
@@ -147,16 +151,16 @@ static int table_insert(struct domain *d)
     int error = 0;
 
     lock(&domains_lock);
-    if (d->id >= MAX_DOMAINS || domains[d->id]) {
+    if (d->id >= MAX_DOMAINS || kept->by_id[d->id]) {
         error = -XEN_EEXIST;
     }
     for (unsigned i = 0; i < domains_end && !error; i++) {
-        if (domains[i] && strcmp(domains[i]->name, d->name) == 0) {
+        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, d->name) == 0) {
             error = -XEN_EEXIST;
         }
     }
     if (!error) {
-        domains[d->id] = d;
+        kept->by_id[d->id] = d;
         domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
     }
     unlock(&domains_lock);
@@ -166,8 +170,8 @@ static int table_insert(struct domain *d)
 static void table_remove(struct domain *d)
 {
     lock(&domains_lock);
-    domains[d->id] = NULL;
-    while (domains_end > 0 && !domains[domains_end - 1]) {
+    kept->by_id[d->id] = NULL;
+    while (domains_end > 0 && !kept->by_id[domains_end - 1]) {
         domains_end--;
     }
     unlock(&domains_lock);
@@ -323,7 +327,7 @@ static domid_t choose_number(void)
     }
     lock(&domains_lock);
     id = last + 1 < first ? first : last + 1;
-    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || domains[id]); n++) {
+    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || kept->by_id[id]); n++) {
         id = id + 1 < MAX_DOMAINS ? id + 1 : first;
     }
     last = id;
@@ -423,21 +427,18 @@ static const char *const reason_name[] = {"powered off",         "asked to reboo
                                           "suspended",           "crashed",
                                           "missed its watchdog", "asked for a soft reset"};
 
-/* They outlive their domains. A free one has no name. */
-static struct crash_record crashes[8]; /* [domains_lock] */
-
 /* Its vCPUs are off, so all registers are in memory. The oldest record gives way, if no other does. */
 static void remember_crash(struct domain *d)
 {
-    struct crash_record *to = &crashes[0];
+    struct crash_record *to = &kept->crash[0];
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(crashes); i++) {
-        if (strcmp(crashes[i].name, d->name) == 0) {
-            to = &crashes[i];
+    for (unsigned i = 0; i < ARRAY_LEN(kept->crash); i++) {
+        if (strcmp(kept->crash[i].name, d->name) == 0) {
+            to = &kept->crash[i];
             break;
         }
-        to = crashes[i].at_ticks < to->at_ticks ? &crashes[i] : to;
+        to = kept->crash[i].at_ticks < to->at_ticks ? &kept->crash[i] : to;
     }
     memcpy(to->name, d->name, sizeof(to->name));
     to->why = reason_name[d->reason];
@@ -452,9 +453,9 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
     bool found = false;
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(crashes) && !found; i++) {
-        if (*crashes[i].name && n-- == 0) {
-            *out = crashes[i];
+    for (unsigned i = 0; i < ARRAY_LEN(kept->crash) && !found; i++) {
+        if (*kept->crash[i].name && n-- == 0) {
+            *out = kept->crash[i];
             found = true;
         }
     }
