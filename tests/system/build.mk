@@ -9,6 +9,7 @@ TEST_SUITES += $(PYTHON) tests/system/el2.py;
 TEST_SUITES += $(PYTHON) tests/system/dom0less.py;
 SYSTEM_SUITES += $(PYTHON) tests/system/classic.py;
 NIGHTLY_SUITES += $(PYTHON) tests/system/classic.py --emulate;
+NIGHTLY_SUITES += $(PYTHON) tests/system/classic.py --emulate --gic 2;
 NIGHTLY_SUITES += $(PYTHON) tests/system/classic.py --peer --legacy;
 NIGHTLY_SUITES += $(PYTHON) tests/system/classic.py --peer --gic 2;
 SYSTEM_SUITES += $(PYTHON) tests/system/linux.py --set short;
