@@ -78,9 +78,8 @@ class Load:
 def both_go_on(board, load, what):
     """Each connection is served again, and rows are added."""
     before = list(load.served)
-    number = int(board.expect("sqlite", r"^durable: (\d+)$", 120, whole=True)[1])
     board.read_to["sqlite"] = len(board.lines)
-    board.expect("sqlite", r"^durable: \d+$", 120, whole=True)
+    number = int(board.expect("sqlite", r"^durable: (\d+)$", 120, whole=True)[1])
     for _ in range(1200):
         if load.errors or all(now > then + 1 for now, then in zip(load.served, before)):
             break
