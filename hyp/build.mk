@@ -53,7 +53,7 @@ $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/lay
 $(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
 	$(call say,LINK,$@)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) -static -Wl,--orphan-handling=error,--no-warn-rwx-segments \
-	    -Wl,-O2,--gc-sections,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+	    -Wl,-O2,--gc-sections,--fix-cortex-a53-843419=adr,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
 
 $(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
 	$(call say,IMAGE,$@)

@@ -5,7 +5,8 @@
  * vCPUs. The worker, a software timer, does the rest in bounded steps:
  *
  *   JOB_STOP     until no CPU holds a vCPU of the domain (D2)
- *   JOB_EMPTY    interrupts, memory, tables: until the domain owns nothing
+ *   JOB_UNLINK   interrupts, channels, grants: until nothing leads from it to others, or from them to it
+ *   JOB_EMPTY    memory, tables: until the domain owns nothing
  *   then, by policy: JOB_BUILD -> RUNNING, or JOB_RELEASE -> gone
  *
  * Locks: domains_lock guards the table, d->lock the state, reason and job.
@@ -29,13 +30,17 @@
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
 
 static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
-static struct domain **domains; /* [domains_lock] by number: MAX_DOMAINS of them */
-static uint32_t domains_end;    /* [domains_lock] no number from here on is taken */
+struct kept {
+    struct domain *by_id[MAX_DOMAINS];
+    struct crash_record crash[8]; /* they outlive their domains; a free one has no name */
+};
+static struct kept *kept;    /* [domains_lock] */
+static uint32_t domains_end; /* [domains_lock] no number from here on is taken */
 
 int domains_init(void)
 {
-    domains = frame_alloc_hyp(NULL, frame_order(MAX_DOMAINS * sizeof(struct domain *)));
-    return domains ? 0 : -XEN_ENOMEM;
+    kept = frame_alloc_hyp(NULL, frame_order(sizeof(*kept)));
+    return kept ? 0 : -XEN_ENOMEM;
 }
 
 struct domain *domain_get(domid_t id)
@@ -43,8 +48,8 @@ struct domain *domain_get(domid_t id)
     struct domain *d = NULL;
 
     lock(&domains_lock);
-    if (id < domains_end && domains[id]) {
-        d = domains[id];
+    if (id < domains_end && kept->by_id[id]) {
+        d = kept->by_id[id];
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
     unlock(&domains_lock);
@@ -57,8 +62,8 @@ struct domain *domain_get_by_name(const char *name)
 
     lock(&domains_lock);
     for (unsigned i = 0; i < domains_end && !d; i++) {
-        if (domains[i] && strcmp(domains[i]->name, name) == 0) {
-            d = domains[i];
+        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, name) == 0) {
+            d = kept->by_id[i];
             __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
         }
     }
@@ -72,7 +77,7 @@ struct domain *domain_from(uint32_t first)
 
     lock(&domains_lock);
     for (uint32_t i = first; i < domains_end && !d; i++) {
-        d = domains[i];
+        d = kept->by_id[i];
     }
     if (d) {
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
@@ -146,16 +151,16 @@ static int table_insert(struct domain *d)
     int error = 0;
 
     lock(&domains_lock);
-    if (d->id >= MAX_DOMAINS || domains[d->id]) {
+    if (d->id >= MAX_DOMAINS || kept->by_id[d->id]) {
         error = -XEN_EEXIST;
     }
     for (unsigned i = 0; i < domains_end && !error; i++) {
-        if (domains[i] && strcmp(domains[i]->name, d->name) == 0) {
+        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, d->name) == 0) {
             error = -XEN_EEXIST;
         }
     }
     if (!error) {
-        domains[d->id] = d;
+        kept->by_id[d->id] = d;
         domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
     }
     unlock(&domains_lock);
@@ -165,8 +170,8 @@ static int table_insert(struct domain *d)
 static void table_remove(struct domain *d)
 {
     lock(&domains_lock);
-    domains[d->id] = NULL;
-    while (domains_end > 0 && !domains[domains_end - 1]) {
+    kept->by_id[d->id] = NULL;
+    while (domains_end > 0 && !kept->by_id[domains_end - 1]) {
         domains_end--;
     }
     unlock(&domains_lock);
@@ -322,7 +327,7 @@ static domid_t choose_number(void)
     }
     lock(&domains_lock);
     id = last + 1 < first ? first : last + 1;
-    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || domains[id]); n++) {
+    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || kept->by_id[id]); n++) {
         id = id + 1 < MAX_DOMAINS ? id + 1 : first;
     }
     last = id;
@@ -422,21 +427,18 @@ static const char *const reason_name[] = {"powered off",         "asked to reboo
                                           "suspended",           "crashed",
                                           "missed its watchdog", "asked for a soft reset"};
 
-/* They outlive their domains. A free one has no name. */
-static struct crash_record crashes[8]; /* [domains_lock] */
-
 /* Its vCPUs are off, so all registers are in memory. The oldest record gives way, if no other does. */
 static void remember_crash(struct domain *d)
 {
-    struct crash_record *to = &crashes[0];
+    struct crash_record *to = &kept->crash[0];
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(crashes); i++) {
-        if (strcmp(crashes[i].name, d->name) == 0) {
-            to = &crashes[i];
+    for (unsigned i = 0; i < ARRAY_LEN(kept->crash); i++) {
+        if (strcmp(kept->crash[i].name, d->name) == 0) {
+            to = &kept->crash[i];
             break;
         }
-        to = crashes[i].at_ticks < to->at_ticks ? &crashes[i] : to;
+        to = kept->crash[i].at_ticks < to->at_ticks ? &kept->crash[i] : to;
     }
     memcpy(to->name, d->name, sizeof(to->name));
     to->why = reason_name[d->reason];
@@ -451,9 +453,9 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
     bool found = false;
 
     lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(crashes) && !found; i++) {
-        if (*crashes[i].name && n-- == 0) {
-            *out = crashes[i];
+    for (unsigned i = 0; i < ARRAY_LEN(kept->crash) && !found; i++) {
+        if (*kept->crash[i].name && n-- == 0) {
+            *out = kept->crash[i];
             found = true;
         }
     }
@@ -464,7 +466,7 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)
 {
-    enum domain_job job = JOB_EMPTY;
+    enum domain_job job = JOB_UNLINK;
     bool ends_host = false;
 
     if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
@@ -496,12 +498,12 @@ static enum domain_job after_stop(struct domain *d)
 /* Back to the state in which domain_build() finds it. Resumable. */
 static int empty(struct domain *d)
 {
-    irq_release_all(d);
-    int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
+    int error = p2m_teardown(d);
+
     if (!error) {
-        error = p2m_teardown(d);
+        error = frame_release_parked(d);
     }
-    return error ? error : frame_release_parked(d);
+    return error ? error : xen_domain_stop(d); /* again: what others have bound to it meanwhile */
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
@@ -526,7 +528,7 @@ static enum domain_job give_up(struct domain *d)
     lock(&d->lock);
     d->state = DOMAIN_DYING;
     unlock(&d->lock);
-    return JOB_EMPTY;
+    return JOB_UNLINK;
 }
 
 /* What it was building and has not started dies with its builder's run. */
@@ -556,6 +558,10 @@ static void step(struct domain *d)
             reclaim(d);
             xen_tell_domain_exception();
         }
+        break;
+    case JOB_UNLINK: /* what it has mapped of others goes before its tables do */
+        irq_release_all(d);
+        next = xen_domain_stop(d) == 0 ? JOB_EMPTY : JOB_UNLINK;
         break;
     case JOB_EMPTY:
         error = empty(d);
@@ -622,7 +628,7 @@ void domain_hurry(struct domain *d)
     if (__atomic_exchange_n(&d->working, true, __ATOMIC_ACQUIRE)) {
         return;
     }
-    if (d->job == JOB_STOP || d->job == JOB_EMPTY) {
+    if (d->job == JOB_STOP || d->job == JOB_UNLINK || d->job == JOB_EMPTY) {
         step(d);
     } else if (d->job == JOB_RELEASE) {
         worker_set(d, 0);

@@ -41,17 +41,20 @@ struct irq_desc {
     bool edge;
     bool leaving;               /* [irq_lock] desc_free() waits for it */
     uint32_t busy;              /* [irq_lock] CPUs that are in its handler */
+    uint32_t window_count;      /* [irq_lock] I3 */
     struct domain *domain;      /* [irq_lock] a guest's, or ... */
     void (*handler)(void *arg); /* [irq_lock] ... our own */
     void *arg;
-    struct cpu *route;     /* [irq_lock] CPU it interrupts */
-    uint64_t window_end;   /* [irq_lock] I3 */
-    uint32_t window_count; /* [irq_lock] I3 */
+    struct cpu *route;   /* [irq_lock] CPU it interrupts */
+    uint64_t window_end; /* [irq_lock] I3 */
 };
 
 static lock_t irq_lock = LOCK_INIT(RANK_IRQ);
-static struct irq_desc *descs;            /* [irq_lock] DESC_COUNT of them */
-static uint8_t desc_index[GIC_INTID_MAX]; /* [irq_lock] INTID to descriptor plus one; 0: none */
+struct irqs {
+    struct irq_desc desc[DESC_COUNT];
+    uint8_t index[GIC_INTID_MAX]; /* INTID to descriptor plus one; 0: none */
+};
+static struct irqs *irqs; /* [irq_lock] */
 
 /* What the bits ask for beyond looking is asked in words that the way out tests anyway. */
 static void handle_ipi(struct cpu *c)
@@ -121,11 +124,11 @@ static void follow_target(struct irq_desc *s, struct domain *d, uint16_t virq)
 static bool handle_owned(uint32_t intid)
 {
     lock(&irq_lock);
-    if (desc_index[intid] == 0) {
+    if (irqs->index[intid] == 0) {
         unlock(&irq_lock);
         return false;
     }
-    struct irq_desc *s = &descs[desc_index[intid] - 1];
+    struct irq_desc *s = &irqs->desc[irqs->index[intid] - 1];
     struct irq_desc copy = *s;
     bool storm = !copy.domain && storming(s);
     s->busy++;
@@ -210,14 +213,14 @@ static int desc_enter(uint32_t intid, struct irq_desc *what) REQUIRES(irq_lock)
     if (intid < GIC_SPI_FIRST || intid >= gic_host.intid_count) {
         return -XEN_EINVAL;
     }
-    if (desc_index[intid] != 0) {
+    if (irqs->index[intid] != 0) {
         return -XEN_EBUSY;
     }
     for (unsigned i = 0; i < DESC_COUNT; i++) {
-        if (descs[i].intid == 0) {
+        if (irqs->desc[i].intid == 0) {
             what->intid = (uint16_t)intid;
-            descs[i] = *what;
-            desc_index[intid] = (uint8_t)(i + 1);
+            irqs->desc[i] = *what;
+            irqs->index[intid] = (uint8_t)(i + 1);
             return 0;
         }
     }
@@ -238,8 +241,8 @@ static int enter(uint32_t intid, struct irq_desc *what)
 
 int irq_init(void)
 {
-    descs = frame_alloc_hyp(NULL, frame_order(DESC_COUNT * sizeof(*descs)));
-    return descs ? 0 : -XEN_ENOMEM;
+    irqs = frame_alloc_hyp(NULL, frame_order(sizeof(*irqs)));
+    return irqs ? 0 : -XEN_ENOMEM;
 }
 
 int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg)
@@ -261,7 +264,7 @@ static void desc_free(struct irq_desc *s)
         bool busy = s->busy != 0;
         s->leaving = busy;
         if (!busy) {
-            desc_index[s->intid] = 0;
+            irqs->index[s->intid] = 0;
             *s = (struct irq_desc){0};
         }
         unlock(&irq_lock);
@@ -288,29 +291,45 @@ int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
     return error;
 }
 
+/* Descriptor `i`, if it is the domain's, and for `intid` (0: any). */
+static bool release(unsigned i, struct domain *d, uint32_t wanted)
+{
+    struct irq_desc *s = &irqs->desc[i];
+    lock(&irq_lock);
+    uint16_t intid = s->intid, virq = s->virq;
+    bool mine = intid != 0 && s->domain == d && !s->leaving && (wanted == 0 || wanted == intid);
+    unlock(&irq_lock);
+    if (mine) {
+        gic_set_enabled(intid, false);
+        desc_free(s);
+        vgic_unlink_spi(d, virq);
+    }
+    return mine;
+}
+
+int irq_release(uint32_t intid, struct domain *d)
+{
+    unsigned i = 0;
+    while (i < DESC_COUNT && (intid == 0 || !release(i, d, intid))) {
+        i++;
+    }
+    return i < DESC_COUNT ? 0 : -XEN_ENOENT;
+}
+
 void irq_release_all(struct domain *d)
 {
     for (unsigned i = 0; i < DESC_COUNT; i++) {
-        struct irq_desc *s = &descs[i];
-        lock(&irq_lock);
-        bool mine = s->intid != 0 && s->domain == d;
-        uint16_t intid = s->intid, virq = s->virq;
-        unlock(&irq_lock);
-        if (mine) {
-            gic_set_enabled(intid, false);
-            desc_free(s);
-            vgic_unlink_spi(d, virq);
-        }
+        (void)release(i, d, 0);
     }
 }
 
 bool irq_owner(uint32_t intid, struct domain **domain, uint32_t *virq)
 {
     lock(&irq_lock);
-    uint8_t index = intid < GIC_INTID_MAX ? desc_index[intid] : 0;
+    uint8_t index = intid < GIC_INTID_MAX ? irqs->index[intid] : 0;
     if (index != 0) {
-        *domain = descs[index - 1].domain;
-        *virq = descs[index - 1].virq;
+        *domain = irqs->desc[index - 1].domain;
+        *virq = irqs->desc[index - 1].virq;
     }
     unlock(&irq_lock);
     return index != 0;

@@ -12,7 +12,7 @@
 #include <hyp/lock.h>
 #include <hyp/timer.h>
 
-#define EARLY_SIZE 2048u /* power of two, as all sizes of the ring */
+#define EARLY_SIZE 1024u /* power of two, as all sizes of the ring */
 #define LOG_LINE_MAX 240u
 #define DLOG_LINES_PER_SECOND 10u
 

@@ -30,7 +30,7 @@ static int region_read(const struct tree *t, tree_node n, unsigned index, uint64
 }
 
 /* Binding arm,gic-v3: GICD, then GICR regions, then the optional legacy GICC, GICH and GICV. */
-static int probe_v3(const struct tree *t, tree_node n)
+static __init int probe_v3(const struct tree *t, tree_node n)
 {
     struct tree_value stride = tree_get(t, n, "redistributor-stride");
 
@@ -54,7 +54,7 @@ static int probe_v3(const struct tree *t, tree_node n)
 }
 
 /* Binding arm,gic: GICD, GICC, GICH, GICV. */
-static int probe_v2(const struct tree *t, tree_node n)
+static __init int probe_v2(const struct tree *t, tree_node n)
 {
     struct gic_region *part[] = {&gic_host.dist, &gic_host.cpu, &gic_host.vctrl, &gic_host.vcpu};
     static const uint32_t least[] = {0x1000, 0x2000, 0x200, 0x2000};
@@ -77,7 +77,7 @@ static const struct {
     {"arm,cortex-a7-gic", probe_v2},
 };
 
-int gic_probe(const struct tree *t)
+__init int gic_probe(const struct tree *t)
 {
     for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
         tree_node n = tree_compatible(t, tree_root(t), known[i].compatible);
@@ -112,7 +112,7 @@ void gic_bank_reset(volatile char *bank, unsigned first_intid)
     }
 }
 
-void gic_init(void)
+__init void gic_init(void)
 {
     if (IS_V3) {
         gicv3_init();

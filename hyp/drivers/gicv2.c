@@ -37,11 +37,12 @@ enum {
 };
 
 static volatile char *dist, *gicc, *gich;
-static unsigned lr_count;         /* [const] after boot */
-static uint8_t cpu_bit[MAX_CPUS]; /* this CPU's bit in GICD_ITARGETSR: not always 1 << id */
-static uint8_t sgi_sender[MAX_CPUS][GIC_SGI_COUNT]; /* V2-1 */
+static unsigned lr_count;     /* [const] after boot */
+#define CPUS 8                /* IHI 0048B.b 1.1: a GICv2 has no more interfaces */
+static uint8_t cpu_bit[CPUS]; /* this CPU's bit in GICD_ITARGETSR: not always 1 << id */
+static uint8_t sgi_sender[CPUS][GIC_SGI_COUNT]; /* V2-1 */
 
-void gicv2_init(void)
+__init void gicv2_init(void)
 {
     dist = arch_map_mmio(gic_host.dist.base, gic_host.dist.size);
     gicc = arch_map_mmio(gic_host.cpu.base, gic_host.cpu.size);
@@ -58,6 +59,9 @@ void gicv2_init(void)
 
 int gicv2_init_cpu(struct cpu *c)
 {
+    if (c->id >= CPUS) {
+        return -XEN_ENODEV;
+    }
     uint32_t targets =
         arch_mmio_read32(dist + GICD_ITARGETSR); /* banked: reads as this CPU's own bit */
 

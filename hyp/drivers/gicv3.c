@@ -55,7 +55,7 @@ static bool wait_clear(volatile char *at, uint32_t bit)
     return false;
 }
 
-void gicv3_init(void)
+__init void gicv3_init(void)
 {
     dist = arch_map_mmio(gic_host.dist.base, gic_host.dist.size);
     for (unsigned i = 0; i < gic_host.redist_count; i++) {

@@ -38,16 +38,16 @@ class Debugger:
                         re.finditer(r'<reg name="(\w+)"[^>]*regnum="(\d+)"', xml)}
 
     def ask(self, text):
-        """One packet, and its answer."""
+        """One packet, and its answer. That the machine has stopped is told when it has, maybe in between."""
         self.socket.sendall(f"${text}#{sum(text.encode()) % 256:02x}".encode())
-        data = b""
-        while not re.search(rb"\$[^#]*#..", data):
+        data, packet = b"", re.compile(rb"\$(?!T)([^#]*)#..", re.S)
+        while not packet.search(data):
             more = self.socket.recv(65536)
             if not more:
                 raise EOFError("QEMU closed the debugger's line")
             data += more
         self.socket.sendall(b"+")
-        body = re.search(rb"\$([^#]*)#..", data)[1]
+        body = packet.search(data)[1]
         return re.sub(rb"}(.)", lambda m: bytes([m[1][0] ^ 0x20]), body, flags=re.S).decode("latin-1")
 
     def read_xml(self, name):

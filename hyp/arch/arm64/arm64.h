@@ -13,10 +13,6 @@ extern char image_start[], text_start[], text_end[], rodata_start[], rodata_end[
 extern char init_text_start[], init_text_end[], init_data_start[], init_data_end[];
 extern char data_start[], bss_start[], bss_end[], image_end[];
 
-/* Boot code and boot data, given back by mmu_drop_boot(). */
-#define __init __attribute__((section(".init.text"), __cold__))
-#define __initdata __attribute__((section(".init.data")))
-
 /* mmu.c */
 extern uint64_t image_pa; /* [const] where the loader put image_start */
 extern uint64_t root_table[];

@@ -124,7 +124,7 @@ enable_mmu:
     .ltorg
 
 /* Until enter_guests() has a stack with a guard page; from then on el2_unexpected's. */
-    .section .bss.stack, "aw", %nobits
+    .section .bss..page, "aw", %nobits
     .balign 4096
 boot_stack:
     .space  8192

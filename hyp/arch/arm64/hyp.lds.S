@@ -42,11 +42,15 @@ SECTIONS
     .data : {
         *(.data .data.*)
     }
-    . = ALIGN(64); /* both are writable: they may share a page */
+    . = ALIGN(64); /* both are writable: they share a page, and the page tables come last */
     bss_start = .;
     .bss (NOLOAD) : {
-        *(SORT_BY_ALIGNMENT(.bss.*)) /* the tables together: no holes before each */
+        *(SORT_BY_ALIGNMENT(.bss.[!.]*))
         *(.bss COMMON)
+    }
+    . = ALIGN(4096);
+    .bss.pages (NOLOAD) : {
+        *(.bss..page)
     }
     . = ALIGN(4096);
     bss_end = .;

@@ -37,18 +37,14 @@
 #define MAP_DATA (PTE_NORMAL | PTE_XN)
 #define MAP_DEVICE (PTE_COMMON | PTE_ATTR(0) | PTE_XN)
 
-#define TABLE __attribute__((aligned(4096)))
+#define TABLE __attribute__((aligned(4096), section(".bss..page")))
 
 uint64_t image_pa;
 uint64_t root_table[ENTRIES] TABLE;
 static uint64_t image_l1[ENTRIES] TABLE, image_l2[ENTRIES] TABLE, image_l3[ENTRIES] TABLE;
 
-/*
- * Tables needed before there is a frame allocator: for the tree and the direct
- * map itself, usually four; the last two are the identity map's until it goes.
- */
-#define POOL_TABLES 8
-#define POOL_FREE (POOL_TABLES - 2)
+/* Needed before there is a frame allocator: for the tree and the direct map itself, usually four. */
+#define POOL_TABLES 6
 static uint64_t pool[POOL_TABLES][ENTRIES] TABLE;
 static unsigned pool_used;
 static bool frames_ready;
@@ -84,10 +80,11 @@ __init uint64_t boot_tables(uint64_t base)
     image_pages(base, init_text_start, init_text_end, MAP_TEXT);
     image_pages(base, init_data_start, image_end, MAP_DATA);
 
-    /* The image is 2 MiB-aligned and smaller: one read-only block carries the switch. */
-    root_table[index_at(base, 0)] = here(pool[POOL_FREE]) | link;
-    pool[POOL_FREE][index_at(base, 1)] = here(pool[POOL_FREE + 1]) | link;
-    pool[POOL_FREE + 1][index_at(base, 2)] = base | MAP_TEXT;
+    /* The image is 2 MiB-aligned and smaller: its last table also maps it where it is, which
+     * carries the switch. The tables are shared down to it; mmu_drop_boot() parts them. */
+    root_table[index_at(base, 0)] = here(image_l1) | link;
+    image_l1[index_at(base, 1)] = here(image_l2) | link;
+    image_l2[index_at(base, 2)] = here(image_l3) | link;
     return here(root_table);
 }
 
@@ -113,7 +110,7 @@ static uint64_t *table_alloc(void)
     if (frames_ready) {
         return frame_alloc_hyp(NULL, 0);
     }
-    return pool_used < POOL_FREE ? pool[pool_used++] : NULL;
+    return pool_used < POOL_TABLES ? pool[pool_used++] : NULL;
 }
 
 /*
@@ -221,6 +218,14 @@ void *mmu_map_stack(uint32_t cpu_id)
     return (void *)top;
 }
 
+/* The identity map's entry of a table, unless the image's own is the same. */
+static void drop_entry(uint64_t *table, unsigned level)
+{
+    if (index_at(image_pa, level) != index_at(IMAGE_VA, level)) {
+        table[index_at(image_pa, level)] = 0;
+    }
+}
+
 /* After all CPUs are up: the identity map goes, and boot code and data become free memory. */
 void mmu_drop_boot(void)
 {
@@ -230,7 +235,9 @@ void mmu_drop_boot(void)
     for (const char *p = init_text_start; p < init_data_end; p += FRAME_SIZE) {
         image_l3[index_at((uint64_t)p, 3)] = 0;
     }
-    root_table[index_at(image_pa, 0)] = 0;
+    drop_entry(root_table, 0);
+    drop_entry(image_l1, 1);
+    drop_entry(image_l2, 2);
     dsb(ishst);
     __asm__ volatile("tlbi alle2is");
     dsb(ish);

@@ -41,7 +41,7 @@ static void find_extension_traps(void)
     extension_traps.mdcr = (dfr0 >> 32 & 0xf) != 0 ? MDCR_TPMS : 0;
 }
 
-void sysreg_init(void)
+__init void sysreg_init(void)
 {
     uint64_t range = sysreg_read(id_aa64mmfr0_el1) & 0xf;
     uint64_t pmu = (sysreg_read(id_aa64dfr0_el1) >> 8) & 0xf;

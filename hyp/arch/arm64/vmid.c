@@ -26,7 +26,7 @@ static uint64_t reserved[MAX_CPUS]; /* [vmid_lock] VMIDs kept across the last ro
 #define VMID_SHIFT 48
 #define GENERATION_SHIFT 16
 
-void vmid_init(void)
+__init void vmid_init(void)
 {
     bool wide = ((sysreg_read(id_aa64mmfr1_el1) >> 4) & 0xf) == 2;
 

@@ -19,14 +19,14 @@
 #include <lib/text.h>
 #include <xen/errno.h>
 
-#define KEY_NEXT 0x14       /* Ctrl-T */
-#define INPUT_SIZE 1024u    /* keys the focused domain had no room for yet; power of two */
-#define RETRY_NS 5000000ull /* what did not fit is offered again */
-#define STEPS_PER_EVENT 32  /* lines of a command's output in one go */
+#define KEY_NEXT 0x14         /* Ctrl-T */
+#define INPUT_SIZE FRAME_SIZE /* keys the focused domain had no room for yet; power of two */
+#define RETRY_NS 5000000ull   /* what did not fit is offered again */
+#define STEPS_PER_EVENT 32    /* lines of a command's output in one go */
 #define KEYS_PER_EVENT 64
 
 static struct {
-    char key[INPUT_SIZE];
+    char *key;           /* [const] INPUT_SIZE of them */
     uint32_t head, tail; /* [screen.lock] */
 } input;
 
@@ -355,7 +355,8 @@ void console_early_init(const struct tree *t)
 int console_start(void)
 {
     screen.queue = frame_alloc_hyp(NULL, SCREEN_QUEUE_ORDER);
-    if (!screen.queue) {
+    input.key = frame_alloc_hyp(NULL, 0);
+    if (!screen.queue || !input.key) {
         return -XEN_ENOMEM;
     }
     timer_init(&timer, on_timer);

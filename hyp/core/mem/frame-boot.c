@@ -111,7 +111,8 @@ static uint32_t number_chunks(const struct memory_map *m, struct chunk *chunks)
 /* Records at the end of the largest gap; returns what they take up, empty if it is too small. */
 static struct frame_range place_records(const struct memory_map *m)
 {
-    uint64_t chunk_bytes = frame_ceil(pool.chunk_count * sizeof(struct chunk));
+    uint64_t chunk_bytes =
+        frame_ceil(pool.chunk_count * sizeof(struct chunk) + MAX_DOMAINS * sizeof(*pool.owned));
     uint64_t bytes =
         chunk_bytes + (uint64_t)number_chunks(m, NULL) * CHUNK_FRAMES * sizeof(struct frame);
     struct frame_range gap = largest_gap(m);
@@ -120,6 +121,7 @@ static struct frame_range place_records(const struct memory_map *m)
     }
     gap.start = mpa(gap.end.v - bytes);
     pool.chunks = arch_ram_va(gap.start.v);
+    pool.owned = (uint32_t *)&pool.chunks[pool.chunk_count];
     pool.records = arch_ram_va(gap.start.v + chunk_bytes);
     pool.table_bytes = bytes;
     arch_zero_pages(pool.chunks, chunk_bytes);
@@ -140,9 +142,6 @@ int frame_init(const struct frame_range *ram, unsigned ram_count,
     }
     for (unsigned k = 0; k <= FRAME_ORDER_MAX; k++) {
         pool.head[k] = pool.tail[k] = NIL;
-    }
-    for (unsigned id = 0; id < MAX_DOMAINS; id++) {
-        pool.owned[id] = 0;
     }
     pool.base = first & ~((1ull << FRAME_ORDER_MAX) - 1);
     pool.chunk_count = (uint32_t)((last - pool.base + CHUNK_FRAMES - 1) >> CHUNK_ORDER);

@@ -69,7 +69,7 @@ struct frame_pool {
     uint64_t hyp;                /* [lock] frames HYP and SHARED */
     uint64_t scrubbing;          /* [lock] frames that are being scrubbed, on no list; also free */
     uint32_t scrub_cursor;       /* [lock] index where frame_scrub_some() goes on */
-    uint32_t owned[MAX_DOMAINS]; /* [atomic] OWNED frames by owner */
+    uint32_t *owned;             /* [const] MAX_DOMAINS, [atomic]: OWNED frames by owner */
     uint32_t head[FRAME_ORDER_MAX + 1], tail[FRAME_ORDER_MAX + 1]; /* [lock] clean ones first */
 };
 

@@ -77,6 +77,9 @@ typedef uint16_t domid_t;
 #define noreturn_fn __attribute__((noreturn))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define cold __attribute__((__cold__, __noinline__))
+/* What only the boot CPU uses before guests run; its memory is given back then. */
+#define __init __attribute__((section(".init.text"), __cold__))
+#define __initdata __attribute__((section(".init.data")))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 /* Variables that are written before they are read, where zeroing them too would be half the cost of a call. */
