@@ -11,6 +11,7 @@
 
 #define BULKHEAD_HYPERCALL 0x4248
 #define BULKHEAD_OP_seal 1
+#define BULKHEAD_OP_drop_right 2
 #define BULKHEAD_SEAL_VERSION 1
 
 /*
@@ -29,6 +30,15 @@ struct bulkhead_seal {
     uint64_t text_count;
     uint64_t rodata_frame;
     uint64_t rodata_count; /* may be 0 */
+};
+
+/*
+ * Words as in bulkhead,rights: a right, and one domain if only that over it is to go. The caller
+ * has it no more, until it is built anew. EINVAL: no such right, or "all but one" of a right over
+ * everybody; ESRCH: no such domain. What one does not have can be dropped.
+ */
+struct bulkhead_drop_right {
+    char words[64]; /* filled up with zeros, one at least */
 };
 
 #endif

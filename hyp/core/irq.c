@@ -291,19 +291,35 @@ int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
     return error;
 }
 
+/* Descriptor `i`, if it is the domain's, and for `intid` (0: any). */
+static bool release(unsigned i, struct domain *d, uint32_t wanted)
+{
+    struct irq_desc *s = &irqs->desc[i];
+    lock(&irq_lock);
+    uint16_t intid = s->intid, virq = s->virq;
+    bool mine = intid != 0 && s->domain == d && !s->leaving && (wanted == 0 || wanted == intid);
+    unlock(&irq_lock);
+    if (mine) {
+        gic_set_enabled(intid, false);
+        desc_free(s);
+        vgic_unlink_spi(d, virq);
+    }
+    return mine;
+}
+
+int irq_release(uint32_t intid, struct domain *d)
+{
+    unsigned i = 0;
+    while (i < DESC_COUNT && (intid == 0 || !release(i, d, intid))) {
+        i++;
+    }
+    return i < DESC_COUNT ? 0 : -XEN_ENOENT;
+}
+
 void irq_release_all(struct domain *d)
 {
     for (unsigned i = 0; i < DESC_COUNT; i++) {
-        struct irq_desc *s = &irqs->desc[i];
-        lock(&irq_lock);
-        bool mine = s->intid != 0 && s->domain == d;
-        uint16_t intid = s->intid, virq = s->virq;
-        unlock(&irq_lock);
-        if (mine) {
-            gic_set_enabled(intid, false);
-            desc_free(s);
-            vgic_unlink_spi(d, virq);
-        }
+        (void)release(i, d, 0);
     }
 }
 

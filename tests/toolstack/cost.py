@@ -1,27 +1,25 @@
 #!/usr/bin/env python3
-"""Instructions at EL2 of one `xl create`, one `xl destroy`, a disk's request and a packet, beside stock Xen.
+"""Instructions at EL2 and time of one `xl create` and `xl destroy`, of a disk's request and a packet, beside stock Xen.
 
   cost.py [--on HYPERVISOR] [-v]      only one of them
 
 One CPU, -icount, the counting plugin of bench/: exact for the hypervisor,
-and the same control domain and guest on both. Prints a table.
+and the same control domain and guest on both; an instruction takes a nanosecond. Prints a table.
 """
-import argparse
 import os
 import re
-import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from machine import HERE, OURS, TOP, Machine
-import control
+from machine import HERE, OURS, TOP, Failed, Machine, guest_ramdisk, parser
 sys.path.insert(0, os.path.join(TOP, "bench"))
 import run as bench
 
-TEXT = {"create": "xl create, Debian's kernel, 128 MiB, 1 vCPU", "destroy": "xl destroy of it",
+TEXT = {"create": "xl create, Debian's kernel, 128 MiB, 1 vCPU", "create-ms": "... ms until it returns",
+        "destroy": "xl destroy of it", "destroy-ms": "... ms until it returns",
         "disk": "blkfront request of 4 KiB", "net": "netfront packet received"}
 
 
@@ -35,30 +33,31 @@ def mark_program():
 
 
 def measure(name, hypervisor, verbose):
-    """{key: instructions at EL2 for one} on one hypervisor."""
+    """{key: instructions at EL2 for one, or milliseconds} on one hypervisor."""
     mark = mark_program() + "=/tests/mark"
     counted = bench.Counted("xen" if hypervisor == "xen" else hypervisor)
-    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests", mark])
+    guest = guest_ramdisk(files=[mark])
     options = ["-icount", "shift=0,sleep=off", "-plugin", counted.plugin]
     with Machine(f"cost-{name}", hypervisor, run="start,cost", cpus=1, guest=guest, files=[mark],
                  options=options) as machine:
         machine.wait(r"run cost: exit", 900)
         found = re.findall(r": region (\w+) (\d+)", machine.text)
+        took = {f"{key}-ms": int(ms) for key, ms in re.findall(r": took (\w+) (\d+)", machine.text)}
         if verbose:
             print(machine.text)
+        if re.search(r"cost: FAILED|guest: no data", machine.text):
+            raise Failed(f"a command failed: build/logs/cost-{name}.log")
     regions = counted.regions()
-    return {key: regions[index]["el2"] // max(int(count), 1)
-            for index, (key, count) in enumerate(found) if index < len(regions)}
+    took.update((key, regions[index]["el2"] // max(int(count), 1))
+                for index, (key, count) in enumerate(found) if index < len(regions))
+    return took
 
 
 def main():
     """The table."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser(__doc__)
     words.add_argument("--on", metavar="FILE|xen")
-    words.add_argument("-v", "--verbose", action="store_true")
     given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     both = {"bulkhead": OURS, "xen": "xen"} if not given.on else {
         "xen" if given.on == "xen" else "bulkhead": given.on}
     figures = {name: measure(name, where, given.verbose) for name, where in both.items()}

@@ -8,10 +8,8 @@ configuration says backend=drv. The host reaches the guest before, while and
 after the control domain, which has no device but its own small disk, is
 started again.
 """
-import argparse
 import os
 import re
-import signal
 import sys
 import tempfile
 
@@ -19,8 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 from killed import kill
-from many import Tap
-from machine import HERE, OURS, Failed, Machine, assigned, free_port
+from machine import OURS, Machine, assigned, free_port, guest_ramdisk, parser, tested
 from readme import answer
 import control
 import debian
@@ -60,32 +57,23 @@ def play(machine, port, tap):
 
 def main():
     """0 if all is well."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("-v", "--verbose", action="store_true")
-    given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
-    tap, port = Tap(), free_port()
+    given = parser(__doc__).parse_args()
+    guest = guest_ramdisk()
+    port = free_port()
     with tempfile.NamedTemporaryFile(prefix="bulkhead-test-") as state, \
             tempfile.NamedTemporaryFile(prefix="bulkhead-test-") as disk:
         state.truncate(16 << 20)
         disk.truncate(16 << 20)
         disk.write(b"disk-of-g1")
         disk.flush()
-        with Machine("driver", OURS, run="start,driver", guest=guest, own=[1],
-                     extra="bulkhead.names=2:drv bulkhead.store=xenstored", domains={"drv": driver_domain(guest)},
-                     disks=[("state", state.name), ("web", disk.name)],
-                     forwards=[(port, "10.0.2.21", 80)]) as machine:
-            try:
-                play(machine, port, tap)
-            except Failed as failure:
-                tap.result(False, str(failure).replace("\n", "\n# "))
-            print(f"# {machine.elapsed():.0f} s")
-            if given.verbose:
-                print(machine.text)
-    print(f"1..{tap.count}")
-    return 1 if tap.bad else 0
+        board = Machine("driver", OURS, run="start,driver", guest=guest, own=[1],
+                        extra="bulkhead.names=2:drv bulkhead.store=xenstored",
+                        domains={"drv": driver_domain(guest)},
+                        disks=[("state", state.name), ("web", disk.name)],
+                        forwards=[(port, "10.0.2.21", 80)])
+        with tested(board, given) as (machine, tap):
+            play(machine, port, tap)
+    return tap.status()
 
 
 if __name__ == "__main__":

@@ -8,23 +8,20 @@ A guest that it made before must run on, and what it says must not be lost; afte
 hypervisor has as much memory free as after the first restart, to the frame.
 A disk keeps /var/lib/xen, as it would on a real control domain.
 """
-import argparse
 import os
 import random
 import re
-import signal
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from machine import HERE, OURS, Failed, Machine
-from many import Tap, free_kib
-import control
+from machine import OURS, Machine, guest_ramdisk, parser, tested
+from many import spare_kib
 
-# How long a round of the loop takes on an idle machine, in seconds; kills fall anywhere in two of them.
-ROUND = 20
+# A round of the loop takes 20 seconds on an idle machine; kills fall anywhere in so many.
+ROUND = 30
 
 
 def kill(machine):
@@ -37,13 +34,6 @@ def kill(machine):
     machine.wait(r"control is being started again", 60)
     machine.send("\x14")
     machine.wait(r"--- (the hypervisor|\S+).* has keyboard", 30)
-
-
-def spare_kib(machine):
-    """Memory free, in KiB, with what the control domain's own memory and its tables take: they vary with what it maps."""
-    begin, free = machine.seen, free_kib(machine)
-    has, tables = re.search(r"(\d+) +\d+ +\d+ +(\d+) +\d+ +control\n", machine.text[begin:]).groups()
-    return free + int(has) + int(tables)
 
 
 class Beats:
@@ -83,7 +73,7 @@ def life(machine, number, chance, beats, first_free):
     if number > 1 and free != first_free:
         wrong.append(f"{first_free} KiB free after the first restart, {free} now")
     machine.send("\n")
-    moment = machine.elapsed() + chance.uniform(0, 2 * ROUND)
+    moment = machine.elapsed() + chance.uniform(0, ROUND)
     while machine.elapsed() < moment and not machine.ended:
         machine.pump(moment - machine.elapsed())
     wrong += re.findall(rf"killed: {number}: (FAILED.*)", machine.text[machine.seen:])
@@ -91,38 +81,32 @@ def life(machine, number, chance, beats, first_free):
     return wrong, free
 
 
+def play(machine, tap, given):
+    """All lives, and what they were worth together."""
+    chance, free, beats = random.Random(given.seed), None, Beats()
+    print(f"# seed {given.seed}")
+    for number in range(given.kills + 1):
+        wrong, now = life(machine, number, chance, beats, free)
+        free = now if number == 1 else free
+        tap.result(not wrong, f"life {number}: {'; '.join(wrong) or 'all there'}")
+    tap.result(beats.count > given.kills, f"{beats.count} beats of the guest were heard")
+    built = len(re.findall(r"was only half built by control", machine.text))
+    tap.result(built > 0, f"{built} half-built domains were reclaimed")
+
+
 def main():
     """Run it; 0 if all is well."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser(__doc__)
     words.add_argument("--kills", type=int, default=50)
     words.add_argument("--seed", type=int, default=1)
-    words.add_argument("-v", "--verbose", action="store_true")
     given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    chance = random.Random(given.seed)
-    tap = Tap()
-    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
-    free, beats = None, Beats()
     with tempfile.NamedTemporaryFile(prefix="bulkhead-test-") as disk:
         disk.truncate(16 << 20)
-        with Machine("killed", OURS, run="start,killed", guest=guest,
-                     disks=[("state", disk.name)]) as machine:
-            try:
-                for number in range(given.kills + 1):
-                    wrong, now = life(machine, number, chance, beats, free)
-                    free = now if number == 1 else free
-                    tap.result(not wrong, f"life {number}: {'; '.join(wrong) or 'all there'}")
-                tap.result(beats.count > given.kills, f"{beats.count} beats of the guest were heard")
-                built = len(re.findall(r"was only half built by control", machine.text))
-                tap.result(built > 0, f"{built} half-built domains were reclaimed")
-            except Failed as failure:
-                tap.result(False, str(failure).replace("\n", "\n# "))
-            print(f"# {machine.elapsed():.0f} s, seed {given.seed}")
-            if given.verbose:
-                print(machine.text)
-    print(f"1..{tap.count}")
-    return 1 if tap.bad else 0
+        board = Machine("killed", OURS, run="start,killed", guest=guest_ramdisk(),
+                        disks=[("state", disk.name)])
+        with tested(board, given) as (machine, tap):
+            play(machine, tap, given)
+    return tap.status()
 
 
 if __name__ == "__main__":

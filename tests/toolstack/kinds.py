@@ -3,19 +3,15 @@
 
   kinds.py [--gic 2|3] [-v]
 """
-import argparse
 import os
 import re
-import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from many import Tap
-from machine import HERE, OURS, TOP, Failed, Machine
-import control
+from machine import OURS, TOP, Machine, guest_ramdisk, parser, tested
 
 # The board's clock (QEMU's virt: PL031, SPI 2) as a guest sees it; passthrough.txt of Xen.
 CLOCK = """/dts-v1/;
@@ -37,16 +33,21 @@ WANTED = [(rf"v{n}", rf"{n} CPUs") for n in range(1, 9)] + [
     ("clock", r"rtc-pl031 is right, 1 interrupt")]
 
 
+def judge(text, tap):
+    """One result for each kind."""
+    said = dict(re.findall(r"(?m)^kinds: (\w+): (.*)", text))
+    for name, wanted in WANTED:
+        tap.result(re.search(wanted, said.get(name, "")) is not None,
+                   f"{name}: {said.get(name, 'said nothing')}")
+    failed = re.findall(r"FAILED.*", text)
+    tap.result(not failed, f"nothing failed {failed[:3] or ''}")
+
+
 def main():
     """0 if each kind came up and is what was asked for."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser(__doc__)
     words.add_argument("--gic", default="3", choices=("2", "3"))
-    words.add_argument("-v", "--verbose", action="store_true")
     given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
-    tap = Tap()
     tree = os.path.join(TOP, "build/toolstack/rtc.dtb")
     os.makedirs(os.path.dirname(tree), exist_ok=True)
     subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tree], input=CLOCK.encode(), check=True)
@@ -54,24 +55,15 @@ def main():
              tree + "=/guest/rtc.dtb"]
     rights = ["control *", "build", "store", "console", "schedule", "inspect *",
               "shutdown-host", "device /pl031@9010000"]
-    with Machine("kinds", OURS, run="start,kinds", guest=guest, files=files, rights=rights,
-                 memory=6144, extra=f"bulkhead.gic={given.gic}",
-                 board=["--machine", f"gic-version={given.gic}"]) as machine:
+    board = Machine("kinds", OURS, run="start,kinds", guest=guest_ramdisk(), files=files,
+                    rights=rights, memory=6144, extra=f"bulkhead.gic={given.gic}",
+                    board=["--machine", f"gic-version={given.gic}"])
+    with tested(board, given) as (machine, tap):
         try:
             machine.wait(r"run kinds: exit 0", 900)
-        except Failed as failure:
-            tap.result(False, str(failure).replace("\n", "\n# "))
-        said = dict(re.findall(r"(?m)^kinds: (\w+): (.*)", machine.text))
-        for name, wanted in WANTED:
-            tap.result(re.search(wanted, said.get(name, "")) is not None,
-                       f"{name}: {said.get(name, 'said nothing')}")
-        failed = re.findall(r"FAILED.*", machine.text)
-        tap.result(not failed, f"nothing failed {failed[:3] or ''}")
-        print(f"# {machine.elapsed():.0f} s")
-        if given.verbose:
-            print(machine.text)
-    print(f"1..{tap.count}")
-    return 1 if tap.bad else 0
+        finally:
+            judge(machine.text, tap)
+    return tap.status()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """A board whose control domain runs Debian's xl: on stock Xen 4.17 as its dom0, on Bulkhead by its rights.
 
-    with Machine("transcript", "xen", run="start,transcript") as machine:
+    with tested(Machine("transcript", "xen", run="start,transcript"), given) as (machine, tap):
         machine.wait(r"run transcript: exit 0", 300)
+        tap.result(True, "it ran")
+    return tap.status()
 
 The same root file system (tools/control.py), the same kernel, the same
 devices on both. The console is kept in build/logs/NAME.log; QEMU always ends
 with the `with` block. Time-outs are for an idle machine and stretched by $SLOW.
 """
+import argparse
+import contextlib
 import os
 import re
 import select
@@ -37,6 +41,52 @@ FATAL = re.compile(r"Bulkhead stopped on CPU|Panic on CPU|Kernel panic - not syn
 
 class Failed(Exception):
     """A test's expectation that was not met."""
+
+
+class Tap:
+    """Results as they come."""
+
+    def __init__(self):
+        self.count = self.bad = 0
+
+    def result(self, good, what):
+        """One line."""
+        self.count += 1
+        self.bad += not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {what}", flush=True)
+
+    def status(self):
+        """The plan, when all is said; a program's status, 0 if all is well."""
+        print(f"1..{self.count}")
+        return 1 if self.bad or not self.count else 0
+
+
+def parser(description):
+    """A suite's words: what it is, and -v; when it is told to end, its QEMU ends with it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    words = argparse.ArgumentParser(description=description,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("-v", "--verbose", action="store_true", help="show the console")
+    return words
+
+
+@contextlib.contextmanager
+def tested(machine, given):
+    """(session, results) for a `with`: what was Failed is a result; then the time, and with -v what was said."""
+    tap = Tap()
+    with machine:
+        try:
+            yield machine, tap
+        except Failed as failure:
+            tap.result(False, str(failure).replace("\n", "\n# "))
+        print(f"# {machine.elapsed():.0f} s")
+        if given.verbose:
+            print(machine.text)
+
+
+def guest_ramdisk(programs=(), files=()):
+    """Root file system of a guest of xl, with the scripts of guest/."""
+    return control.guest_ramdisk(programs, [os.path.join(HERE, "guest") + "=/tests"] + list(files))
 
 
 def free_port():

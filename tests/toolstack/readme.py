@@ -6,10 +6,8 @@
 The commands are read from the README, only the ports are others; what each
 must show is here.
 """
-import argparse
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from machine import SLOW, TOP, Failed, Session, free_port
+from machine import SLOW, TOP, Failed, Session, free_port, parser, tested
 
 PROMPT = r"control:~# "
 # Not a key that somebody has to confirm, nor one that the next run would find changed.
@@ -81,25 +79,14 @@ def play(lines, demo, ports):
 
 def main():
     """0 if all that the README says is so."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("-v", "--verbose", action="store_true")
-    given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    given = parser(__doc__).parse_args()
     lines = commands()
     ports = {name: str(free_port()) for name in ("PORT", "SSH")}
-    print("1..4")
-    done = 0
-    with Demo(lines[0].split() + [f"{name}={port}" for name, port in ports.items()]) as demo:
-        try:
-            for done, what in enumerate(play(lines, demo, ports), 1):
-                print(f"ok {done} - {what}", flush=True)
-        except Failed as failure:
-            print(f"not ok {done + 1} - " + str(failure).replace("\n", "\n# "))
-        print(f"# {demo.elapsed():.0f} s")
-        if given.verbose:
-            print(demo.text)
-    return 0 if done == 4 else 1
+    demo = Demo(lines[0].split() + [f"{name}={port}" for name, port in ports.items()])
+    with tested(demo, given) as (demo, tap):
+        for what in play(lines, demo, ports):
+            tap.result(True, what)
+    return tap.status()
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ dates) is taken out; what differs for a reason is in EXPLAINED, with the
 reason. --show only prints the normalised transcript of one hypervisor
 (--on xen, or a file); -v shows the consoles.
 """
-import argparse
 import concurrent.futures
 import difflib
 import os
 import re
-import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from machine import HERE, OURS, Failed, Machine
+from machine import OURS, Failed, Machine, guest_ramdisk, parser
 import control
 import debian
 
@@ -38,6 +36,7 @@ NORMAL = [
     (r"virsh (dominfo|vcpuinfo)", r"^(CPU time:|CPU:) .*", r"\1 VALUE"),
     (r"virsh vcpuinfo", r"^State: .*", "State: VALUE"),
     (r"", r"\[pid \d+\]", "[pid N]"),
+    (r"xl list -[lv]", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
 ]
 # Packages that a script needs besides xen-utils.
 PACKAGES = {"virsh": control.LIBVIRT}
@@ -94,7 +93,7 @@ def differences(command, theirs, ours):
 
 def play(name, hypervisor, script, seconds, verbose):
     """Run the script in a control domain; its console's text."""
-    guest = control.guest_ramdisk(files=[os.path.join(HERE, "guest") + "=/tests"])
+    guest = guest_ramdisk()
     with Machine(f"{script}-{name}", hypervisor, run=f"start,{script}", guest=guest,
                  packages=PACKAGES.get(script, ())) as machine:
         try:
@@ -132,15 +131,12 @@ def compare(theirs, ours):
 
 def main():
     """Both transcripts, compared; or one shown."""
-    words = argparse.ArgumentParser(description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = parser(__doc__)
     words.add_argument("--script", default="transcript", metavar="NAME")
     words.add_argument("--on", default=OURS, metavar="FILE", help="instead of build/arm64/bulkhead")
     words.add_argument("--show", action="store_true", help="only that one's transcript")
     words.add_argument("--seconds", type=int, default=200, help="on an idle machine (200)")
-    words.add_argument("-v", "--verbose", action="store_true")
     given = words.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         where = {"xen": "xen"} if given.on == "xen" else {"bulkhead": given.on}
         if not given.show:

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../hyp/core/control/control-internal.h"
+#include <bulkhead/seal.h>
 #include <fake.h>
 #include <hyp/checker.h>
 #include <hyp/config.h>
@@ -354,6 +355,7 @@ static const struct {
     {XEN_DOMCTL_max_vcpus, RIGHT_BIT(RIGHT_CONTROL)},
     {XEN_DOMCTL_scheduler_op, RIGHT_BIT(RIGHT_CONTROL)},
     {XEN_DOMCTL_setdomainhandle, RIGHT_BIT(RIGHT_CONTROL)},
+    {XEN_DOMCTL_settimeoffset, RIGHT_BIT(RIGHT_CONTROL)},
     {XEN_DOMCTL_setnodeaffinity, RIGHT_BIT(RIGHT_CONTROL)},
     {XEN_DOMCTL_set_paging_mempool_size, RIGHT_BIT(RIGHT_CONTROL)},
     {XEN_DOMCTL_getvcpucontext, RIGHTS_LOOK},
@@ -481,6 +483,67 @@ static void test_drop(void **state)
     unsigned before = lines;
     assert_int_equal(simple(XEN_DOMCTL_getvcpuinfo, 2), -XEN_EPERM);
     assert_int_equal(lines, before + 1);
+    end();
+}
+
+static int64_t drop(const char *words)
+{
+    struct bulkhead_drop_right op;
+    memset(&op, 0, sizeof(op));
+    memcpy(op.words, words, strnlen(words, sizeof(op.words)));
+    return call(1, BULKHEAD_HYPERCALL, BULKHEAD_OP_drop_right, &op, sizeof(op), false);
+}
+
+/* The same by the domain itself. */
+static void test_drop_by_call(void **state)
+{
+    char words[64];
+    BEGIN("control *\0inspect home work\0build\0irq 40");
+    assert_int_equal(drop(""), -XEN_EINVAL);
+    assert_int_equal(drop("contro"), -XEN_EINVAL);
+    assert_int_equal(drop("build home"), -XEN_EINVAL); /* is over nobody */
+    assert_int_equal(drop("inspect nobody"), -XEN_ESRCH);
+    assert_int_equal(drop("inspect home work"), -XEN_ESRCH); /* one at a time */
+    memset(words, 'x', sizeof(words));
+    assert_int_equal(drop(words), -XEN_EINVAL); /* does not end */
+    assert_int_equal(drop("control home"), -XEN_EINVAL);
+    assert_int_equal(simple(XEN_DOMCTL_pausedomain, 2), 0);
+    assert_int_equal(drop("inspect work"), 0);
+    assert_int_equal(map_foreign(3, BASE, 0x90000), -XEN_EPERM);
+    assert_int_equal(map_foreign(2, BASE, 0x90000), 0);
+    assert_int_equal(drop("inspect work"), 0); /* what it has not */
+    assert_int_equal(drop("inspect home"), 0);
+    assert_int_equal(drop("control"), 0);
+    assert_int_equal(drop("irq"), 0);
+    assert_int_equal(simple(XEN_DOMCTL_unpausedomain, 2), -XEN_EPERM);
+    assert_true(rights_describe(of(1), 0, words, sizeof(words)));
+    assert_string_equal(words, "build");
+    assert_int_equal(drop("build"), 0);
+    assert_false(rights_describe(of(1), 0, words, sizeof(words)));
+    /* For this life: what its next one has is configured. */
+    assert_int_equal(domain_reboot(of(1)), 0);
+    work(1);
+    assert_true(rights_allow(of(1), RIGHT_CONTROL, of(2)));
+    end();
+}
+
+/* --- The wall clock of one domain --- */
+
+static void test_time_offset(void **state)
+{
+    BEGIN("control home");
+    struct xen_domctl op = {.u.settimeoffset.time_offset_seconds = -3600};
+    xen_set_wall_clock(1700000000, 0);
+    struct shared_info *two = of(2)->xen->shared, *three = of(3)->xen->shared;
+    uint32_t before = two->wc_sec, version = two->wc_version;
+    assert_int_equal(domctl_of(XEN_DOMCTL_settimeoffset, 3, &op), -XEN_EPERM);
+    assert_int_equal(domctl_of(XEN_DOMCTL_settimeoffset, 2, &op), 0);
+    assert_int_equal(two->wc_sec, before - 3600);
+    assert_true(two->wc_version != version && two->wc_version % 2 == 0);
+    assert_int_equal(three->wc_sec, before);
+    xen_set_wall_clock(1700000100, 0); /* it stays behind */
+    assert_int_equal(two->wc_sec, before - 3500);
+    assert_int_equal(three->wc_sec, before + 100);
     end();
 }
 
@@ -840,6 +903,8 @@ int main(void)
         cmocka_unit_test(test_matrix),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_drop_by_call),
+        cmocka_unit_test(test_time_offset),
         cmocka_unit_test(test_make_and_run),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_builder_reboots),

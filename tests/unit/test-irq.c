@@ -253,9 +253,19 @@ static void test_guests(void **state)
         take(DEVICE);
     }
     assert_int_equal(enabled[DEVICE], 1);
-    irq_release_all(guest);
+    assert_int_equal(irq_assign(DEVICE + 1, false, guest, VIRQ + 1), 0);
+    assert_int_equal(irq_release(DEVICE + 2, guest), -XEN_ENOENT);
+    assert_int_equal(irq_release(UART, guest), -XEN_ENOENT); /* not the guest's */
+    assert_int_equal(irq_release(0, guest), -XEN_ENOENT);
+    assert_int_equal(irq_release(DEVICE, guest), 0);
+    assert_int_equal(irq_release(DEVICE, guest), -XEN_ENOENT);
     assert_false(irq_owner(DEVICE, &d, &virq));
     assert_int_equal(enabled[DEVICE], 0);
+    assert_true(irq_owner(DEVICE + 1, &d, &virq) && enabled[DEVICE + 1] == 1);
+    assert_int_equal(irq_assign(DEVICE, false, guest, VIRQ), 0); /* again */
+    irq_release_all(guest);
+    assert_false(irq_owner(DEVICE, &d, &virq) || irq_owner(DEVICE + 1, &d, &virq));
+    assert_int_equal(enabled[DEVICE] + enabled[DEVICE + 1], 0);
 }
 
 static void test_all_taken(void **state)

@@ -33,7 +33,7 @@ static const char every_right[] = "control *\0inspect *\0build\0store *\0console
                                   "shutdown-host\0irq 40";
 static struct domain_config with_rights, half_built;
 static int next_error, pause_error, cpu_of_no_use;
-static unsigned irqs, flushed;
+static unsigned irqs, irqs_back, flushed;
 static const char *const log_lines[] = {"first", "second", "third"};
 
 /* --- Neighbours --- */
@@ -49,6 +49,11 @@ bool passthrough_is_ours(uint64_t start, uint64_t size)
 int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 {
     irqs++;
+    return next_error;
+}
+int irq_release(uint32_t intid, struct domain *d)
+{
+    irqs_back++;
     return next_error;
 }
 int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
@@ -242,6 +247,7 @@ static void good_describe(void **state)
                 {{SCHED_RUNNING, SCHED_BLOCKED}, XEN_DOMINF_running, 2},
                 {{SCHED_BLOCKED, SCHED_OFFLINE}, XEN_DOMINF_blocked, 1},
                 {{SCHED_RUNNABLE, SCHED_BLOCKED}, 0, 2}};
+    d->vcpu[1]->sched.awake = 0;
     for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
         d->vcpu[0]->sched.state = seen[i].vcpu[0];
         d->vcpu[1]->sched.state = seen[i].vcpu[1];
@@ -256,6 +262,13 @@ static void good_describe(void **state)
     }
     d->pauses = 1;
     assert_int_equal(flags_of(OTHER), XEN_DOMINF_paused);
+    d->vcpu[0]->sched.state = d->vcpu[1]->sched.state =
+        SCHED_BLOCKED; /* by the pause: not asleep */
+    d->vcpu[0]->sched.awake = 1;
+    assert_int_equal(flags_of(OTHER), XEN_DOMINF_paused);
+    d->vcpu[0]->sched.awake = 0;
+    assert_int_equal(flags_of(OTHER), XEN_DOMINF_paused | XEN_DOMINF_blocked);
+    d->vcpu[0]->sched.state = SCHED_RUNNABLE;
     d->pauses = 0;
     d->paused_by_console = true;
     assert_int_equal(flags_of(OTHER), XEN_DOMINF_paused);
@@ -634,6 +647,14 @@ static void good_device(void **state)
                                .irq_type = PT_IRQ_TYPE_SPI, .u.spi.spi = 40),
                      0);
     assert_int_equal(irqs, 1);
+    irqs_back = 0;
+    for (unsigned i = 0; i < 2; i++) { /* half built, and while it runs */
+        assert_int_equal(DOMCTL_OF(unbind_pt_irq, HALF, bind_pt_irq, .machine_irq = 40,
+                                   .irq_type = PT_IRQ_TYPE_SPI, .u.spi.spi = 40),
+                         0);
+        world[HALF]->state = i == 0 ? DOMAIN_RUNNING : DOMAIN_CREATED;
+    }
+    assert_int_equal(irqs_back, 2);
     assert_int_equal(DOMCTL_OF(irq_permission, HALF, irq_permission, 40, 0), 0);
     assert_int_equal(DOMCTL_OF(iomem_permission, HALF, iomem_permission, 0xa004, 1, 0), 0);
     assert_false(rights_irq(world[HALF], 40) || rights_iomem(world[HALF], mfn(0xa003), 1));
@@ -677,6 +698,20 @@ static void bad_device(void **state)
     assert_int_equal(BIND(41, PT_IRQ_TYPE_SPI, 41), -XEN_EPERM);
     next_error = -XEN_EBUSY;
     assert_int_equal(BIND(40, PT_IRQ_TYPE_SPI, 40), -XEN_EBUSY);
+#define UNBIND(irq, type, to)                                                             \
+    DOMCTL_OF(unbind_pt_irq, HALF, bind_pt_irq, .machine_irq = (irq), .irq_type = (type), \
+              .u.spi.spi = (to))
+    irqs_back = 0;
+    assert_int_equal(UNBIND(40, 1, 40), -XEN_EINVAL);
+    assert_int_equal(UNBIND(40, PT_IRQ_TYPE_SPI, 41), -XEN_EINVAL);
+    assert_int_equal(UNBIND(41, PT_IRQ_TYPE_SPI, 41), -XEN_EPERM);
+    world[HALF]->state = DOMAIN_DYING; /* its end has them */
+    assert_int_equal(UNBIND(40, PT_IRQ_TYPE_SPI, 40), -XEN_ENOENT);
+    assert_int_equal(irqs_back, 0);
+    world[HALF]->state = DOMAIN_CREATED;
+    next_error = -XEN_ENOENT;
+    assert_int_equal(UNBIND(40, PT_IRQ_TYPE_SPI, 40), -XEN_ENOENT);
+    next_error = -XEN_EBUSY;
     for (unsigned i = 0; i < 100; i++) { /* as many ranges as there is room for */
         int64_t error = DOMCTL_OF(iomem_permission, OTHER, iomem_permission, 0xa000 + i, 1, 1);
         assert_true(error == 0 || (i > 7 && error == -XEN_ENOSPC));

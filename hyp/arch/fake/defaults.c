@@ -555,6 +555,10 @@ WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool al
 {
     return -XEN_ENOMEM;
 }
+WEAK int rights_drop_words(struct domain *d, const char *words)
+{
+    return -XEN_EINVAL;
+}
 WEAK int rights_set_irq(struct domain *d, uint32_t intid, bool allow)
 {
     return -XEN_ENOMEM;
@@ -563,6 +567,10 @@ WEAK int rights_set_irq(struct domain *d, uint32_t intid, bool allow)
 WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 {
     return -XEN_ENOSPC;
+}
+WEAK int irq_release(uint32_t intid, struct domain *d)
+{
+    return -XEN_ENOENT;
 }
 
 WEAK noreturn_fn void arch_power(bool reset)

@@ -71,6 +71,7 @@ DOMCTL(domctl_destroy);
 DOMCTL(domctl_pause);
 DOMCTL(domctl_unpause);
 DOMCTL(domctl_set_handle);
+DOMCTL(domctl_time_offset);
 DOMCTL(domctl_max_mem);
 DOMCTL(domctl_set_pool);
 DOMCTL(domctl_get_pool);
@@ -92,6 +93,7 @@ DOMCTL(domctl_irq_permission);
 DOMCTL(domctl_iomem_permission);
 DOMCTL(domctl_memory_mapping);
 DOMCTL(domctl_bind_irq);
+DOMCTL(domctl_unbind_irq);
 DOMCTL(domctl_assign_device);
 #undef DOMCTL
 

@@ -86,6 +86,23 @@ int64_t domctl_bind_irq(struct domctl_call *c)
     return error;
 }
 
+/* Also of one that runs: its interrupt is masked from then on, and anybody's to be given. */
+int64_t domctl_unbind_irq(struct domctl_call *c)
+{
+    const struct xen_domctl_bind_pt_irq *op = &c->op.u.bind_pt_irq;
+    if (op->irq_type != PT_IRQ_TYPE_SPI || op->machine_irq != op->u.spi.spi) {
+        return -XEN_EINVAL;
+    }
+    if (!rights_irq(c->v->domain, op->machine_irq)) {
+        return -XEN_EPERM;
+    }
+    lock(&c->d->lock); /* against another such call, and its end */
+    bool alive = c->d->state == DOMAIN_CREATED || c->d->state == DOMAIN_RUNNING;
+    int error = alive ? irq_release(op->machine_irq, c->d) : -XEN_ENOENT;
+    unlock(&c->d->lock);
+    return error;
+}
+
 /* Assignment is to an IOMMU. */
 int64_t domctl_assign_device(struct domctl_call *c)
 {

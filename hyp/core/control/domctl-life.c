@@ -11,6 +11,7 @@
 #include <hyp/config.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
+#include <hyp/xen.h>
 #include <lib/string.h>
 #include <xen/guest-layout.h>
 
@@ -126,6 +127,12 @@ int64_t domctl_set_handle(struct domctl_call *c)
     lock(&c->d->lock);
     memcpy(c->d->handle, c->op.u.setdomainhandle.handle, sizeof(c->d->handle));
     unlock(&c->d->lock);
+    return 0;
+}
+
+int64_t domctl_time_offset(struct domctl_call *c)
+{
+    xen_set_time_offset(c->d, c->op.u.settimeoffset.time_offset_seconds);
     return 0;
 }
 

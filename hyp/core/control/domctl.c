@@ -24,8 +24,11 @@ static uint32_t activity(struct domain *d, uint32_t *online)
             continue;
         }
         ++*online;
+        /* One that is only paused has not gone to sleep. */
+        bool blocked = state == SCHED_BLOCKED &&
+                       __atomic_load_n(&d->vcpu[i]->sched.awake, __ATOMIC_RELAXED) == 0;
         flags |= state == SCHED_RUNNING ? XEN_DOMINF_running : 0;
-        flags &= state == SCHED_BLOCKED ? ~0u : ~XEN_DOMINF_blocked;
+        flags &= blocked ? ~0u : ~XEN_DOMINF_blocked;
     }
     return flags;
 }
@@ -39,6 +42,7 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
     }
     uint32_t flags = activity(d, &online);
     lock(&d->lock);
+    flags &= d->state == DOMAIN_CREATED ? ~XEN_DOMINF_blocked : ~0u; /* is about to run */
     flags |= d->state == DOMAIN_DYING ? XEN_DOMINF_dying : 0;
     flags |= d->state == DOMAIN_DOWN
                  ? XEN_DOMINF_shutdown | (uint32_t)d->reason << XEN_DOMINF_shutdownshift
@@ -109,6 +113,7 @@ static const struct domctl_row rows[] = {
     ROW(setdomainhandle, domctl_set_handle, RULE, 0),
     ROW(irq_permission, domctl_irq_permission, RULE, 0),
     ROW(iomem_permission, domctl_iomem_permission, RULE, 0),
+    ROW(settimeoffset, domctl_time_offset, RULE, 0),
     ROW(getvcpuaffinity, domctl_get_affinity, LOOK, 0),
     ROW(set_address_size, domctl_set_width, MAKE, CONTROL_BUILD),
     ROW(get_address_size, domctl_get_width, LOOK, CONTROL_OUT),
@@ -117,6 +122,7 @@ static const struct domctl_row rows[] = {
     ROW(memory_mapping, domctl_memory_mapping, MAKE, 0),
     ROW(test_assign_device, domctl_assign_device, RULE, 0),
     ROW(deassign_device, domctl_assign_device, RULE, 0),
+    ROW(unbind_pt_irq, domctl_unbind_irq, RULE, 0),
     ROW(setnodeaffinity, domctl_set_nodes, RULE, 0),
     ROW(getnodeaffinity, domctl_get_nodes, LOOK, 0),
     ROW(cacheflush, domctl_cacheflush, MAKE, 0),

@@ -176,11 +176,13 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over)
         return;
     }
     bool whole = over == NULL || right >= RIGHTS_OVER_DOMAINS;
+    lock(&d->lock);
     if (right == RIGHT_IRQ) {
         memset(x->irq, 0, sizeof(x->irq));
     } else if (right == RIGHT_DEVICE) {
         memset(x->range, 0, sizeof(x->range));
     }
+    unlock(&d->lock);
     if (whole) {
         __atomic_fetch_and(&x->everybody, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
     } else {
@@ -190,6 +192,25 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over)
     if (whole || over_nobody(x, right)) {
         __atomic_fetch_and(&x->held, ~RIGHT_BIT(right), __ATOMIC_RELAXED);
     }
+}
+
+int rights_drop_words(struct domain *d, const char *words)
+{
+    size_t n = word_length(words);
+    enum right right = rights_named(words, n);
+    if (right == RIGHT_COUNT || (words[n] != 0 && right >= RIGHTS_OVER_DOMAINS)) {
+        return -XEN_EINVAL;
+    }
+    struct domain *over = words[n] != 0 ? domain_get_by_name(words + n + 1) : NULL;
+    if (words[n] != 0 && over == NULL) {
+        return -XEN_ESRCH;
+    }
+    rights_drop(d, right, over);
+    bool still = over != NULL && rights_allow(d, right, over);
+    if (over != NULL) {
+        domain_put(over);
+    }
+    return still ? -XEN_EINVAL : 0;
 }
 
 void rights_forget(const struct domain *d)

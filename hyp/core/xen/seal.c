@@ -22,6 +22,7 @@
 #include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/log.h>
+#include <hyp/rights.h>
 
 #define STEPS 96u /* entries that one call goes through; each is looked at, written and merged */
 
@@ -158,14 +159,21 @@ int64_t seal_step(struct domain *d, const struct bulkhead_seal *r)
     return error != 0 ? error : seal_go_on(d);
 }
 
-int64_t bulkhead_op(struct vcpu *v, uint64_t *arg)
+static int64_t drop_right(struct vcpu *v, uint64_t at)
+{
+    struct bulkhead_drop_right drop;
+    if (guest_va_read(v, &drop, at, sizeof(drop)) != 0) {
+        return -XEN_EFAULT;
+    }
+    bool ends = drop.words[sizeof(drop.words) - 1] == 0;
+    return ends ? rights_drop_words(v->domain, drop.words) : -XEN_EINVAL;
+}
+
+static int64_t seal(struct vcpu *v, uint64_t at)
 {
     struct bulkhead_seal request;
     struct domain *d = v->domain;
-    if (arg[0] != BULKHEAD_OP_seal) {
-        return -XEN_ENOSYS;
-    }
-    if (guest_va_read(v, &request, arg[1], sizeof(request)) != 0) {
+    if (guest_va_read(v, &request, at, sizeof(request)) != 0) {
         return -XEN_EFAULT;
     }
     int64_t result = seal_step(d, &request);
@@ -176,4 +184,16 @@ int64_t bulkhead_op(struct vcpu *v, uint64_t *arg)
              (unsigned long long)d->p2m.mapped_frames[P2M_RAM_R]);
     }
     return result;
+}
+
+int64_t bulkhead_op(struct vcpu *v, uint64_t *arg)
+{
+    switch (arg[0]) {
+    case BULKHEAD_OP_seal:
+        return seal(v, arg[1]);
+    case BULKHEAD_OP_drop_right:
+        return drop_right(v, arg[1]);
+    default:
+        return -XEN_ENOSYS;
+    }
 }

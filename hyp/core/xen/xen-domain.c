@@ -76,10 +76,13 @@ struct xen_links xen_links(struct domain *d)
 static void tell_wall_clock(struct domain *d)
 {
     struct shared_info *s = d->xen->shared;
-    uint64_t at_start = wall_clock_ns + ticks_to_ns(d->vtimer_offset_ticks);
     if (wall_clock_ns == 0) {
         return;
     }
+    lock(&d->xen->lock);
+    uint64_t at_start =
+        wall_clock_ns + ticks_to_ns(d->vtimer_offset_ticks) +
+        (uint64_t)__atomic_load_n(&d->xen->time_offset_s, __ATOMIC_RELAXED) * 1000000000u;
     __atomic_store_n(&s->wc_version, s->wc_version | 1, __ATOMIC_RELAXED);
     arch_wmb();
     s->wc_sec = (uint32_t)(at_start / 1000000000u);
@@ -87,6 +90,7 @@ static void tell_wall_clock(struct domain *d)
     s->wc_nsec = (uint32_t)(at_start % 1000000000u);
     arch_wmb();
     __atomic_store_n(&s->wc_version, s->wc_version + 1, __ATOMIC_RELAXED);
+    unlock(&d->xen->lock);
 }
 
 void xen_set_wall_clock(uint64_t seconds, uint32_t nanoseconds)
@@ -97,6 +101,12 @@ void xen_set_wall_clock(uint64_t seconds, uint32_t nanoseconds)
             tell_wall_clock(d);
         }
     }
+}
+
+void xen_set_time_offset(struct domain *d, int64_t seconds)
+{
+    __atomic_store_n(&d->xen->time_offset_s, seconds, __ATOMIC_RELAXED);
+    tell_wall_clock(d);
 }
 
 /* --- Birth --- */
@@ -132,6 +142,7 @@ static void fresh(struct domain *d)
     memset(d->xen->shared->evtchn_mask, 0xff, sizeof(d->xen->shared->evtchn_mask));
     memset(d->xen->param, 0, sizeof(d->xen->param));
     d->xen->vm_assist = 0;
+    d->xen->time_offset_s = 0;
     d->vcpu[0]->evtchn->info = &d->xen->shared->vcpu_info[0];
     d->xen->param[HVM_PARAM_CALLBACK_IRQ] = (uint64_t)HVM_PARAM_CALLBACK_TYPE_PPI << 56 |
                                             HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_LOW_LEVEL << 8 |

@@ -301,6 +301,7 @@ struct xen_domain {
     struct shared_info *shared;    /* [const] a FRAME_SHARED page */
     lock_t lock;                   /* parameters, watchdogs, where vcpu_info and run states are */
     uint64_t param[HVM_NR_PARAMS]; /* [lock] */
+    int64_t time_offset_s;         /* [atomic] its wall clock is ahead by this */
     uint32_t vm_assist;            /* [atomic] bit n: VMASST_TYPE n on */
     int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
     uint32_t order;                /* [const] of the allocation that holds this */

@@ -18,6 +18,8 @@ must_check int irq_init(void);
 must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg);
 /* Hand an SPI to a guest as its virtual interrupt `virq`. -XEN_EBUSY if it belongs to somebody. */
 must_check int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq);
+/* Take one back: masked, and free to be given. -XEN_ENOENT: it is not the domain's. Not twice at once. */
+must_check int irq_release(uint32_t intid, struct domain *d);
 /* Take back all of a domain's interrupts: masked, deactivated, unrouted. */
 void irq_release_all(struct domain *d);
 /* For the console. False: nobody has it. *domain NULL: the hypervisor itself. */

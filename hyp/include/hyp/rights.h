@@ -65,6 +65,8 @@ must_check int rights_grant(struct domain *d);
 /* For ever, until `d` is built anew. `over` NULL: all of that right. Who holds it over everybody
  * keeps it: "all but one" is not a right. */
 void rights_drop(struct domain *d, enum right right, const struct domain *over);
+/* `d` drops one itself, in the words of abi/bulkhead/seal.h, struct bulkhead_drop_right; errors too. */
+must_check int rights_drop_words(struct domain *d, const char *words);
 /* The end of `d`: it is nobody's maker any more; and the page that holds its rights. */
 void rights_forget(const struct domain *d);
 void rights_destroy(struct domain *d);

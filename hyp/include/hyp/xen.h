@@ -51,6 +51,9 @@ bool xen_console_used(const struct domain *d);
 /* The wall clock now, told to every domain there is and will be. */
 void xen_set_wall_clock(uint64_t seconds, uint32_t nanoseconds);
 
+/* That of one domain is ahead of it by this, until it is started anew. */
+void xen_set_time_offset(struct domain *d, int64_t seconds);
+
 /* System time of a domain in nanoseconds: what its virtual counter shows. */
 uint64_t xen_system_time_ns(const struct domain *d);
 
