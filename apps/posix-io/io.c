@@ -128,5 +128,8 @@ int main(int argc, char **argv)
     full();
 #endif
     sockets(folder);
+    if (argc > 3) {
+        resolve(argv[2], argv[3]);
+    }
     return check_end();
 }
