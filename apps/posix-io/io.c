@@ -128,8 +128,5 @@ int main(int argc, char **argv)
     full();
 #endif
     sockets(folder);
-    if (argc > 3) {
-        resolve(argv[2], argv[3]);
-    }
     return check_end();
 }

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -194,21 +193,6 @@ static void datagrams(void)
           "setsockopt: SO_RCVTIMEO ends a wait");
     close(a);
     close(b);
-}
-
-void resolve(const char *name, const char *address)
-{
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    char text[INET_ADDRSTRLEN] = "";
-    int error = getaddrinfo(name, "80", &hints, &found);
-    if (error == 0) {
-        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)found->ai_addr)->sin_addr, text,
-                  sizeof(text));
-        freeaddrinfo(found);
-    }
-    check(error == 0 && strcmp(text, address) == 0, "getaddrinfo: the name server's answer");
-    check(getaddrinfo("nobody.invalid", "80", &hints, &found) == EAI_NONAME,
-          "getaddrinfo: no such name");
 }
 
 void sockets(const char *folder)

@@ -4,7 +4,4 @@
 /** The system calls on sockets, and those that wait for them, over the loopback; a file in `folder` is sent. */
 void sockets(const char *folder);
 
-/** The C library's resolver: `name` has this address, says the name server that DHCP told us of. */
-void resolve(const char *name, const char *address);
-
 #endif

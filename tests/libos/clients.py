@@ -46,7 +46,6 @@ PORTS = {"web": 80, "web-tls": 443, "lighttpd": 80, "dns": 53}
 # another has the disk.
 PROGRAMS = {"posix-io": (26, 8), "web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
 DISKS = ("posix-io", "sqlite")
-LOOKUP = ("answer.test", "192.0.2.77")  # what the name server beside our clients knows
 IPV6 = ("web-tls", "dns")  # those whose manifest has not ipv6 = no
 
 
@@ -65,7 +64,7 @@ def boot_words(name):
     if name == "sqlite":
         return "-- 1000000"
     if name == "posix-io":
-        return "-- /data " + " ".join(LOOKUP)  # and its address by DHCP
+        return ""  # its address by DHCP
     return f"ip={address_of(name)}/24 gateway=10.0.2.2" + (
         f" ip6={address6_of(name)}/64" if name in IPV6 else "")
 
@@ -74,8 +73,7 @@ def check_posix_io(said, what):
     """The console of the program that tests system calls on sockets and files."""
     found = re.search(r"^all (\d+) passed", said, re.M)
     tap.report(found and "not ok" not in said, f"{what}: posix-io: {found[1] if found else 'not'} all passed")
-    tap.report("network: address 10.0.2.1" in said and re.search(r"^ok \d+ - getaddrinfo: the", said, re.M),
-               f"{what}: posix-io: its address by DHCP, names by DNS")
+    tap.report("network: address 10.0.2.1" in said, f"{what}: posix-io: its address by DHCP")
     if not found:
         print("".join(f"# {line}\n" for line in said.split("\n") if not line.startswith("ok")), flush=True)
 
@@ -103,7 +101,7 @@ def run_all(doc, kills, fetch, served):
             print(f"# {name} is left out: not built (bulkhead app build -t xen {name})")
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
         disk.truncate(32 << 20)
-        server = name_server()
+        server = dhcp_server()
         try:
             served(given, names, disk.name)
         finally:
@@ -113,12 +111,11 @@ def run_all(doc, kills, fetch, served):
     return 0 if tap.RESULTS and all(tap.RESULTS) else 1
 
 
-def name_server():
-    """DHCP and DNS on tap0."""
+def dhcp_server():
+    """On tap0."""
     return subprocess.Popen(
         ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--leasefile-ro",
-         "--interface=tap0", "--bind-interfaces", "--no-resolv", "--no-hosts", "--no-ping",
-         "--dhcp-range=10.0.2.100,10.0.2.150", "--address=/" + "/".join(LOOKUP), "--local=/invalid/"],
+         "--interface=tap0", "--bind-interfaces", "--port=0", "--no-ping", "--dhcp-range=10.0.2.100,10.0.2.150"],
         preexec_fn=dies_with_parent)
 
 

@@ -112,7 +112,7 @@ def main():
                 serve(name, stage, given.how, given.requests)
         elif name == "posix-io":
             for stage in stages_of(name):
-                with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder, clients.name_server() as server:
+                with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder, clients.dhcp_server() as server:
                     said = run_once(name, given.how, [folder], stage)
                     tap.report(stage == "linux" or "network: address 10.0.2.1" in said,
                                f"{stage}: posix-io: its address, by DHCP in stage tap")
