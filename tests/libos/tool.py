@@ -64,6 +64,22 @@ def expect(what, status, words, answer):
         print("".join(f"# {line}\n" for line in answer[1].split("\n")[-15:]), flush=True)
 
 
+def check_outputs():
+    """What a build leaves for xl and for a tree without a control domain can be used as it is."""
+    where = os.path.join(ROOT, "build/arm64/apps/hello")
+    said = subprocess.run([os.path.join(ROOT, "build/host/bulkhead"), "check", "xl.cfg"], cwd=where, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    tap.report(said.returncode == 0, "xl.cfg passes `bulkhead check`")
+    if said.returncode != 0:
+        print(f"# {said.stdout.decode()}")
+    with open(os.path.join(where, "domain.dtsi"), encoding="utf-8") as file:
+        fragment = file.read().replace("ADDRESS", "50000000")
+    source = f"/dts-v1/; / {{ chosen {{ #address-cells = <2>; #size-cells = <2>; {fragment} }}; }};"
+    said = subprocess.run(["dtc", "-I", "dts", "-O", "dts"], input=source.encode(), check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    tap.report(said.returncode == 0 and b"multiboot,kernel" in said.stdout, "domain.dtsi compiles below /chosen")
+
+
 def main():
     """The manual, the help, the mistakes."""
     with open(MANUAL, encoding="utf-8") as file:
@@ -80,6 +96,7 @@ def main():
     expect("an application that is not there", 1, ["apps/nothing/app.conf does not exist"], tool("build", "nothing"))
     expect("a name that cannot be one", 1, ["`No/Name` is not the name of an application"], tool("build", "No/Name"))
     expect("stage tap without a network", 1, ["net = none", "use -t linux"], tool("build", "-t", "tap", "hello"))
+    check_outputs()
     with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
         path = os.path.join(folder, "app.conf")
         image = os.path.join(ROOT, "build/arm64/apps/bad/bad")
