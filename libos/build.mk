@@ -105,8 +105,8 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 	$(Q)$(CROSS)ar rcsD $@ $^
 ALL += $(LIBOS_B)/compat.a
 
-# The rings and the network front end on the host, against a peer that lies.
-LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
+# The rings and the front ends on the host, against a peer that lies.
+LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c libos/xen/blkfront.c
 LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
 $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 	$(call say,SANCC,$@)

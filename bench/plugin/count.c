@@ -70,6 +70,7 @@ static bool guest_started, el2_entered;
 static bool stays;
 static struct {
     uint64_t insns, longest;
+    bool boot; /* it began before the first guest */
 } stay[CPUS];
 static uint64_t el2_start, el2_end;
 static uintptr_t ram_host;
@@ -153,6 +154,9 @@ static void first_guest(unsigned int cpu, void *user)
         guest_started = true;
         memcpy(boot, now, sizeof(now));
         reset_blocks();
+        for (unsigned i = 0; i < CPUS; i++) {
+            stay[i].boot = true; /* the boot CPU starts others before it is done itself */
+        }
     }
 }
 
@@ -171,7 +175,7 @@ static void stay_ends(unsigned int cpu, void *user)
     if (stay[cpu].insns == 0) {
         return;
     }
-    bool longest = guest_started && stay[cpu].insns > stay[cpu].longest;
+    bool longest = guest_started && !stay[cpu].boot && stay[cpu].insns > stay[cpu].longest;
     for (struct part *p = parts; p; p = p->next) {
         if (longest) {
             p->longest[cpu] = p->present[cpu];
@@ -182,6 +186,7 @@ static void stay_ends(unsigned int cpu, void *user)
         stay[cpu].longest = stay[cpu].insns;
     }
     stay[cpu].insns = 0;
+    stay[cpu].boot = stay[cpu].boot && !guest_started;
 }
 
 static void watch_stays(struct qemu_plugin_tb *tb, size_t n)

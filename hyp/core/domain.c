@@ -5,7 +5,8 @@
  * vCPUs. The worker, a software timer, does the rest in bounded steps:
  *
  *   JOB_STOP     until no CPU holds a vCPU of the domain (D2)
- *   JOB_EMPTY    interrupts, memory, tables: until the domain owns nothing
+ *   JOB_UNLINK   interrupts, channels, grants: until nothing leads from it to others, or from them to it
+ *   JOB_EMPTY    memory, tables: until the domain owns nothing
  *   then, by policy: JOB_BUILD -> RUNNING, or JOB_RELEASE -> gone
  *
  * Locks: domains_lock guards the table, d->lock the state, reason and job.
@@ -465,7 +466,7 @@ bool domain_last_crash(unsigned n, struct crash_record *out)
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)
 {
-    enum domain_job job = JOB_EMPTY;
+    enum domain_job job = JOB_UNLINK;
     bool ends_host = false;
 
     if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
@@ -497,12 +498,12 @@ static enum domain_job after_stop(struct domain *d)
 /* Back to the state in which domain_build() finds it. Resumable. */
 static int empty(struct domain *d)
 {
-    irq_release_all(d);
-    int error = xen_domain_stop(d); /* what it has mapped of others, before its tables go */
+    int error = p2m_teardown(d);
+
     if (!error) {
-        error = p2m_teardown(d);
+        error = frame_release_parked(d);
     }
-    return error ? error : frame_release_parked(d);
+    return error ? error : xen_domain_stop(d); /* again: what others have bound to it meanwhile */
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
@@ -527,7 +528,7 @@ static enum domain_job give_up(struct domain *d)
     lock(&d->lock);
     d->state = DOMAIN_DYING;
     unlock(&d->lock);
-    return JOB_EMPTY;
+    return JOB_UNLINK;
 }
 
 /* What it was building and has not started dies with its builder's run. */
@@ -557,6 +558,10 @@ static void step(struct domain *d)
             reclaim(d);
             xen_tell_domain_exception();
         }
+        break;
+    case JOB_UNLINK: /* what it has mapped of others goes before its tables do */
+        irq_release_all(d);
+        next = xen_domain_stop(d) == 0 ? JOB_EMPTY : JOB_UNLINK;
         break;
     case JOB_EMPTY:
         error = empty(d);
@@ -623,7 +628,7 @@ void domain_hurry(struct domain *d)
     if (__atomic_exchange_n(&d->working, true, __ATOMIC_ACQUIRE)) {
         return;
     }
-    if (d->job == JOB_STOP || d->job == JOB_EMPTY) {
+    if (d->job == JOB_STOP || d->job == JOB_UNLINK || d->job == JOB_EMPTY) {
         step(d);
     } else if (d->job == JOB_RELEASE) {
         worker_set(d, 0);

@@ -44,10 +44,11 @@ struct rx_response {
 enum { TXF_csum_blank = 1, TXF_data_validated = 2 };
 enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_info = 8 };
 
-#define TX_BUFFERS 32 /* of half a page */
-#define TX_SIZE (PAGE_SIZE / 2)
-#define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
-#define RX_BUFFERS_FIRST 2
+#define BUFFERS_MAX RING_IDS_MAX /* each way, in a domain that has the memory */
+#define BUFFERS_MIN 32           /* in one of a MiB or two */
+#define TX_SIZE (PAGE_SIZE / 2)  /* of a transmit buffer; a receive buffer is a page: */
+#define RX_BUFFERS_FIRST 2       /* the back end writes at offset 0 */
+#define RX_BATCH 64
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
 
@@ -58,7 +59,8 @@ static char *tx_page, *rx_page;
 static struct buffer { /* a page, granted when it is first used and for ever */
     char *page;
     uint32_t grant;
-} tx_buffer[TX_BUFFERS / 2], rx_buffer[RX_BUFFERS];
+} tx_buffer[BUFFERS_MAX / 2], rx_buffer[BUFFERS_MAX];
+static unsigned int buffers;   /* each way: a sixteenth of the memory at most */
 static unsigned int rx_wanted; /* receive buffers to be with the back end */
 static uint32_t ring_grant[2];
 static struct ring_ids tx_ids, rx_ids;
@@ -129,19 +131,25 @@ static bool reap_transmitted(void)
     return any;
 }
 
+/* Without a free one the back end is to tell us of the next that it is done with; else it never does. */
+static uint16_t take_transmit_id(void)
+{
+    uint16_t id = ring_ids_take(&tx_ids);
+    while (id == RING_ID_NONE && state == LINK_UP && (reap_transmitted() || ring_front_arm(&tx))) {
+        id = ring_ids_take(&tx_ids);
+    }
+    return id;
+}
+
 static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
                     size_t size, bool partial)
 {
     if (state != LINK_UP || size > NET_FRAME_MAX) {
         return -EIO;
     }
-    uint16_t id = ring_ids_take(&tx_ids);
+    uint16_t id = take_transmit_id();
     if (id == RING_ID_NONE) {
-        reap_transmitted();
-        id = state == LINK_UP ? ring_ids_take(&tx_ids) : RING_ID_NONE;
-        if (id == RING_ID_NONE) {
-            return -EAGAIN;
-        }
+        return -EAGAIN;
     }
     struct buffer *buffer = &tx_buffer[id / 2];
     if (!buffer_ready(buffer, true)) {
@@ -207,8 +215,8 @@ static bool receive_all(void)
     bool any = false;
     int got = 0;
     do {
-        /* At most one ring full per round, so that a flood cannot keep the program from running. */
-        for (unsigned int i = 0; i < RX_BUFFERS && state == LINK_UP; i++) {
+        /* So many per round, so that a flood cannot keep the program from running. */
+        for (unsigned int i = 0; i < RX_BATCH && state == LINK_UP; i++) {
             got = ring_front_take(&rx, &response, sizeof(response));
             if (got <= 0) {
                 break;
@@ -220,7 +228,7 @@ static bool receive_all(void)
             break_link(rx.broken);
         }
         if (state == LINK_UP && any) {
-            rx_wanted = MIN(2 * rx_wanted + 1, (unsigned int)RX_BUFFERS); /* there is traffic */
+            rx_wanted = MIN(2 * rx_wanted + 1, buffers); /* there is traffic */
             post_receive_buffers();
         }
     } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));
@@ -242,13 +250,10 @@ static bool publish(void)
  * Frames may be put at once: it looks at both rings when it has attached. */
 static bool connect(void)
 {
-    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
-        return false;
-    }
     ring_front_init(&tx, tx_page, sizeof(struct tx_request));
     ring_front_init(&rx, rx_page, sizeof(struct rx_request));
-    ring_ids_init(&tx_ids, TX_BUFFERS);
-    ring_ids_init(&rx_ids, RX_BUFFERS);
+    ring_ids_init(&tx_ids, (uint16_t)buffers);
+    ring_ids_init(&rx_ids, (uint16_t)buffers);
     /* Frames in the ring before the back end attaches: it then starts with buffers. */
     state = LINK_UP;
     rx_wanted = RX_BUFFERS_FIRST;
@@ -258,18 +263,15 @@ static bool connect(void)
 
 static void follow_backend(void)
 {
-    enum xenbus_state now = xenbus_backend_state(&bus);
-    if (state == LINK_UP && now >= XENBUS_CLOSING) {
+    if (state == LINK_BROKEN) {
+        return;
+    }
+    enum xenbus_news news = xenbus_follow(&bus, state == LINK_UP);
+    if (news == XENBUS_GONE) {
         libos_log("network: the back end has gone away; waiting for it");
         state = LINK_DOWN;
-        xenbus_switch(&bus, XENBUS_CLOSED);
-    } else if (state == LINK_DOWN && now == XENBUS_INIT_WAIT) {
-        xenbus_switch(&bus, XENBUS_INITIALISING);
-        if (connect()) {
-            libos_log("network: connected again");
-        }
-    } else if (state == LINK_DOWN && now == XENBUS_CLOSED) {
-        xenbus_switch(&bus, XENBUS_INITIALISING);
+    } else if (news == XENBUS_OFFERED && connect()) {
+        libos_log("network: connected again");
     }
 }
 
@@ -314,6 +316,8 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 
 static bool allocate(void)
 {
+    buffers =
+        (unsigned int)MIN(MAX(page_usage().total / 16, (size_t)BUFFERS_MIN), (size_t)BUFFERS_MAX);
     tx_page = page_alloc_dirty(1); /* ring_front_init() clears them */
     rx_page = page_alloc_dirty(1);
     if (tx_page == NULL || rx_page == NULL) {
@@ -350,5 +354,5 @@ struct netdev *netdev_open(void)
         libos_log("network: no memory or grants for the rings");
         return NULL;
     }
-    return connect() ? &netfront : NULL;
+    return xenbus_wait(&bus, XENBUS_INIT_WAIT) && connect() ? &netfront : NULL;
 }

@@ -490,6 +490,26 @@ static void test_teardown_of_gigabytes(void **state)
     map(9 * G1, mfn(G1 * 3), G1, P2M_MMIO);
 }
 
+/* What took a call to one leaf was in one piece: 512 records of a split 2 MiB, 262,144 of a GiB. */
+static void test_teardown_of_split_leaves(void **state)
+{
+    mfn_t m = memory(18);
+    map(G1, m, G1, P2M_RAM);
+    for (uint64_t i = 5; i < G1; i += 1024) { /* every other 2 MiB is recorded frame by frame */
+        assert_true(frame_get(mfn(m.v + i), 1));
+    }
+    uint64_t owned = frame_owned_count(1), calls = 0;
+    assert_int_equal(look(G1).order, 18);
+    for (; p2m_teardown(d) == -XEN_ERESTART; calls++) {
+        assert_in_range(owned - frame_owned_count(1), 1, 128 * 512);
+        owned = frame_owned_count(1);
+    }
+    assert_true(calls >= 256 * 512 / 128);
+    for (uint64_t i = 5; i < G1; i += 1024) {
+        frame_put(mfn(m.v + i)); /* nobody's since its owner is gone */
+    }
+}
+
 static void test_life_after_teardown(void **state)
 {
     mpa_t root = d->p2m.root;
@@ -701,6 +721,7 @@ int main(void)
         TEST(test_walk),
         TEST(test_teardown_is_bounded),
         TEST(test_teardown_of_gigabytes),
+        TEST(test_teardown_of_split_leaves),
         TEST(test_life_after_teardown),
         TEST(test_teardown_with_a_grant_is_caught),
         TEST(test_lent_memory_outlives_the_domain),

@@ -438,40 +438,61 @@ void frame_put(mfn_t m)
     }
 }
 
-/* A whole chunk at once, if it still is one. */
-static bool release_chunk(uint32_t index, domid_t owner)
+/* A chunk or a block of them at once, if all of them still are whole. */
+static bool release_block(uint32_t index, unsigned order, domid_t owner)
 {
+    bool whole = true;
     lock(&pool.lock);
-    union frame_word w = chunk_of(index)->f.w;
-    bool whole = w.state == FRAME_OWNED;
+    for (uint32_t i = 0; whole && i < 1u << order; i += CHUNK_FRAMES) {
+        union frame_word w = chunk_of(index + i)->f.w;
+        whole = w.state == FRAME_OWNED && (!w.fixed || order == CHUNK_ORDER);
+        CHECK(!whole || (w.owner == owner && w.refs == 1));
+    }
     if (whole) {
-        CHECK(w.owner == owner && w.refs == 1);
-        piece_give(index, CHUNK_ORDER, (union frame_word){.fixed = w.fixed, .dirty = true});
+        union frame_word w = {.fixed = chunk_of(index)->f.w.fixed, .dirty = true};
+        mark(index, order, w);
+        if (order == CHUNK_ORDER) {
+            piece_give(index, order, w);
+        } else {
+            block_free(index, order, true, 0);
+        }
     }
     unlock(&pool.lock);
     if (whole) {
-        count_owned(owner, -(int64_t)CHUNK_FRAMES);
+        count_owned(owner, -(int64_t)(1ull << order));
     }
     return whole;
 }
 
-unsigned frame_release(mfn_t m, unsigned order, domid_t owner)
+uint64_t frame_release_some(mfn_t m, uint64_t count, domid_t owner, int *budget)
 {
-    uint32_t index;
-    unsigned touched = 0;
-    CHECK(order <= FRAME_ORDER_MAX && frame_index(m, &index));
-    for (uint32_t end = index + (1u << order); index < end; touched++) {
-        if (piece_order(index, end - index) == CHUNK_ORDER && release_chunk(index, owner)) {
-            index += CHUNK_FRAMES;
-            continue;
+    uint64_t done = 0;
+    uint32_t start, index;
+    CHECK(count <= 1ull << FRAME_ORDER_MAX && frame_index(m, &start));
+    while (*budget > 0 && done < count) {
+        index = start + (uint32_t)done;
+        unsigned order = order_at(index, count - done, FRAME_ORDER_MAX);
+        bool whole = order >= CHUNK_ORDER && release_block(index, order, owner);
+        if (!whole && order > CHUNK_ORDER) {
+            order = CHUNK_ORDER;
+            whole = release_block(index, order, owner);
         }
-        uint32_t i;
-        struct frame *f = own_record(index_mfn(index), &i);
-        CHECK(f != NULL);
-        drop(f, i, owner, true);
-        index++;
+        if (!whole) {
+            struct frame *f = own_record(index_mfn(index), &index);
+            CHECK(f != NULL);
+            drop(f, index, owner, true);
+            order = 0;
+        }
+        done += 1ull << order;
+        *budget -= 1 + (int)(1u << order >> (CHUNK_ORDER + 5)); /* 32 chunks cost as a frame does */
     }
-    return touched;
+    return done;
+}
+
+void frame_release(mfn_t m, unsigned order, domid_t owner)
+{
+    int no_limit = INT32_MAX;
+    (void)!frame_release_some(m, 1ull << order, owner, &no_limit);
 }
 
 /* Frames that are their owner's and mapped nowhere. */

@@ -12,7 +12,7 @@
 #include <xen/errno.h>
 
 /* Records and entries that one call goes through: below 50,000 instructions, of which a frame takes 330. */
-#define TEARDOWN_STEPS 128
+#define TEARDOWN_STEPS 96
 
 int p2m_init(struct domain *d)
 {
@@ -28,19 +28,28 @@ int p2m_init(struct domain *d)
     return 0;
 }
 
-/* Give back what a leaf held; nothing leads there any more. Returns the work it was. */
-static unsigned leaf_free(struct domain *d, s2_pte_t e, unsigned level) REQUIRES(&d->p2m.lock)
+/* Give back what a leaf held; nothing leads there any more. False: the steps are used up first. */
+static bool leaf_free(struct domain *d, s2_pte_t e, unsigned level, int *steps)
+    REQUIRES(&d->p2m.lock)
 {
+    struct p2m *p = &d->p2m;
     enum p2m_type t = (enum p2m_type)arch_s2_type(e);
-    d->p2m.mapped_frames[t] -= level_frames(level);
-    if (p2m_is_ram(t)) {
-        return frame_release(arch_s2_mfn(e), level_order(level), d->id);
-    }
+    mfn_t m = mfn(arch_s2_mfn(e).v + p->dying_frame);
+    uint64_t left = level_frames(level) - p->dying_frame, done = 0;
     CHECK(t != P2M_GRANT_RW && t != P2M_GRANT_RO);
-    for (uint64_t i = 0; p2m_is_foreign(t) && i < level_frames(level); i++) {
-        frame_put(mfn(arch_s2_mfn(e).v + i));
+    if (p2m_is_ram(t)) {
+        done = frame_release_some(m, left, d->id, steps);
+    } else if (p2m_is_foreign(t)) {
+        for (; *steps > 0 && done < left; done++, --*steps) {
+            frame_put(mfn(m.v + done));
+        }
+    } else {
+        done = left;
+        --*steps;
     }
-    return p2m_is_foreign(t) ? (unsigned)level_frames(level) : 1;
+    p->dying_frame = done < left ? p->dying_frame + (uint32_t)done : 0;
+    p->mapped_frames[t] -= done;
+    return done == left;
 }
 
 static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
@@ -50,18 +59,16 @@ static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
 }
 
 /* The same below a table of the lowest level. */
-static bool empty_last(struct domain *d, s2_pte_t e, unsigned *steps) REQUIRES(&d->p2m.lock)
+static bool empty_last(struct domain *d, s2_pte_t e, int *steps) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
     const s2_pte_t *table = table_at(e);
     for (; p->dying_entry < P2M_ENTRIES; p->dying_entry++) {
-        if (*steps >= TEARDOWN_STEPS) {
+        s2_pte_t leaf = table[p->dying_entry];
+        if (*steps <= 0 || (arch_s2_valid(leaf) && !leaf_free(d, leaf, P2M_LEVELS, steps))) {
             return false;
         }
-        if (arch_s2_valid(table[p->dying_entry])) {
-            *steps += leaf_free(d, table[p->dying_entry], P2M_LEVELS);
-        }
-        *steps += p->dying_entry % 8 == 0;
+        *steps -= p->dying_entry % 8 == 0;
     }
     p->dying_entry = 0;
     table_free(d, e);
@@ -87,47 +94,40 @@ static bool next_dying(struct domain *d) REQUIRES(&d->p2m.lock)
     return true;
 }
 
-/* Go on below p->dying until `*steps` are used up. True: it is gone. */
-static bool empty_dying(struct domain *d, unsigned *steps) REQUIRES(&d->p2m.lock)
+/* Go on below p->dying until `*steps` are used up. */
+static void empty_dying(struct domain *d, int *steps) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
     if (!arch_s2_is_table(p->dying, 1)) {
-        *steps += leaf_free(d, p->dying, 1);
-        p->dying = 0;
-        return true;
+        p->dying = leaf_free(d, p->dying, 1, steps) ? 0 : p->dying;
+        return;
     }
     const s2_pte_t *table = table_at(p->dying);
-    for (; p->dying_slot < P2M_ENTRIES; p->dying_slot++, ++*steps) {
+    for (; p->dying_slot < P2M_ENTRIES; p->dying_slot++, --*steps) {
         s2_pte_t e = table[p->dying_slot];
-        if (*steps >= TEARDOWN_STEPS) {
-            return false;
-        }
-        if (arch_s2_is_table(e, 2)) {
-            if (!empty_last(d, e, steps)) {
-                return false;
-            }
-        } else if (arch_s2_valid(e)) {
-            *steps += leaf_free(d, e, 2);
+        if (*steps <= 0 ||
+            (arch_s2_is_table(e, 2) ? !empty_last(d, e, steps)
+                                    : arch_s2_valid(e) && !leaf_free(d, e, 2, steps))) {
+            return;
         }
     }
     table_free(d, p->dying);
     p->dying = 0;
-    return true;
 }
 
 int p2m_teardown(struct domain *d)
 {
     struct p2m *p = &d->p2m;
-    unsigned steps = 0;
+    int steps = TEARDOWN_STEPS;
     if (p->root.v == 0) {
         return 0;
     }
     lock(&d->p2m.lock);
     p2m_flush_locked(d);
-    while (steps < TEARDOWN_STEPS && (p->dying != 0 || next_dying(d))) {
-        (void)empty_dying(d, &steps);
+    while (steps > 0 && (p->dying != 0 || next_dying(d))) {
+        empty_dying(d, &steps);
     }
-    bool done = steps < TEARDOWN_STEPS;
+    bool done = steps > 0;
     if (done) {
         p->root_slot = 0;
         p->max_gfn = gfn(0);

@@ -35,7 +35,8 @@ enum domain_policy { POLICY_DESTROY, POLICY_RESTART, POLICY_PRESERVE };
 enum domain_job {
     JOB_NONE,
     JOB_STOP,    /* wait until all vCPUs are off their CPUs */
-    JOB_EMPTY,   /* take back memory and interrupts */
+    JOB_UNLINK,  /* take back interrupts, channels and grants */
+    JOB_EMPTY,   /* take back memory */
     JOB_RESET,   /* devices and vCPUs to power-on */
     JOB_BUILD,   /* give it memory and images anew, and start it */
     JOB_RELEASE, /* free the domain itself */

@@ -17,7 +17,7 @@
  *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
  *          HYP <-> SHARED      frame_share(), frame_unshare()
  *          SHARED -> FREE      frame_free_shared(), or the last frame_put() after it
- *          OWNED -> FREE       frame_put(), frame_release() of the last reference; FIXED if it was
+ *          OWNED -> FREE       frame_put(), frame_release*() of the last reference; FIXED if it was
  *
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
@@ -90,10 +90,16 @@ must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count)
 /*
  * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
  * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are
- * freed by the last frame_put(). For tear-down; the TLB no longer leads to them. Returns the
- * number of records it had to touch, from 1 for a whole 2 MiB to 512 for a split one.
+ * freed by the last frame_put(). The TLB no longer leads to them. In one go: for blocks that nobody
+ * has referred to yet, or single frames.
  */
-unsigned frame_release(mfn_t m, unsigned order, domid_t owner);
+void frame_release(mfn_t m, unsigned order, domid_t owner);
+/*
+ * The same for `count` frames, for tear-down: at most 1 GiB, and no more once *budget, which each
+ * record lowers (one for up to 2 MiB that are still whole, 512 for a split 2 MiB), is used up. Returns
+ * how many frames were given up: call again for the rest.
+ */
+must_check uint64_t frame_release_some(mfn_t m, uint64_t count, domid_t owner, int *budget);
 /*
  * A domain whose guest addresses are machine addresses (direct-map) may give a frame of its own up
  * only in appearance: devices would go on to use the address. The frame is out of its tables, holds

@@ -122,13 +122,14 @@ struct p2m {
     gfn_t idle;     /* [lock] P5: a gfn of that table, if it is still empty */
     uint64_t dying; /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
     uint16_t dying_slot, dying_entry; /* [lock] how far, in its table and in the one below that */
+    uint32_t dying_frame;             /* [lock] how far, in that leaf */
     uint32_t root_slot;               /* [lock] root entries below are empty */
     struct p2m_seal seal;
 };
 
 must_check int p2m_init(struct domain *d);
 /*
- * Unmap all: memory of the domain goes to frame_release(), foreign frames to frame_put(); grants
+ * Unmap all: memory of the domain goes to frame_release_some(), foreign frames to frame_put(); grants
  * must be gone. Ends as p2m_init() left it, ready to be filled again. No vCPU of `d` runs
  * meanwhile. Resumable: -XEN_ERESTART after a bounded amount of work until it is done, then 0.
  */
