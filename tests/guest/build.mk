@@ -23,6 +23,7 @@ TEST_SUITES += $(PYTHON) tests/guest/below.py;
 TEST_SUITES += $(PYTHON) tests/guest/rights.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --gic 2;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --stays;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;

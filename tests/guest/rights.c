@@ -4,7 +4,8 @@
  * tests/guest/rights.py gives each guest one right and knows what each answer must be.
  *
  * Bootargs: me=N; home=N other=N: domains to try it over; victim=N: the one that destroydomain and
- * remote_shutdown are tried over; frame=N intid=N: the device to hand on; drop=1: drop all rights first.
+ * remote_shutdown are tried over; frame=N intid=N: the device to hand on; vcpus=N: of
+ * the domain it makes; drop=1: drop all rights first.
  *
  * Numbers and structures are Debian's (libxen-dev), so that ours cannot agree with themselves.
  */
@@ -27,7 +28,7 @@
 
 enum { HERE = 0x7f000, BASE = 0x40000, RAM_FRAMES = 4 };
 
-static u64 me, frame, intid;
+static u64 me, frame, intid, vcpus;
 static u64 cell[512]; /* what pointers in the structures point to */
 static struct xen_domctl domctl_op;
 static struct xen_sysctl sysctl_op;
@@ -94,7 +95,7 @@ static void try_life(const char *name_of_whom, u16 whom)
     TRY(setvcpuaffinity, affinity());
     TRY(max_mem, U(max_mem).max_memkb = 65536);
     TRY(getvcpucontext, context(whom));
-    TRY(max_vcpus, U(max_vcpus).max = 1);
+    TRY(max_vcpus, U(max_vcpus).max = whom <= 3 ? 1 : (u32)vcpus); /* as it was made */
     TRY(scheduler_op, U(scheduler_op).sched_id = XEN_SCHEDULER_CREDIT2,
         U(scheduler_op).cmd = XEN_DOMCTL_SCHEDOP_getinfo);
     TRY(setdomainhandle);
@@ -151,6 +152,10 @@ static s64 map_foreign(u16 whom, u64 index)
     set_xen_guest_handle(op.errs, &error);
     s64 result = hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, (u64)&op, 0, 0);
     struct xen_remove_from_physmap back = {.domid = DOMID_SELF, .gpfn = HERE};
+    if (result == 0 && error == 0 && whom > 3) {   /* one of our own making: what it is to run */
+        mmio_write32((u64)HERE << 12, 0xd503207f); /* wfi */
+        mmio_write32(((u64)HERE << 12) + 4, 0x17ffffff); /* b to it */
+    }
     if (result == 0 && error == 0) {
         result = hypercall(__HYPERVISOR_memory_op, XENMEM_remove_from_physmap, (u64)&back, 0, 0);
     }
@@ -299,7 +304,7 @@ static void try_make(void)
 {
     clear();
     U(createdomain).flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap;
-    U(createdomain).max_vcpus = 1;
+    U(createdomain).max_vcpus = (u32)vcpus;
     U(createdomain).max_evtchn_port = 1023;
     U(createdomain).max_grant_frames = U(createdomain).max_maptrack_frames = -1;
     U(createdomain).arch.nr_spis = 32;
@@ -313,6 +318,7 @@ static void try_make(void)
     u16 whom = made;
     TRY(set_paging_mempool_size, U(paging_mempool).size = 1 << 20);
     TRY(max_mem, U(max_mem).max_memkb = 65536);
+    TRY(max_vcpus, U(max_vcpus).max = (u32)vcpus);
     populate(made);
     try_device("made", made);
     try_build("made", made);
@@ -353,6 +359,7 @@ void guest_main(void)
     me = bootarg_u64("me", 0);
     frame = bootarg_u64("frame", 0x9010);
     intid = bootarg_u64("intid", 34);
+    vcpus = bootarg_u64("vcpus", 1);
     if (bootarg_u64("drop", 0) != 0) {
         try_drop(home);
     } else {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every right by every control call, on the machine; prints TAP.
 
-  rights.py [--on bulkhead|IMAGE] [--gic 2|3] [--timeout N] [-v]
+  rights.py [--on bulkhead|IMAGE] [--gic 2|3] [--stays] [--timeout N] [-v]
 
 A board of guests rights.c: one for each right, which holds that and no other, one that holds none,
 three that hold what only works together, one that drops what it holds. Each tries every call over
@@ -9,14 +9,17 @@ three that hold what only works together, one that drops what it holds. Each tri
 over a domain that it has made, if it could. CALLS says what each call takes, in the words of
 docs/configuration.md; it is written from there and not from the hypervisor's tables. Exactly what a
 guest's rights allow succeeds; all else is -EPERM, but for what Xen's interface says otherwise.
-An operation of abi/xen that is not in CALLS fails the test.
+An operation of abi/xen that is not in CALLS fails the test. --stays also counts the longest stay at
+EL2, as callfuzz.py does: among them is the making of a domain of 64 vCPUs.
 """
 import argparse
 import os
 import re
 import sys
+import tempfile
 
-from board import IMAGES, TOP, Board, Domain, boot
+from board import IMAGES, TOP, Board, Domain, boot, hypervisor_path
+from callfuzz import longest_stay, stays_plugin
 
 EPERM, ENOENT, ESRCH, EINVAL, ENOSYS, EOPNOTSUPP = -1, -2, -3, -22, -38, -95
 # Devices of the board that nobody needs: path, frame of its registers, interrupt.
@@ -142,7 +145,7 @@ class Holder:
         return over | {self.number}
 
 
-def domains():
+def domains(gic):
     """The board's guests; and who holds what."""
     guests = [Domain(name, image=os.path.join(IMAGES, "idle"), memory=16,
                      extra=f'bulkhead,name = "{name}"; bulkhead,on-crash = "preserve";')
@@ -156,7 +159,7 @@ def domains():
         guests.append(Domain(
             name, image=os.path.join(IMAGES, "rights"), memory=16,
             bootargs=f"me={holder.number} home=1 other=2 victim={victim} drop={int(holder.drops)} "
-                     f"frame={frame:#x} intid={intid}",
+                     f"frame={frame:#x} intid={intid} vcpus={64 if gic == 3 else 8}",
             extra=f'bulkhead,name = "{name}";' + (f"bulkhead,rights = {rights};" if words else "")))
         guests[-1].share_module = guests[-2].image == guests[-1].image
         holders.append(holder)
@@ -203,23 +206,27 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--on", default="bulkhead")
     parser.add_argument("--gic", type=int, default=3, choices=(2, 3))
+    parser.add_argument("--stays", action="store_true")
     parser.add_argument("--timeout", type=int, default=200)
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
-    guests, holders = domains()
+    guests, holders = domains(options.gic)
     left = {str(holder.number) for holder in holders}
 
     def watch(line):
         if match := re.search(r"try (\d+) end end 0", line):
             left.discard(match[1])
         return not left
-    transcript = boot(options.on, guests, Board(options.gic, 2, 1024, icount=False),
-                      options.timeout, quiet=not options.verbose, watch=watch)
+    with tempfile.TemporaryDirectory(prefix="bulkhead-rights-") as directory:
+        counted = os.path.join(directory, "counted")
+        plugin = stays_plugin(hypervisor_path(options.on), counted) if options.stays else None
+        transcript = boot(options.on, guests, Board(options.gic, 2, 1024, icount=options.stays),
+                          options.timeout, quiet=not options.verbose, watch=watch, plugin=plugin)
+        stays = [longest_stay(counted) + ([],)] if options.stays else []
     said = {str(holder.number): [] for holder in holders}
     for line in transcript.raw:
         if match := re.search(r"try (\d+) ([\w.]+) (\w+) (-?\d+)$", line):
             said[match[1]].append((match[2], match[3], int(match[4])))
-    print(f"1..{len(holders) + 3}")
     bad, full = 0, max((len(lines) for lines in said.values()), default=0)
     results = []
     for holder in holders:
@@ -237,6 +244,8 @@ def main():
                     unknown_calls()))
     refused = [line for line in transcript.raw if "is refused" in line]
     results.append((len(refused) > 10, "refusals are in the log", refused[:5]))
+    results += stays
+    print(f"1..{len(results)}")
     for number, (good, text, why) in enumerate(results, 1):
         bad += not good
         print(f"{'ok' if good else 'not ok'} {number} - rights: {text}")

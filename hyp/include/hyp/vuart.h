@@ -56,8 +56,8 @@ static inline bool vuart_owns(const struct vuart *u, gpa_t at)
 {
     return u->present && at.v - u->base.v < VUART_SIZE;
 }
-/* Carry out an access to its registers by a vCPU of `d`. */
-void vuart_access(struct domain *d, struct mmio_access *a);
+/* Carry out an access to its registers by a vCPU of `d`. Apart: what serves the vGIC is not to carry it. */
+__attribute__((noinline)) void vuart_access(struct domain *d, struct mmio_access *a);
 
 /* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so.
  */
