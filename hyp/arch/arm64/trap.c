@@ -425,7 +425,7 @@ struct vcpu *exit_work(struct vcpu *v)
                 idle(c);
                 continue;
             }
-            bool begins = next != v; /* maybe after a sleep, in which nobody took its registers' place */
+            bool begins = next != v; /* maybe with its registers still loaded */
             if (begins) {
                 work = __atomic_exchange_n(&next->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
                 v = next;
