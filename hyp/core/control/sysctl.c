@@ -177,9 +177,9 @@ static int64_t getdomaininfolist(struct sysctl_call *c)
 
 /* --- The log --- */
 
-#define READ_AT_ONCE 4096u
+#define READ_AT_ONCE 1024u /* 30 instructions a character */
 
-/* Whole lines, a few kilobytes a call: the tools come again until nothing is left. */
+/* Whole lines, a kilobyte a call: the tools come again until nothing is left. */
 static int64_t readconsole(struct sysctl_call *c)
 {
     struct xen_sysctl_readconsole *op = &c->op.u.readconsole;
