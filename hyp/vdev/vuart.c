@@ -64,7 +64,8 @@ static void update_line(struct domain *d)
 {
     struct vuart *u = &d->vuart;
     bool line = (u->ris & u->imsc) != 0;
-    bool straight = tx_on(u) && (u->cr & CR_LBE) == 0 && u->tx_count == 0 && (u->ris & INT_TX) != 0;
+    bool straight =
+        tx_on(u) && (u->cr & CR_LBE) == 0 && u->tx_count == 0 && (u->ris & INT_TX) != 0 && !u->far;
 
     __atomic_store_n(&u->straight, straight, __ATOMIC_RELAXED);
     if (line != u->line) {
@@ -134,7 +135,7 @@ static bool send(struct domain *d, uint8_t byte)
         loop_back(&d->vuart, byte);
         return true;
     }
-    return vuart_output(d, byte);
+    return d->vuart.far ? vuart_ring_put(d, byte) : vuart_output(d, byte);
 }
 
 /* Room in the transmit FIFO is told when it falls to its trigger level. */
@@ -286,6 +287,9 @@ void vuart_access(struct domain *d, struct mmio_access *a)
     }
     update_line(d);
     unlock(&u->lock);
+    if (unlikely(u->far)) {
+        vuart_ring_moved(d);
+    }
     if (a->size == 1) {
         a->value &= 0xff;
     }

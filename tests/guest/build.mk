@@ -1,5 +1,6 @@
 # Test guests: one .c file each; see README.md.
 include tests/guest/kit/rules.mk
+GUEST_CFLAGS_rights := -idirafter /usr/include
 
 GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/conform/*.c tests/guest/hostile/*.c)
 $(foreach s,$(GUEST_SOURCES),$(eval $(call guest,$(basename $(notdir $s)),$s)))
@@ -19,7 +20,10 @@ TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
 TEST_SUITES += $(PYTHON) tests/guest/below.py;
+TEST_SUITES += $(PYTHON) tests/guest/rights.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --gic 2;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --stays;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;

@@ -118,11 +118,9 @@ void vtimer_vcpu_destroy(struct vcpu *v)
 void vtimer_vcpu_reset(struct vcpu *v)
 {
 }
-void vuart_reset(struct domain *d)
+bool vuart_output(struct domain *d, uint8_t byte)
 {
-}
-void vuart_access(struct domain *d, struct mmio_access *a)
-{
+    return true;
 }
 void arch_vcpu_destroy(struct vcpu *v)
 {
@@ -367,6 +365,7 @@ static const struct {
     {XEN_DOMCTL_setvcpucontext, 0}, /* of what others made, nobody */
     {XEN_DOMCTL_set_address_size, 0},
     {XEN_DOMCTL_cacheflush, 0},
+    {XEN_DOMCTL_vuart_op, 0},
 };
 
 static const struct {
@@ -850,6 +849,84 @@ static void test_device_model_errors(void **state)
     end();
 }
 
+/* --- A serial line that the console daemon has the other end of --- */
+
+enum { PL011_DR = 0, PL011_FR = 0x18, FR_RXFE = 16, FR_TXFF = 32 };
+
+static uint64_t line(domid_t id, uint32_t reg, bool write, uint64_t value)
+{
+    struct mmio_access a = {.at = gpa(0x22000000 + reg), .size = 4, .write = write, .value = value};
+    assert_int_equal(domain_mmio(of(id)->vcpu[0], &a), MMIO_DONE);
+    assert_int_equal(fake_locks_held(), 0);
+    return a.value;
+}
+
+static void test_serial_line(void **state)
+{
+    BEGIN("build\0console");
+    domid_t id = make(4);
+    struct xen_domctl op = {.u.vuart_op = {.gfn = BASE + 2, .console_domid = 1}};
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op),
+                     -XEN_EINVAL); /* no interrupt for it */
+    of(id)->vgic.nr_spis = 32;
+    op.u.vuart_op.type = 1;
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op), -XEN_EOPNOTSUPP);
+    op.u.vuart_op.type = 0;
+    op.u.vuart_op.cmd = 1;
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op), -XEN_EINVAL);
+    op.u.vuart_op.cmd = 0;
+    op.u.vuart_op.gfn = BASE + 40; /* is no memory */
+    assert_true(domctl_of(XEN_DOMCTL_vuart_op, id, &op) < 0);
+    assert_false(of(id)->vuart.present);
+    op.u.vuart_op.gfn = BASE + 2;
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op), 0);
+    struct evtchn_bind_interdomain b = {.remote_dom = id, .remote_port = op.u.vuart_op.evtchn};
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op), -XEN_EINVAL); /* once */
+    assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
+    assert_int_equal(domctl_of(XEN_DOMCTL_vuart_op, id, &op), -XEN_EPERM);
+    /* The daemon: maps the ring and no other page, binds the port. */
+    assert_int_equal(map_foreign(id, BASE + 1, 0x90001), -XEN_EPERM);
+    assert_int_equal(map_foreign(id, BASE + 2, 0x90000), 0);
+    assert_int_equal(
+        call(1, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_interdomain, &b, sizeof(b), false), 0);
+    struct xencons_interface *ring = ram(1, 0x90000);
+    line(id, PL011_DR, true, 'x');
+    assert_true(ring->out_prod == 1 && ring->out[0] == 'x');
+    assert_true(evtchn_is_pending(of(1), b.local_port));
+    /* Full: the characters wait in the FIFO, and what does not fit there is lost, as on hardware. */
+    unsigned sent = 1;
+    for (; (line(id, PL011_FR, false, 0) & FR_TXFF) == 0; sent++) {
+        line(id, PL011_DR, true, 'a' + sent % 26);
+    }
+    assert_int_equal(sent, sizeof(ring->out) + VUART_FIFO);
+    ring->out_cons = ring->out_prod;
+    assert_int_equal(event(1, EVTCHNOP_send, b.local_port), 0);
+    assert_int_equal(ring->out_prod, sent);
+    assert_int_equal(ring->out[(sent - 1) % sizeof(ring->out)], 'a' + (sent - 1) % 26);
+    /* Typed: more than the FIFO has. The rest follows as the guest reads. */
+    for (unsigned i = 0; i < 100; i++) {
+        ring->in[i] = (char)i;
+    }
+    ring->in_prod = 100;
+    assert_int_equal(event(1, EVTCHNOP_send, b.local_port), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(line(id, PL011_FR, false, 0) & FR_RXFE, 0);
+        assert_int_equal(line(id, PL011_DR, false, 0), i);
+    }
+    assert_true((line(id, PL011_FR, false, 0) & FR_RXFE) != 0 && ring->in_cons == 100);
+    /* A page full of nonsense: the line is garbled, and that is all. */
+    memset(ring, 0xa5, sizeof(*ring));
+    for (unsigned i = 0; i < 100; i++) {
+        line(id, PL011_DR, i % 2 == 0, 'z');
+        (void)event(1, EVTCHNOP_send, b.local_port);
+    }
+    assert_int_equal(simple(XEN_DOMCTL_destroydomain, id), 0);
+    memset(ring, 0, sizeof(*ring)); /* the page is the daemon's until it lets go */
+    assert_true(event(1, EVTCHNOP_send, b.local_port) <= 0);
+    assert_int_equal(unmap(0x90000), 0);
+    end();
+}
+
 /* A domain whose addresses are the machine's gets back what it gave up, and dies whole. */
 static void test_direct_map_keeps(void **state)
 {
@@ -911,6 +988,7 @@ int main(void)
         cmocka_unit_test(test_mappings_outlive),
         cmocka_unit_test(test_rings_and_inspection),
         cmocka_unit_test(test_direct_map_keeps),
+        cmocka_unit_test(test_serial_line),
         cmocka_unit_test(test_device_model),
         cmocka_unit_test(test_device_model_goes),
         cmocka_unit_test(test_device_model_errors),

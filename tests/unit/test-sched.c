@@ -24,6 +24,21 @@ static void test_fair_to_the_lonely(void **state)
     assert_near(runtime(first) - before, SECOND / 2, 30);
 }
 
+/* A waker reads the clock, then waits for the lock: by then the CPU may have switched, later than that clock. */
+static void test_late_clock(void **state)
+{
+    machine(1);
+    struct guest *first = simple(256, TICKS_NEVER, 0), *second = simple(256, TICKS_NEVER, 0);
+    online(first);
+    online(second);
+    run_for(SECOND / 10);
+    struct sched_cpu *s = &cpus[0]->sched;
+    sched_charge(s, s->since_ticks - US);
+    uint64_t before = runtime(first);
+    run_for(SECOND);
+    assert_near(runtime(first) - before, SECOND / 2, 30);
+}
+
 /* A guest that sleeps a little after each burst must not get more than its share by that. */
 static void test_fair_to_hogs(void **state)
 {
@@ -493,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fair),
         cmocka_unit_test(test_fair_to_the_lonely),
+        cmocka_unit_test(test_late_clock),
         cmocka_unit_test(test_fair_to_hogs),
         cmocka_unit_test(test_wake_flood),
         cmocka_unit_test(test_wake_latency),

@@ -11,6 +11,7 @@
 #include <hyp/frame.h>
 #include <hyp/irq.h>
 #include <hyp/log.h>
+#include "../../core/control/control-internal.h"
 #include "../../core/control/rights-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
@@ -571,6 +572,22 @@ WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 WEAK int irq_release(uint32_t intid, struct domain *d)
 {
     return -XEN_ENOENT;
+}
+
+/* The line of a domain made by tools, where control/vuart-ring.c is not linked. */
+WEAK bool vuart_ring_put(struct domain *d, uint8_t byte)
+{
+    return false;
+}
+WEAK void vuart_ring_moved(struct domain *d)
+{
+}
+WEAK void vuart_ring_stop(struct domain *d)
+{
+}
+WEAK int64_t domctl_vuart(struct domctl_call *c)
+{
+    return -XEN_ENOSYS;
 }
 
 WEAK noreturn_fn void arch_power(bool reset)

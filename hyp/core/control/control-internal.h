@@ -95,6 +95,8 @@ DOMCTL(domctl_memory_mapping);
 DOMCTL(domctl_bind_irq);
 DOMCTL(domctl_unbind_irq);
 DOMCTL(domctl_assign_device);
+/* vuart-ring.c */
+DOMCTL(domctl_vuart);
 #undef DOMCTL
 
 #endif

@@ -101,7 +101,8 @@ static const struct domctl_row rows[] = {
     ROW(destroydomain, domctl_destroy, RULE, CONTROL_OTHER | CONTROL_ENDS),
     ROW(pausedomain, domctl_pause, RULE, CONTROL_OTHER),
     ROW(unpausedomain, domctl_unpause, RULE, CONTROL_OTHER),
-    ROW(getdomaininfo, getdomaininfo, LOOK | RIGHT_BIT(RIGHT_STORE) | RIGHT_BIT(RIGHT_CONSOLE),
+    ROW(getdomaininfo, getdomaininfo,
+        LOOK | MAKE | RIGHT_BIT(RIGHT_STORE) | RIGHT_BIT(RIGHT_CONSOLE),
         CONTROL_OUT | CONTROL_ALONE),
     ROW(setvcpuaffinity, domctl_set_affinity, RULE, 0),
     ROW(max_mem, domctl_max_mem, RULE, 0),
@@ -126,6 +127,7 @@ static const struct domctl_row rows[] = {
     ROW(setnodeaffinity, domctl_set_nodes, RULE, 0),
     ROW(getnodeaffinity, domctl_get_nodes, LOOK, 0),
     ROW(cacheflush, domctl_cacheflush, MAKE, 0),
+    ROW(vuart_op, domctl_vuart, MAKE, CONTROL_BUILD | CONTROL_OUT),
     ROW(get_paging_mempool_size, domctl_get_pool, LOOK, CONTROL_OUT),
     ROW(set_paging_mempool_size, domctl_set_pool, RULE, 0),
 };

@@ -37,15 +37,16 @@ void foreign_end_other(struct domain *d) NO_LOCK_ANALYSIS("taken by foreign_begi
     domain_put(d);
 }
 
-/* Is this the ring page that `caller` serves? */
+/* Is this a ring page that `caller` serves: the store's, the console's, the serial line's? */
 static bool is_ring(const struct domain *caller, struct domain *from, gfn_t at)
 {
     lock(&from->xen->lock);
     uint64_t store = from->xen->param[HVM_PARAM_STORE_PFN];
     uint64_t console = from->xen->param[HVM_PARAM_CONSOLE_PFN];
     unlock(&from->xen->lock);
+    bool line = from->xen->vuart.gfn != 0 && at.v == from->xen->vuart.gfn;
     return (at.v == store && rights_allow(caller, RIGHT_STORE, from)) ||
-           (at.v == console && rights_allow(caller, RIGHT_CONSOLE, from));
+           ((at.v == console || line) && rights_allow(caller, RIGHT_CONSOLE, from));
 }
 
 /* A page of the hypervisor's that the half-built guest has mapped: its grant table, shared info. */

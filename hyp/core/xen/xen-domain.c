@@ -282,6 +282,7 @@ int xen_domain_stop(struct domain *d)
         lock(&x->console_lock);
         x->console = NULL;
         unlock(&x->console_lock);
+        vuart_ring_stop(d);
         let_go(&x->console_frame);
         let_go(&x->store_frame);
     }

@@ -297,6 +297,17 @@ struct xen_watchdog {
     bool on;               /* [lock] */
 };
 
+/* The serial line of a domain whose other end another domain has (vuart-ring.c). */
+struct xen_vuart {
+    struct xencons_interface *ring; /* [console lock] NULL: none */
+    mfn_t frame;                    /* of the ring, referenced */
+    uint64_t gfn;                   /* [const] where the guest has it, 0: none */
+    evtchn_port_t port;             /* [const] */
+    uint32_t out_prod;              /* [vuart lock] */
+    uint32_t in_cons;               /* [console lock] */
+    bool untold; /* [atomic] characters were put that the daemon has not heard of */
+};
+
 struct xen_domain {
     struct shared_info *shared;    /* [const] a FRAME_SHARED page */
     lock_t lock;                   /* parameters, watchdogs, where vcpu_info and run states are */
@@ -306,11 +317,12 @@ struct xen_domain {
     int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
     uint32_t order;                /* [const] of the allocation that holds this */
     struct xen_watchdog watchdog[XEN_WATCHDOGS];
-    lock_t console_lock;                       /* the hypervisor's end of the ring */
-    struct xencons_interface *console;         /* [console lock] NULL: none */
-    uint32_t console_in_prod;                  /* [console lock] ours; the ring's is only told */
-    uint32_t console_port;                     /* [const] after start */
-    bool console_used;                         /* [atomic] */
+    lock_t console_lock;               /* the hypervisor's end of the ring */
+    struct xencons_interface *console; /* [console lock] NULL: none */
+    uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
+    uint32_t console_port;             /* [const] after start */
+    bool console_used;                 /* [atomic] */
+    struct xen_vuart vuart;
     char io_text[64];                          /* [console lock] keys for CONSOLEIO_read ... */
     uint32_t io_prod, io_cons;                 /* [console lock] ... and how many came and went */
     mfn_t console_frame, store_frame;          /* referenced; MFN_NONE */
@@ -334,6 +346,8 @@ void ioreq_stop(struct domain *d);
 /* A referenced page of the server `id` over `d`, for `caller`, who made it, to map. */
 must_check int ioreq_frame(struct domain *d, const struct domain *caller, uint32_t id,
                            uint64_t frame, mfn_t *out);
+/* Its serial line's ring goes; no vCPU of `d` runs any more. */
+void vuart_ring_stop(struct domain *d);
 int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
 /* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
 must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);

@@ -32,6 +32,7 @@ struct vuart {
     lock_t lock;              /* RANK_VDEV */
     bool present;             /* [const] the domain has one */
     bool line;                /* [lock] level of the interrupt */
+    bool far;                 /* [const] another domain has the other end: vuart_ring_put() */
     bool straight;            /* [atomic] written with the lock, read without; V4 */
     gpa_t base;               /* [const] where its registers are */
     uint32_t spi;             /* [const] interrupt number as the vGIC counts, 32.. */
@@ -55,8 +56,8 @@ static inline bool vuart_owns(const struct vuart *u, gpa_t at)
 {
     return u->present && at.v - u->base.v < VUART_SIZE;
 }
-/* Carry out an access to its registers by a vCPU of `d`. */
-void vuart_access(struct domain *d, struct mmio_access *a);
+/* Carry out an access to its registers by a vCPU of `d`. Apart: what serves the vGIC is not to carry it. */
+__attribute__((noinline)) void vuart_access(struct domain *d, struct mmio_access *a);
 
 /* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so.
  */
@@ -72,6 +73,13 @@ void vuart_receive_break(struct domain *d);
 must_check bool vuart_output(struct domain *d, uint8_t byte);
 /* The console has room again: send what waits. Called with no lock held above RANK_VDEV's rank. */
 void vuart_output_ready(struct domain *d);
+
+/*
+ * The same where another domain has the other end (core/control/vuart-ring.c). Called with the vuart's
+ * lock; after it is dropped, vuart_ring_moved() tells that domain, and fetches what it has sent.
+ */
+must_check bool vuart_ring_put(struct domain *d, uint8_t byte);
+void vuart_ring_moved(struct domain *d);
 
 /*
  * The way without the lock for what printing a character takes: reading FR and writing DR, in
