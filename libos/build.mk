@@ -105,8 +105,8 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 	$(Q)$(CROSS)ar rcsD $@ $^
 ALL += $(LIBOS_B)/compat.a
 
-# The rings and the network front end on the host, against a peer that lies.
-LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c
+# The rings and the front ends on the host, against a peer that lies.
+LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c libos/xen/blkfront.c libos/net/join.c
 LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
 $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 	$(call say,SANCC,$@)
@@ -115,6 +115,14 @@ $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 TEST_DEPS      += $(B)/san/libos-fuzz
 TEST_SUITES    += $(B)/san/libos-fuzz 500000;
 NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;
+
+# Joined segments, on the host.
+$(B)/san/libos-join: tests/libos/test_join.c libos/net/join.c libos/net/join.h
+	$(call say,SANCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@
+TEST_DEPS      += $(B)/san/libos-join
+TEST_SUITES    += $(B)/san/libos-join 10000;
 
 # The file system against power cuts, on the host.
 $(B)/san/libos-slate: tests/libos/test_slate.c libos/files/slate.c libos/files/slate.h

@@ -192,6 +192,11 @@ int main(int argc, char **argv)
         return patch();
     } else if (strcmp(what, "exchange") == 0) {
         return exchange();
+    } else if (strcmp(what, "memory") == 0) {
+        while (malloc(64 << 10) != NULL) {
+        }
+        puts("memory: malloc() says that there is no more");
+        return 1;
     } else if (strcmp(what, "exit") == 0) {
         return 3;
     } else {

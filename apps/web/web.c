@@ -402,7 +402,7 @@ static int listen_on(unsigned int port)
         fail("make a socket");
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(fd, address, size) != 0 || listen(fd, 128) != 0) {
+    if (bind(fd, address, size) != 0 || listen(fd, 255) != 0) {
         fail("listen");
     }
     return fd;

@@ -67,9 +67,10 @@ static inline uint32_t share_weight(const struct vcpu *v)
 {
     return v->sched.load;
 }
+/* Signed: a clock read before the lock was there may be older than what was charged meanwhile. */
 static inline uint64_t vtime_of(const struct vcpu *v, uint64_t ticks)
 {
-    return (ticks * v->sched.vtime_rate) >> 16;
+    return (uint64_t)((int64_t)(ticks * v->sched.vtime_rate) >> 16);
 }
 /* May it run at all, were a CPU free? `awake` is set under home's lock, cleared by its own CPU only. */
 static inline bool is_eligible(const struct vcpu *v)

@@ -53,6 +53,18 @@ static long map_fixed(uintptr_t at, size_t size, int protection)
     return error == 0 ? (long)at : error;
 }
 
+/* Once: a program may live with it, but nobody should have to guess why it ended. */
+static void say_no_memory(size_t size)
+{
+    static bool said;
+    struct page_usage usage = page_usage();
+    if (!said) {
+        said = true;
+        libos_log("out of memory: %lu KiB asked for, %lu of %lu in use; the domain needs more",
+                  size >> 10, usage.used << (PAGE_SHIFT - 10), usage.total << (PAGE_SHIFT - 10));
+    }
+}
+
 SYSCALL(mmap)
 {
     size_t size = ALIGN_UP(ARG_SIZE(1), PAGE_SIZE);
@@ -73,6 +85,7 @@ SYSCALL(mmap)
     }
     char *pages = page_alloc(size >> PAGE_SHIFT);
     if (pages == NULL) {
+        say_no_memory(size);
         return -ENOMEM;
     }
     long error = from_file ? fill_from_file(pages, ARG_SIZE(1), ARG_INT(4), ARG_LONG(5)) : 0;

@@ -17,6 +17,7 @@
 #include "lwip/init.h"
 #include "lwip/netif.h"
 #include "lwip/prot/ip.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
@@ -29,6 +30,7 @@
 static struct netif netif;
 static struct netdev *device;
 static bool announced;
+static bool refused; /* the device had no room for a segment that a connection still has */
 
 u32_t sys_now(void);
 u32_t sys_now(void)
@@ -156,7 +158,29 @@ static err_t send_frame(struct netif *unused, struct pbuf *chain)
         }
     }
     int error = device->transmit(device, pieces, count, chain->tot_len, partial);
+    refused |= error == -EAGAIN;
     return error == 0 ? ERR_OK : error == -EAGAIN ? ERR_MEM : ERR_IF;
+}
+
+/*
+ * The device has room again. lwIP would try each connection at its next tick of 500 ms, those heard
+ * of last first: with more connections than room some would never have their turn. So: now, and
+ * those that have been silent longest first.
+ */
+static void send_refused(void)
+{
+    struct tcp_pcb *first[64]; /* a round; who is not in it is in the next, `refused` again */
+    unsigned int found = 0;
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        if (pcb->unsent != NULL) {
+            first[found++ % ARRAY_COUNT(first)] = pcb;
+        }
+    }
+    unsigned int left = MIN(found, (unsigned int)ARRAY_COUNT(first));
+    refused = found > left;
+    while (left-- > 0) {
+        (void)tcp_output(first[--found % ARRAY_COUNT(first)]);
+    }
 }
 
 void net_receive(const void *frame, size_t size, bool verified)
@@ -192,6 +216,9 @@ static bool poll_network(void)
 {
     bool happened = device->poll(device);
     poll_loops();
+    if (refused && happened) {
+        send_refused();
+    }
     if (sys_timeouts_sleeptime() == 0) {
         sys_check_timeouts();
         happened = true;
@@ -296,6 +323,25 @@ static void configure_static(const char *text)
     netif_set_addr(&netif, &ip, &mask, &gateway);
 }
 
+#if LWIP_IPV6
+/* ip6=ADDRESS/64 beside the link-local one and what a router announces. */
+static void configure_static6(const char *text)
+{
+    char copy[40];
+    ip6_addr_t ip;
+    size_t length = strcspn(text, "/");
+    if (length < sizeof(copy)) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    if (length >= sizeof(copy) || strcmp(text + length, "/64") != 0 || !ip6addr_aton(copy, &ip)) {
+        libos_panic("network: ip6=%s is not ADDRESS/64", text);
+    }
+    netif_ip6_addr_set(&netif, 1, &ip);
+    netif_ip6_addr_set_state(&netif, 1, IP6_ADDR_PREFERRED);
+}
+#endif
+
 void net_start(void)
 {
     device = netdev_open();
@@ -310,6 +356,10 @@ void net_start(void)
 #if LWIP_IPV6
     netif_create_ip6_linklocal_address(&netif, 1);
     netif.ip6_autoconfig_enabled = 1;
+    const char *ip6 = config_value("ip6");
+    if (ip6 != NULL && ip6[0] != '\0') {
+        configure_static6(ip6);
+    }
 #endif
     netif_set_default(&netif);
     netif_set_link_up(&netif);

@@ -333,12 +333,8 @@ int close(int fd)
     return (int)syscall(SYS_close, fd);
 }
 
-int fcntl(int fd, int command, ...)
+static int fcntl_any(int fd, int command, long argument)
 {
-    va_list arguments;
-    va_start(arguments, command);
-    long argument = va_arg(arguments, long);
-    va_end(arguments);
     if (!is_ours(fd)) {
         return (int)syscall(SYS_fcntl, fd, command, argument);
     }
@@ -356,6 +352,19 @@ int fcntl(int fd, int command, ...)
         return -1;
     }
 }
+
+/* Which of two names a program calls is decided by its _FILE_OFFSET_BITS; so below for sendfile. */
+#define FCNTL(name)                              \
+    int name(int fd, int command, ...)           \
+    {                                            \
+        va_list arguments;                       \
+        va_start(arguments, command);            \
+        long argument = va_arg(arguments, long); \
+        va_end(arguments);                       \
+        return fcntl_any(fd, command, argument); \
+    }
+FCNTL(fcntl)
+FCNTL(fcntl64)
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -433,4 +442,9 @@ ssize_t sendfile(int out, int in, off_t *offset, size_t size)
 {
     return is_ours(out) ? CALL(sendfile, A(out), A(in), P(offset), size)
                         : syscall(SYS_sendfile, out, in, offset, size);
+}
+
+ssize_t sendfile64(int out, int in, off_t *offset, size_t size)
+{
+    return sendfile(out, in, offset, size);
 }

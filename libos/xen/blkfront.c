@@ -1,9 +1,14 @@
 /*
  * Block front end (public/io/blkif.h): one request at a time through buffers granted once.
  *
+ *   DOWN --back end waits--> JOINING --it is connected--> UP --it closes--> DOWN
+ *                                                          \--rule broken by it--> BROKEN
+ *
  * A request that the back end answers with an error is an I/O error of the caller; an answer
- * that breaks the protocol switches the device off. After the back end's restart the
- * request in flight is put again: every operation here may be repeated.
+ * that breaks the protocol switches the device off. The request in flight survives the back
+ * end: one that was detached and comes again gets it put again in a fresh ring; the successor of
+ * one that was killed finds it in the ring, unanswered. Every operation here may be repeated.
+ * The program waits meanwhile, for ever if need be, and the log says so.
  */
 #include <errno.h>
 #include <string.h>
@@ -57,23 +62,39 @@ static uint32_t ring_grant;
 static uint32_t port;
 static uint16_t handle;
 static bool can_flush;
-static bool connected;
-static bool broken;
-static bool busy;    /* a request of some thread is under way */
-static bool waiting; /* ... and its thread waits for poll_device() */
-static bool moved;   /* the back end's state in the store has changed */
+static enum { DISK_DOWN, DISK_JOINING, DISK_UP, DISK_BROKEN } state;
+static unsigned int life; /* connections so far: a request of an earlier one is put again */
+static bool busy;         /* a request of some thread is under way */
+static bool waiting;      /* ... and its thread waits for poll_device() */
 static struct blkdev blkfront;
 
-static bool connect(void);
+static bool offer_ring(void);
+static bool read_geometry(void);
+
+static void follow_backend(void)
+{
+    enum xenbus_news news = xenbus_follow(&bus, state == DISK_UP);
+    if (news == XENBUS_GONE) {
+        libos_log("disk: the back end has gone away; waiting for it");
+        state = DISK_DOWN;
+    } else if (news == XENBUS_OFFERED && offer_ring()) {
+        state = DISK_JOINING;
+    } else if (state == DISK_JOINING && bus.state == XENBUS_CONNECTED && read_geometry()) {
+        xenbus_switch(&bus, XENBUS_CONNECTED);
+        state = DISK_UP;
+        life++;
+        libos_log("disk: connected again");
+    }
+}
 
 /* A thread that waits for an event is looked at only when a poller has seen one. */
 static bool poll_device(void)
 {
-    if (!waiting) {
-        return false;
+    bool moved = store_watch_fired("vbd");
+    if (moved && state != DISK_BROKEN) {
+        follow_backend();
     }
-    moved |= store_watch_fired("vbd");
-    return moved || ring_front_arm(&ring);
+    return moved || (waiting && state == DISK_UP && ring_front_arm(&ring));
 }
 
 static struct poller poller = {.poll = poll_device};
@@ -81,45 +102,30 @@ static struct poller poller = {.poll = poll_device};
 static int fail(const char *rule)
 {
     libos_log("disk: the back end broke a rule (%s); the device is off", rule);
-    broken = true;
+    state = DISK_BROKEN;
     return -EIO;
 }
 
-/* 1: the back end is back with an empty ring, ask again. */
-static int follow_backend(void)
+static void wait_device(void)
 {
-    enum xenbus_state now = xenbus_backend_state(&bus);
-    if (now < XENBUS_CLOSING && now != XENBUS_UNKNOWN) {
-        return 0;
+    waiting = true;
+    if (!poll_device()) {
+        thread_wait_event(TIME_NEVER);
     }
-    libos_log("disk: the back end has gone away; waiting for it");
-    connected = false;
-    xenbus_switch(&bus, XENBUS_CLOSED);
-    xenbus_switch(&bus, XENBUS_INITIALISING);
-    if (!connect()) {
-        broken = true;
-        return -EIO;
-    }
-    return 1;
+    waiting = false;
 }
 
+/* 0 or -EIO; 1: asked of a back end that is no more. */
 static int await_response(const struct blk_request *request)
 {
     struct blk_response response;
+    unsigned int asked = life;
     int got;
     while ((got = ring_front_take(&ring, &response, sizeof(response))) == 0) {
-        if (moved) {
-            moved = false;
-            int again = follow_backend();
-            if (again != 0) {
-                return again;
-            }
+        wait_device();
+        if (life != asked) {
+            return 1;
         }
-        waiting = true;
-        if (!poll_device()) {
-            thread_wait_event(TIME_NEVER);
-        }
-        waiting = false;
     }
     if (got < 0) {
         return fail(ring.broken);
@@ -135,7 +141,10 @@ static int submit(struct blk_request *request)
     static uint64_t last_id;
     int error;
     do {
-        if (broken) {
+        while (state == DISK_DOWN || state == DISK_JOINING) {
+            wait_device();
+        }
+        if (state == DISK_BROKEN) {
             return -EIO;
         }
         request->id = ++last_id;
@@ -257,21 +266,23 @@ static bool read_geometry(void)
     return true;
 }
 
-static bool connect(void)
+static bool offer_ring(void)
 {
-    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
-        return false;
-    }
     ring_front_init(&ring, ring_page, sizeof(struct blk_request));
     /* No `protocol`: absent, it is the native one. */
     const struct xenbus_value values[] = {
         {"ring-ref", ring_grant}, {"event-channel", port}, {"feature-persistent", 0}};
-    if (!xenbus_publish(&bus, values, ARRAY_COUNT(values), XENBUS_INITIALISED) ||
+    return xenbus_publish(&bus, values, ARRAY_COUNT(values), XENBUS_INITIALISED);
+}
+
+static bool connect(void)
+{
+    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT) || !offer_ring() ||
         !xenbus_wait(&bus, XENBUS_CONNECTED) || !read_geometry()) {
         return false;
     }
     xenbus_switch(&bus, XENBUS_CONNECTED);
-    connected = true;
+    state = DISK_UP;
     return true;
 }
 

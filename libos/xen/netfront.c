@@ -15,6 +15,7 @@
 #include "libos/netdev.h"
 #include "libos/page.h"
 #include "libos/xen.h"
+#include "net/join.h"
 #include "ring/ring.h"
 #include "xen/xenbus.h"
 
@@ -41,13 +42,27 @@ struct rx_response {
     int16_t status; /* bytes, or negative */
 };
 
-enum { TXF_csum_blank = 1, TXF_data_validated = 2 };
+struct extra_info { /* struct netif_extra_info, for segmentation */
+    uint8_t type;
+    uint8_t flags;
+    uint16_t segment;
+    uint8_t protocol;
+    uint8_t pad;
+    uint16_t features;
+};
+enum { EXTRA_gso = 1, GSO_tcpv4 = 1, RSP_null = 1 };
+
+enum { TXF_csum_blank = 1, TXF_data_validated = 2, TXF_more_data = 4, TXF_extra_info = 8 };
 enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_info = 8 };
 
-#define TX_BUFFERS 32 /* of half a page */
-#define TX_SIZE (PAGE_SIZE / 2)
-#define RX_BUFFERS 32 /* of a page: the back end writes at offset 0 */
-#define RX_BUFFERS_FIRST 2
+#define BUFFERS_MAX RING_IDS_MAX /* each way, in a domain that has the memory */
+#define BUFFERS_MIN 32           /* in one of a MiB or two */
+#define TX_SIZE (PAGE_SIZE / 2)  /* of a transmit buffer; a receive buffer is a page: */
+#define RX_BUFFERS_FIRST 2       /* the back end writes at offset 0 */
+#define RX_BATCH 64
+#define TX_MAX \
+    (BUFFERS_MAX * 2 / 3) /* slots say how joined frames are cut: one for two buffers at most */
+#define HELD_MAX 12       /* buffers of one frame; a back end takes 18 */
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
 
@@ -58,12 +73,17 @@ static char *tx_page, *rx_page;
 static struct buffer { /* a page, granted when it is first used and for ever */
     char *page;
     uint32_t grant;
-} tx_buffer[TX_BUFFERS / 2], rx_buffer[RX_BUFFERS];
+} tx_buffer[BUFFERS_MAX / 2], rx_buffer[BUFFERS_MAX];
+static unsigned int buffers;   /* each way: a sixteenth of the memory at most */
 static unsigned int rx_wanted; /* receive buffers to be with the back end */
 static uint32_t ring_grant[2];
 static struct ring_ids tx_ids, rx_ids;
 static uint32_t port;
-static bool tx_pending; /* put but not pushed */
+static bool tx_pending;                  /* put but not pushed */
+static struct tx_request held[HELD_MAX]; /* the last frame, which others may still join */
+static unsigned int held_count;
+static struct join join;
+static enum { GSO_UNKNOWN, GSO_NO, GSO_YES } gso; /* does the back end cut joined frames? */
 
 static void break_link(const char *rule)
 {
@@ -118,6 +138,9 @@ static bool reap_transmitted(void)
     bool any = false;
     while ((got = ring_front_take(&tx, &response, sizeof(response))) > 0) {
         any = true;
+        if (response.status == RSP_null) {
+            continue; /* the slot that said how to cut: no buffer */
+        }
         if (!ring_ids_release(&tx_ids, response.id)) {
             break_link("completion of a frame never sent");
             return true;
@@ -129,48 +152,136 @@ static bool reap_transmitted(void)
     return any;
 }
 
+/* Without a free one the back end is to tell us of the next that it is done with; else it never does. */
+static uint16_t take_transmit_id(void)
+{
+    uint16_t id = ring_ids_take(&tx_ids);
+    while (id == RING_ID_NONE && state == LINK_UP && (reap_transmitted() || ring_front_arm(&tx))) {
+        id = ring_ids_take(&tx_ids);
+    }
+    return id;
+}
+
+/* A new buffer at the end of the held frame; false if there is none now. */
+static bool hold_buffer(void)
+{
+    uint16_t id = take_transmit_id();
+    struct buffer *buffer = &tx_buffer[id / 2];
+    if (id == RING_ID_NONE || !buffer_ready(buffer, true)) {
+        if (id != RING_ID_NONE) {
+            ring_ids_release(&tx_ids, id);
+        }
+        return false;
+    }
+    held[held_count++] = (struct tx_request){
+        .grant = buffer->grant, .offset = (uint16_t)(id % 2 * TX_SIZE), .id = id};
+    return true;
+}
+
+static char *held_end(void)
+{
+    const struct tx_request *last = &held[held_count - 1];
+    return tx_buffer[last->id / 2].page + last->offset + last->size;
+}
+
+static void append(const char *data, size_t size)
+{
+    while (size > 0) {
+        struct tx_request *last = &held[held_count - 1];
+        size_t part = MIN(size, TX_SIZE - last->size);
+        if (part == 0) { /* the rest goes to the buffer that was made ready behind it */
+            held_count++;
+            continue;
+        }
+        memcpy(held_end(), data, part);
+        last->size = (uint16_t)(last->size + part);
+        data += part;
+        size -= part;
+    }
+}
+
+/* The frame is whole: its requests into the ring. The first has the size of all. */
+static void release_held(void)
+{
+    struct extra_info cut = {EXTRA_gso, 0, join.segment, GSO_tcpv4, 0, 0};
+    bool joined = join.head != NULL && join.size > JOIN_HEADERS + join.segment;
+    for (unsigned int i = 0; i < held_count; i++) {
+        struct tx_request request = held[i];
+        request.flags |= i + 1 < held_count ? TXF_more_data : 0;
+        if (i == 0 && joined) {
+            request.flags |= TXF_extra_info;
+            request.size = (uint16_t)join.size;
+        }
+        (void)ring_front_put(&tx, &request, sizeof(request));
+        if (i == 0 && joined) {
+            (void)ring_front_put(&tx, &cut, sizeof(cut));
+        }
+    }
+    tx_pending |= held_count != 0;
+    held_count = 0;
+    join.head = NULL;
+}
+
+/* Asked when it first matters: no wait at the start, and none for those who send little. */
+static bool back_end_cuts(void)
+{
+    if (gso == GSO_UNKNOWN) {
+        gso = store_read_number(bus.backend, "feature-gso-tcpv4", 0) == 1 &&
+                      store_read_number(bus.backend, "feature-sg", 0) == 1
+                  ? GSO_YES
+                  : GSO_NO;
+    }
+    return gso == GSO_YES;
+}
+
+/* Room for the payload of one more segment, in what is left of the last buffer and perhaps another. */
+static bool room_to_join(size_t payload)
+{
+    if (TX_SIZE - held[held_count - 1].size >= payload) {
+        return true;
+    }
+    bool ready = held_count < HELD_MAX && hold_buffer();
+    held_count -= ready; /* behind the last, for append() to find */
+    return ready;
+}
+
 static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
                     size_t size, bool partial)
 {
     if (state != LINK_UP || size > NET_FRAME_MAX) {
         return -EIO;
     }
-    uint16_t id = ring_ids_take(&tx_ids);
-    if (id == RING_ID_NONE) {
-        reap_transmitted();
-        id = state == LINK_UP ? ring_ids_take(&tx_ids) : RING_ID_NONE;
-        if (id == RING_ID_NONE) {
+    size_t skip = 0;
+    const uint8_t *frame = pieces[0].data;
+    if (held_count != 0 && partial && pieces[0].size >= JOIN_HEADERS &&
+        join_follows(&join, frame, size) && back_end_cuts() && room_to_join(size - JOIN_HEADERS)) {
+        skip = JOIN_HEADERS;
+    } else {
+        release_held();
+        if (!hold_buffer()) {
             return -EAGAIN;
         }
+        held[0].flags = partial ? TXF_csum_blank | TXF_data_validated : 0;
     }
-    struct buffer *buffer = &tx_buffer[id / 2];
-    if (!buffer_ready(buffer, true)) {
-        ring_ids_release(&tx_ids, id);
-        return -EAGAIN;
-    }
-    char *to = buffer->page + id % 2 * TX_SIZE;
     for (unsigned int i = 0; i < count; i++) {
-        memcpy(to, pieces[i].data, pieces[i].size);
-        to += pieces[i].size;
+        size_t from = i == 0 ? skip : 0;
+        append((const char *)pieces[i].data + from, pieces[i].size - from);
     }
-    struct tx_request request = {
-        .grant = buffer->grant,
-        .offset = (uint16_t)(id % 2 * TX_SIZE),
-        .flags = partial ? TXF_csum_blank | TXF_data_validated : 0,
-        .id = id,
-        .size = (uint16_t)size,
-    };
-    if (!ring_front_put(&tx, &request, sizeof(request))) {
-        ring_ids_release(&tx_ids, id);
-        return -EAGAIN;
+    if (skip != 0) {
+        join_add(&join, frame, size);
+    } else if (partial) {
+        join_begin(&join, (uint8_t *)tx_buffer[held[0].id / 2].page + held[0].offset, size);
     }
-    tx_pending = true;
     return 0;
 }
 
 static void flush(struct netdev *device)
 {
-    if (tx_pending && state == LINK_UP) {
+    if (state != LINK_UP) {
+        return;
+    }
+    release_held();
+    if (tx_pending) {
         tx_pending = false;
         if (ring_front_push(&tx)) {
             evtchn_notify(port);
@@ -207,8 +318,8 @@ static bool receive_all(void)
     bool any = false;
     int got = 0;
     do {
-        /* At most one ring full per round, so that a flood cannot keep the program from running. */
-        for (unsigned int i = 0; i < RX_BUFFERS && state == LINK_UP; i++) {
+        /* So many per round, so that a flood cannot keep the program from running. */
+        for (unsigned int i = 0; i < RX_BATCH && state == LINK_UP; i++) {
             got = ring_front_take(&rx, &response, sizeof(response));
             if (got <= 0) {
                 break;
@@ -220,7 +331,7 @@ static bool receive_all(void)
             break_link(rx.broken);
         }
         if (state == LINK_UP && any) {
-            rx_wanted = MIN(2 * rx_wanted + 1, (unsigned int)RX_BUFFERS); /* there is traffic */
+            rx_wanted = MIN(2 * rx_wanted + 1, buffers); /* there is traffic */
             post_receive_buffers();
         }
     } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));
@@ -242,13 +353,13 @@ static bool publish(void)
  * Frames may be put at once: it looks at both rings when it has attached. */
 static bool connect(void)
 {
-    if (!xenbus_wait(&bus, XENBUS_INIT_WAIT)) {
-        return false;
-    }
     ring_front_init(&tx, tx_page, sizeof(struct tx_request));
     ring_front_init(&rx, rx_page, sizeof(struct rx_request));
-    ring_ids_init(&tx_ids, TX_BUFFERS);
-    ring_ids_init(&rx_ids, RX_BUFFERS);
+    ring_ids_init(&tx_ids, (uint16_t)MIN(buffers, (unsigned int)TX_MAX));
+    ring_ids_init(&rx_ids, (uint16_t)buffers);
+    held_count = 0;
+    join.head = NULL;
+    gso = GSO_UNKNOWN;
     /* Frames in the ring before the back end attaches: it then starts with buffers. */
     state = LINK_UP;
     rx_wanted = RX_BUFFERS_FIRST;
@@ -258,18 +369,15 @@ static bool connect(void)
 
 static void follow_backend(void)
 {
-    enum xenbus_state now = xenbus_backend_state(&bus);
-    if (state == LINK_UP && now >= XENBUS_CLOSING) {
+    if (state == LINK_BROKEN) {
+        return;
+    }
+    enum xenbus_news news = xenbus_follow(&bus, state == LINK_UP);
+    if (news == XENBUS_GONE) {
         libos_log("network: the back end has gone away; waiting for it");
         state = LINK_DOWN;
-        xenbus_switch(&bus, XENBUS_CLOSED);
-    } else if (state == LINK_DOWN && now == XENBUS_INIT_WAIT) {
-        xenbus_switch(&bus, XENBUS_INITIALISING);
-        if (connect()) {
-            libos_log("network: connected again");
-        }
-    } else if (state == LINK_DOWN && now == XENBUS_CLOSED) {
-        xenbus_switch(&bus, XENBUS_INITIALISING);
+    } else if (news == XENBUS_OFFERED && connect()) {
+        libos_log("network: connected again");
     }
 }
 
@@ -314,6 +422,8 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 
 static bool allocate(void)
 {
+    buffers =
+        (unsigned int)MIN(MAX(page_usage().total / 16, (size_t)BUFFERS_MIN), (size_t)BUFFERS_MAX);
     tx_page = page_alloc_dirty(1); /* ring_front_init() clears them */
     rx_page = page_alloc_dirty(1);
     if (tx_page == NULL || rx_page == NULL) {
@@ -350,5 +460,5 @@ struct netdev *netdev_open(void)
         libos_log("network: no memory or grants for the rings");
         return NULL;
     }
-    return connect() ? &netfront : NULL;
+    return xenbus_wait(&bus, XENBUS_INIT_WAIT) && connect() ? &netfront : NULL;
 }

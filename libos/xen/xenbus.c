@@ -23,10 +23,10 @@ static bool find_node(struct xenbus_device *device, const char *kind)
     return found;
 }
 
-static void set_state(struct xenbus_device *device, char *text)
+static enum xenbus_state state_of(char *text)
 {
     long state = store_number(text, XENBUS_UNKNOWN);
-    device->state = state > XENBUS_CLOSED ? XENBUS_UNKNOWN : (enum xenbus_state)state;
+    return state > XENBUS_CLOSED ? XENBUS_UNKNOWN : (enum xenbus_state)state;
 }
 
 /* Where the back end is, whose it is and how it does; later changes of its state are events. */
@@ -73,14 +73,31 @@ bool xenbus_find(struct xenbus_device *device, const char *kind, const char *ext
         return false;
     }
     bool asked = store_burst(theirs, 2);
-    set_state(device, theirs[0].answer);
+    device->state = state_of(theirs[0].answer);
     return asked && !theirs[1].failed;
 }
 
-enum xenbus_state xenbus_backend_state(struct xenbus_device *device)
+static void read_state(struct xenbus_device *device)
 {
-    set_state(device, store_read(device->backend, "state"));
-    return device->state;
+    device->state = state_of(store_read(device->backend, "state"));
+}
+
+enum xenbus_news xenbus_follow(struct xenbus_device *device, bool up)
+{
+    read_state(device);
+    enum xenbus_state now = device->state;
+    device->killed = now == XENBUS_UNKNOWN || (device->killed && now != XENBUS_CONNECTED);
+    bool closing = up && now >= XENBUS_CLOSING;
+    if (closing) {
+        xenbus_switch(device, XENBUS_CLOSED);
+    } else if (up && !(device->killed && now == XENBUS_INIT_WAIT &&
+                       state_of(store_read(device->path, "state")) != XENBUS_CONNECTED)) {
+        return XENBUS_NO_NEWS;
+    }
+    if (now == XENBUS_CLOSED && store_read_number(device->backend, "online", 0) == 1) {
+        xenbus_switch(device, XENBUS_INITIALISING); /* it waits for us */
+    }
+    return now == XENBUS_INIT_WAIT ? XENBUS_OFFERED : closing ? XENBUS_GONE : XENBUS_NO_NEWS;
 }
 
 bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state)
@@ -95,7 +112,7 @@ bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state)
         while (!store_watch_fired(device->token) && time_monotonic_ns() < deadline) {
             platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND));
         }
-        (void)xenbus_backend_state(device);
+        read_state(device);
     }
     return true;
 }

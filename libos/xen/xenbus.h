@@ -22,6 +22,7 @@ struct xenbus_device {
     uint16_t backend_id;
     const char *token;       /* of the watch on its state */
     enum xenbus_state state; /* the back end's, when last read */
+    bool killed;             /* it had none, and is not connected yet */
 };
 
 /**
@@ -30,8 +31,19 @@ struct xenbus_device {
  */
 bool xenbus_find(struct xenbus_device *device, const char *kind, const char *extra, char **value);
 
-/** Ask for the back end's state. */
-enum xenbus_state xenbus_backend_state(struct xenbus_device *device);
+/* What has become of the other end. */
+enum xenbus_news {
+    XENBUS_NO_NEWS,
+    XENBUS_GONE,   /* it closes, or was killed and the tool stack begins us anew */
+    XENBUS_OFFERED /* it waits for our rings */
+};
+
+/**
+ * Look at the back end's state after an event, and do a front end's part of coming to an end and to a
+ * new beginning; `up`: we are connected. A back end that was killed leaves no node behind; its
+ * successor finds ours, attaches to our rings where the dead one stopped, and that is no news.
+ */
+enum xenbus_news xenbus_follow(struct xenbus_device *device, bool up);
 
 /**
  * Wait until the back end is in `state` or later, beginning with what was read last; false,

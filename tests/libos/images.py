@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Images: sizes against the budget, and two builds bit for bit the same.
 
-  images.py            TAP: two builds of hello and of the DNS server are identical
+  images.py [NAME...]  TAP: two builds of each program are identical
   images.py --sizes    the table of sizes; exit 1 if a budget is broken
 """
 import os
@@ -66,7 +66,8 @@ def main():
     """One of the two."""
     if "--sizes" in sys.argv:
         return sizes()
-    names = ["hello", "dns"]
+    names = sys.argv[1:] or sorted(name for name in os.listdir(os.path.join(ROOT, "apps"))
+                                   if os.path.exists(os.path.join(ROOT, "apps", name, "app.conf")))
     print(f"1..{len(names)}", flush=True)
     good = True
     for number, name in enumerate(names, 1):

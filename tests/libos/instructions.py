@@ -24,6 +24,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tests/sys
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
+import clients
 import initramfs
 import on_bulkhead
 import pvio
@@ -98,10 +99,10 @@ def total(counts, mibs):
     return sum(counts[m][0] for m in mibs), sum(counts[m][1] for m in mibs)
 
 
-def get_many(port, file, count, wanted, errors):
+def get_many(address, file, count, wanted, errors):
     """Keep-alive GETs, each compared."""
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        connection = http.client.HTTPConnection(address, 80, timeout=300)
         for _ in range(count):
             connection.request("GET", "/" + file)
             answer = connection.getresponse()
@@ -112,12 +113,12 @@ def get_many(port, file, count, wanted, errors):
         errors.append(repr(error))
 
 
-def load(port, file, requests, connections=CONNECTIONS):
+def load(address, file, requests, connections=CONNECTIONS):
     """All connections at once; errors."""
     with open(os.path.join(tap.FILES, file), "rb") as source:
         wanted = source.read()
     errors = []
-    threads = [threading.Thread(target=get_many, args=(port, file, requests // connections, wanted, errors))
+    threads = [threading.Thread(target=get_many, args=(address, file, requests // connections, wanted, errors))
                for _ in range(connections)]
     for thread in threads:
         thread.start()
@@ -138,17 +139,15 @@ def offsets(name):
 def measure(name, requests):
     """{what: (own, hypervisor's)} of one subject; requests as instructions for each."""
     unikernel = name != "debian"
-    port = on_bulkhead.free_port("tcp")
-    address = on_bulkhead.PROGRAMS[name][0] if unikernel else 23
-    subject = Unikernel(name, f"ip=10.0.2.{address}/24 gateway=10.0.2.2") if unikernel else Debian()
+    address = clients.address_of(name if unikernel else "lighttpd")
+    subject = Unikernel(name) if unikernel else Debian()
     with open(os.path.join(ROOT, "build/arm64/bulkhead"), "rb") as file:
         size = struct.unpack("<Q", file.read(24)[16:])[0]  # of arm64 Linux's header: in memory
     el2 = f"{LOAD_ADDRESS:#x}-{LOAD_ADDRESS + size:#x}"
     figures = {}
     with tempfile.NamedTemporaryFile() as disk, tempfile.NamedTemporaryFile() as counted:
         disk.truncate(1 << 20)
-        board = on_bulkhead.Served(f"libos-instructions-{name}", [on_bulkhead.ends(), subject], disk.name,
-                                   f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.{address}:80")
+        board = on_bulkhead.Served(f"libos-instructions-{name}", [on_bulkhead.ends(), subject], disk.name)
         board.options[1] = "1"  # CPUs
         board.more += ["-plugin", f"{PLUGIN},el2={el2},out={counted.name}"
                        + "".join(f",mark={at:#x}" for at in (offsets(name) if unikernel else []))]
@@ -160,11 +159,11 @@ def measure(name, requests):
             on_bulkhead.plug(board, name, 2)
             board.expect(subject.name, "listening on", 120)
             mibs = own_mibs(board)
-            errors = load(port, "index.html", 1, 1)
+            errors = load(address, "index.html", 1, 1)
             for file in ("index.html", "words.txt"):
-                errors += load(port, file, 10 * CONNECTIONS)  # what is done once is done now
+                errors += load(address, file, 10 * CONNECTIONS)  # what is done once is done now
                 before = total(counters.read()[1], mibs)
-                errors += load(port, file, requests)
+                errors += load(address, file, requests)
                 after = total(counters.read()[1], mibs)
                 assert not errors, errors[:5]
                 figures[file] = tuple((b - a) / requests for a, b in zip(before, after))
@@ -205,6 +204,10 @@ def main():
     given = parser.parse_args()
     names = given.names or [n for n in ("web", "lighttpd", "debian")
                             if n == "debian" or os.path.exists(f"{ROOT}/build/arm64/apps/{n}/{n}")]
+    if "LIBOS_INSIDE" not in os.environ:
+        for linux in (on_bulkhead.ends(), Debian()):  # what is missing in the cache comes while there is a network
+            linux.text()
+    clients.own_network()
     return report({name: measure(name, given.requests) for name in names})
 
 

@@ -7,13 +7,10 @@ One board: a Debian Linux with the store, xen-netback and xen-blkback, and besid
 built: the same files that tests/libos/on_xen.py starts on stock Xen. sqlite is killed again and again;
 what it announced as durable must be there in its next life. Logs: build/logs/libos-served.log.
 """
-import argparse
 import os
 import random
 import re
-import signal
 import sys
-import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tests/system")]
@@ -25,8 +22,6 @@ import pvio
 import tap
 from board import Board, Failed, Guest, literal
 
-# The last byte of the address; MiB of memory.
-PROGRAMS = {"web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
 UP = {"dns": r"network: address", "sqlite": r"rows: "}
 SECONDS = 120  # to be up; stretched by $SLOW
 
@@ -34,15 +29,15 @@ SECONDS = 120  # to be up; stretched by $SLOW
 class Image:
     """A unikernel's domain file."""
 
-    def __init__(self, name, extra):
+    def __init__(self, name):
         self.name = name
-        self.extra = extra
+        self.extra = clients.boot_words(name)
 
     def text(self):
         """As a user would write it."""
         image = os.path.join(ROOT, "build/arm64/apps", self.name, self.name)
         return "".join(f"{key} = {literal(value)}\n" for key, value in {
-            "name": self.name, "memory": PROGRAMS[self.name][1], "kernel": image,
+            "name": self.name, "memory": clients.PROGRAMS[self.name][1], "kernel": image,
             "extra": self.extra, "xen_enhanced": "enabled"}.items())
 
 
@@ -70,9 +65,11 @@ def ends():
 
 
 def plug(board, name, number):
-    """Give a domain its device, then introduce it: it must not find the store empty."""
-    kind = "disk" if name == "sqlite" else "net"
-    pvio.order(board, f"{kind} 0 {number} 0" + (" fe:0" if kind == "disk" else ""))
+    """Give a domain its devices, then introduce it: it must not find the store empty."""
+    if name in clients.DISKS:
+        pvio.order(board, f"disk 0 {number} 0 fe:0")
+    if name not in clients.PROGRAMS or clients.PROGRAMS[name][0]:
+        pvio.order(board, f"net 0 {number} 0")
     pvio.order(board, f"introduce {number}")
 
 
@@ -108,51 +105,37 @@ def lives_of_sqlite(board, number, kills, chance):
 
 def served(given, names, disk):
     """The board and all checks."""
-    where = {name: f"10.0.2.{PROGRAMS[name][0]}" for name in names if PROGRAMS[name][0]}
-    images = [Image(name, f"ip={where[name]}/24 gateway=10.0.2.2" if name in where else "-- 1000000")
-              for name in names]
-    with Served("libos-served", [ends()] + images, disk) as board:
-        board.expect("ctl", "run ends: exit 0", 60)
-        for number, name in enumerate(names, 2):
-            plug(board, name, number)
-        for number, name in enumerate(names, 2):
-            tap.report(is_up(board, name), f"bulkhead: {name} is up behind Linux's back end")
-            if name in where:
-                clients.check(name, where[name], f"bulkhead: {name}", given.requests, given.connections)
-            else:
-                lives_of_sqlite(board, number, given.kills, random.Random(given.seed))
-        sealed = [name for name in names if "sealed: code is read-only" in "\n".join(board.text_of(name))]
-        tap.report(sealed == names, f"bulkhead: sealed: {', '.join(sealed)}")
-        trouble = board.trouble() or next((f"{who}: {text}" for _, who, text in board.lines
-                                           if "CRASH" in text), None)
-        tap.report(not trouble, "bulkhead: nobody complained" + (f": {trouble}" if trouble else ""))
+    try:
+        with Served("libos-served", [ends()] + [Image(name) for name in names], disk) as board:
+            check_all(board, given, names)
+    except Failed as why:
+        tap.report(False, "bulkhead: the board")
+        print("".join(f"# {line}\n" for line in str(why).split("\n")))
 
 
-def main():
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=0, help="of the load test, to each server")
-    parser.add_argument("--connections", type=int, default=300, help="at once")
-    parser.add_argument("--kills", type=int, default=2, help="of sqlite")
-    parser.add_argument("--seed", help="of the moments of the kills")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROGRAMS))
-    given = parser.parse_args()
-    if "LIBOS_INSIDE" not in os.environ:
-        ends().text()  # what is missing in the cache comes while there is a network
-    clients.own_network()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    built = [name for name in PROGRAMS if os.path.exists(f"{ROOT}/build/arm64/apps/{name}/{name}")]
-    names = [name for name in PROGRAMS if name in (given.names or built)]
-    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
-        disk.truncate(32 << 20)
-        try:
-            served(given, names, disk.name)
-        except Failed as why:
-            tap.report(False, "bulkhead: the board")
-            print("".join(f"# {line}\n" for line in str(why).split("\n")))
-    print(f"1..{len(tap.RESULTS)}")
-    return 0 if all(tap.RESULTS) else 1
+def check_all(board, given, names):
+    """Plug everything in, then ask one after the other."""
+    board.expect("ctl", "run ends: exit 0", 60)
+    for number, name in enumerate(names, 2):
+        plug(board, name, number)
+        if name == "posix-io":
+            board.expect(name, r"^all \d+ passed|not ok|CRASH", SECONDS)
+            clients.check_posix_io("\n".join(board.text_of(name)), "bulkhead")
+            pvio.order(board, f"forget {number}")
+    for number, name in enumerate(names, 2):
+        if name == "posix-io":
+            continue
+        tap.report(is_up(board, name), f"bulkhead: {name} is up behind Linux's back end")
+        if name == "sqlite":
+            lives_of_sqlite(board, number, given.kills, random.Random(given.seed))
+        else:
+            clients.check(name, clients.address_of(name), f"bulkhead: {name}", given.requests, given.connections)
+    sealed = [name for name in names if "sealed: code is read-only" in "\n".join(board.text_of(name))]
+    tap.report(sealed == names, f"bulkhead: sealed: {', '.join(sealed)}")
+    trouble = board.trouble() or next((f"{who}: {text}" for _, who, text in board.lines
+                                       if "CRASH" in text), None)
+    tap.report(not trouble, "bulkhead: nobody complained" + (f": {trouble}" if trouble else ""))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(clients.run_all(__doc__, 2, lambda: ends().text(), served))

@@ -7,13 +7,10 @@ The same image files as in tests/libos/on_bulkhead.py, started by xl. dom0's con
 program's log into a pipe, whose lines come to the host with the name before them: nothing waits by
 the clock. The console is kept in build/logs/libos-on-xen.log.
 """
-import argparse
 import os
 import random
 import re
-import signal
 import sys
-import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tools/app")]
@@ -24,8 +21,6 @@ import clients
 import dom0
 import tap
 
-# The last byte of the address; MiB of memory.
-PROGRAMS = {"web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
 UP = {"dns": "dns: 9 records"}
 SECONDS = 7200
 
@@ -49,6 +44,7 @@ create() { # libxl gives a back end ten seconds, which a loaded machine may not 
 for app in @APPS@; do
     tell $app &
     create $app
+    while [ $app = posix-io ] && xl domid $app >/dev/null 2>&1; do sleep 1; done # the disk is sqlite's then
 done
 xl list
 [ ! -p $log/guest-sqlite.log ] || exec 5<>$log/guest-sqlite.log # open before the daemon waits for a reader
@@ -77,11 +73,10 @@ def files_of(names, kills, seed):
     files, chance = {}, random.Random(seed)
     goals = [f"{chance.randint(1, 40)}.{chance.randint(1, 200000)}" for _ in range(kills)]
     for name in names:
-        address, memory = PROGRAMS[name]
+        address, memory = clients.PROGRAMS[name]
         with open(os.path.join(ROOT, "build/arm64/apps", name, name), "rb") as file:
             files[name] = file.read()
-        files[f"{name}.cfg"] = (dom0.config(name, memory, f"ip=10.0.2.{address}/24 gateway=10.0.2.2", address)
-                                if address else dom0.config(name, memory, "-- 1000000", disk=True))
+        files[f"{name}.cfg"] = dom0.config(name, memory, clients.boot_words(name), address, disk=name in clients.DISKS)
     files["vif"] = dom0.VIF_SCRIPT
     files["blk"] = dom0.BLOCK_SCRIPT
     files["start.sh"] = (START.replace("@APPS@", " ".join(n for n in names if n != "sqlite"))
@@ -106,17 +101,23 @@ def check_sqlite(text, kills):
 
 def served(given, names, disk):
     """Boot once, test everything."""
-    where = {name: f"10.0.2.{PROGRAMS[name][0]}" for name in names if PROGRAMS[name][0]}
     machine = dom0.Dom0(files_of(names, given.kills, given.seed), disk=disk, seconds=SECONDS,
                         netdev=clients.NETDEV)
     try:
         tap.report(machine.wait_for("dom0: ready"), "xen: dom0 boots, store and consoles run")
-        for name, address in where.items():
+        for name in names:
+            if name == "sqlite":
+                continue
+            if name == "posix-io":
+                machine.wait_for("(posix-io) all ", "(posix-io) not ok", "xl create posix-io failed")
+                said = re.findall(r"^\(posix-io\) (.*)$", machine.text, re.M)
+                clients.check_posix_io("\n".join(said), "xen")
+                continue
             up = machine.wait_for(f"({name}) libos: {UP.get(name, 'listening on')}",
                                   f"({name}) {UP.get(name, 'listening on')}", f"xl create {name} failed")
             tap.report(up and f"xl create {name} failed" not in machine.text,
                        f"xen: {name} is up behind netback")
-            clients.check(name, address, f"xen: {name}", given.requests, given.connections)
+            clients.check(name, clients.address_of(name), f"xen: {name}", given.requests, given.connections)
         tap.report(machine.wait_for("dom0: all done"), "xen: dom0 did all it was told to")
         if "sqlite" in names:
             check_sqlite(machine.text, given.kills)
@@ -128,28 +129,5 @@ def served(given, names, disk):
             file.write(machine.text)
 
 
-def main():
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=0, help="of the load test, to each server")
-    parser.add_argument("--connections", type=int, default=300, help="at once")
-    parser.add_argument("--kills", type=int, default=3, help="of sqlite")
-    parser.add_argument("--seed", help="of the moments of the kills")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROGRAMS))
-    given = parser.parse_args()
-    if "LIBOS_INSIDE" not in os.environ:
-        dom0.initramfs()  # what is missing in the cache comes while there is a network
-    clients.own_network()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    built = [name for name in PROGRAMS if os.path.exists(f"{ROOT}/build/arm64/apps/{name}/{name}")]
-    for name in sorted(set(PROGRAMS) - set(built)):
-        print(f"# {name} is left out: not built (bulkhead app build -t xen {name})")
-    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
-        disk.truncate(32 << 20)
-        served(given, [name for name in PROGRAMS if name in (given.names or built)], disk.name)
-    print(f"1..{len(tap.RESULTS)}")
-    return 0 if all(tap.RESULTS) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(clients.run_all(__doc__, 3, dom0.initramfs, served))

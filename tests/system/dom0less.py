@@ -64,7 +64,7 @@ def main():
     said, last = {}, next(reversed(FORMS))
 
     def watch(line):
-        match = re.search(r"shape: (ram .*) args 'i am ([\w-]+)'", line)
+        match = re.search(r".*shape: (ram .*) args 'i am ([\w-]+)'", line)
         if match:
             said[match[2]] = match[1]
         return len(said) == len(FORMS)

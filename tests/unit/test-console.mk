@@ -1,3 +1,5 @@
+CONSOLE_UNIT_SRCS := tests/unit/console-world.c $(wildcard hyp/core/console/*.c) \
+                     $(addprefix hyp/core/,log.c fmt.c control/rights.c) lib/text.c
+
 UNIT_TESTS += console
-UNIT_SRCS_console := $(wildcard hyp/core/console/console*.c hyp/core/console/command*.c) hyp/core/log.c hyp/core/fmt.c hyp/core/control/rights.c \
-                     lib/text.c
+UNIT_SRCS_console := $(CONSOLE_UNIT_SRCS)

@@ -7,6 +7,8 @@ a sealed unikernel.
   app.py run [-t STAGE] NAME [-- BOOTARGS]  run it: as a process, or on stock Xen in QEMU
   app.py report [--symbols] [--why SYMBOL] NAME   what went into the unikernel, and why
   app.py decode NAME [LOG]                  put names to the addresses of a crash report
+
+Manual: man -l tools/app/bulkhead-app.1
 """
 import argparse
 import os

@@ -34,13 +34,13 @@ def c_string(text):
                          "".join(f"\\{b:03o}" for b in c.encode()) for c in text) + '"'
 
 
-def network_pairs(net):
+def network_pairs(net, ipv6):
     """Configuration values for the network stack; boot arguments may override them."""
-    pairs = {"ip": net.split(",")[0], "gateway": "", "dns": ""}
+    pairs = {"ip": net.split(",")[0], "gateway": "", "dns": ""} | ({"ip6": ""} if ipv6 else {})
     for part in net.split(",")[1:]:
         key, _, value = part.partition("=")
         if key not in pairs:
-            raise Mistake(f"net: unknown option {key}; there are gateway= and dns=")
+            raise Mistake(f"net: unknown option {key}; there are {'=, '.join(list(pairs)[1:])}=")
         pairs[key] = value
     return pairs
 
@@ -53,7 +53,7 @@ def generate_config(manifest, calls, files):
         say(f"note: {manifest.name} uses sockets but its manifest says net = none")
     wants_net = wants_net and NET_CALL in calls
     arguments = ", ".join(c_string(a) for a in [manifest.name] + manifest.arguments)
-    pairs = network_pairs(manifest.net) if wants_net else {}
+    pairs = network_pairs(manifest.net, manifest.ipv6) if wants_net else {}
     lines = ["/* Generated from the manifest by tools/app. */",
              '#include "libos/config.h"', '#include "libos/devices.h"', "",
              f"const char config_name[] = {c_string(manifest.name)};",

@@ -342,7 +342,6 @@ static void switch_to(struct cpu *c, struct vcpu *next)
         vcpu_unload(c->loaded);
     }
     vcpu_load(next);
-    xen_runstate_update(next);
 }
 
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */
@@ -426,11 +425,15 @@ struct vcpu *exit_work(struct vcpu *v)
                 idle(c);
                 continue;
             }
-            if (next != v) {
+            bool begins = next != v; /* maybe with its registers still loaded */
+            if (begins) {
                 work = __atomic_exchange_n(&next->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
                 v = next;
             }
             switch_to(c, v);
+            if (begins) {
+                xen_runstate_update(v);
+            }
             /* current and v->cpu before the last look at v->work: vcpu_notify() does it the other way round. */
             __atomic_thread_fence(__ATOMIC_SEQ_CST);
             update_traps(c, v);

@@ -38,11 +38,8 @@ int64_t domctl_get_affinity(struct domctl_call *c)
 {
     struct xen_domctl_vcpuaffinity *op = &c->op.u.vcpuaffinity;
     struct vcpu *v = vcpu_of(c->d, op->vcpu);
-    if ((op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
+    if (v == NULL || (op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
         return -XEN_EINVAL;
-    }
-    if (v == NULL) {
-        return -XEN_ESRCH;
     }
     int64_t error = 0;
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {
@@ -60,11 +57,8 @@ int64_t domctl_set_affinity(struct domctl_call *c)
     struct xen_domctl_vcpuaffinity *op = &c->op.u.vcpuaffinity;
     struct vcpu *v = vcpu_of(c->d, op->vcpu);
     uint64_t mask;
-    if ((op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
+    if (v == NULL || (op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
         return -XEN_EINVAL;
-    }
-    if (v == NULL) {
-        return -XEN_ESRCH;
     }
     int64_t error = 0;
     if ((op->flags & XEN_VCPUAFFINITY_HARD) != 0) {

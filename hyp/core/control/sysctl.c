@@ -106,7 +106,7 @@ static int64_t cputopoinfo(struct sysctl_call *c)
 {
     struct xen_sysctl_cputopoinfo *op = &c->op.u.cputopoinfo;
     for (uint32_t i = 0; op->cputopo != 0 && i < cpu_count && i < op->num_cpus; i++) {
-        struct xen_sysctl_cputopo topo = {.core = 0, .socket = i, .node = 0};
+        struct xen_sysctl_cputopo topo = {.core = 0, .socket = 0, .node = 0};
         if (guest_va_write(c->v, op->cputopo + i * sizeof(topo), &topo, sizeof(topo)) != 0) {
             return -XEN_EFAULT;
         }
@@ -122,7 +122,7 @@ static int64_t numainfo(struct sysctl_call *c)
     struct frame_stats frames;
     frame_stats(&frames);
     struct xen_sysctl_meminfo memory = {frames.total << FRAME_SHIFT, frames.free << FRAME_SHIFT};
-    uint32_t distance = 10;
+    uint32_t distance = 20; /* as Xen says on Arm */
     bool fits = op->num_nodes > 0;
     if ((fits && op->meminfo != 0 &&
          guest_va_write(c->v, op->meminfo, &memory, sizeof(memory)) != 0) ||

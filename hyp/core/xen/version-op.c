@@ -7,6 +7,7 @@
 #include "xen-internal.h"
 
 #include <hyp/config.h>
+#include <hyp/log.h>
 #include <hyp/rights.h>
 #include <lib/string.h>
 #include <xen/version.h>
@@ -24,6 +25,20 @@ static int64_t put_text(struct vcpu *v, uint64_t at, const char *text, size_t si
     memcpy(buffer, text, length);
     size_t head = size < sizeof(buffer) ? size : sizeof(buffer);
     return guest_va_write(v, at, buffer, head) != 0 ? -XEN_EFAULT : 0;
+}
+
+/*
+ * An ordinary guest is told what Xen tells it. Who makes domains learns that its own memory is fixed, in Xen's words:
+ * without them xl takes it for a dom0 with all memory, and would balloon it down before each `xl create`.
+ */
+static int64_t command_line(struct vcpu *v, uint64_t at)
+{
+    char text[XEN_CHANGESET_INFO_LEN] = "<denied>";
+    if (rights_allow(v->domain, RIGHT_BUILD, NULL)) {
+        fmt(text, sizeof(text), "dom0_mem=%luM",
+            (unsigned long)(v->domain->config->memory_bytes >> 20));
+    }
+    return put_text(v, at, text, sizeof(text));
 }
 
 static int64_t compile_info(struct vcpu *v, uint64_t at)
@@ -81,8 +96,7 @@ int64_t xen_version(struct vcpu *v, uint64_t *arg)
         return guest_va_write(v, at, handle, sizeof(handle)) != 0 ? -XEN_EFAULT : 0;
     }
     case XENVER_commandline:
-        return put_text(v, at, "<denied>",
-                        XEN_CHANGESET_INFO_LEN); /* what Xen tells an ordinary guest */
+        return command_line(v, at);
     case XENVER_build_id:
         return -XEN_EPERM;
     default:

@@ -345,6 +345,31 @@ static void memory(void)
     }
 }
 
+/* Nobody else wants this CPU, so nothing is loaded again after a sleep; the area tells of it all the same. */
+static void sleep_is_told(void)
+{
+    struct {
+        u32 state, pad;
+        u64 entry, time[4]; /* ns; running, runnable, blocked, offline */
+    } before, after;
+    memcpy(&before, page2 + 0x800, sizeof(before));
+    irq_off();
+    gic_enable(machine.timer_irq[2]);
+    u64 due = read_sysreg(cntvct_el0) + us_to_ticks(20000);
+    write_sysreg(cntv_cval_el0, due);
+    write_sysreg(cntv_ctl_el0, 1);
+    while (read_sysreg(cntvct_el0) < due) {
+        wfi();
+        isb();
+    }
+    write_sysreg(cntv_ctl_el0, 0);
+    gic_disable(machine.timer_irq[2]);
+    irq_on();
+    memcpy(&after, page2 + 0x800, sizeof(after));
+    say("runstate: state %u, slept %d, begins anew %d", after.state,
+        after.time[2] - before.time[2] > 10000000, after.entry - before.entry > 10000000);
+}
+
 static void rest(void)
 {
     u64 words[8] = {0};
@@ -389,6 +414,7 @@ static void rest(void)
     u32 state;
     memcpy(&state, page2 + 0x800, sizeof(state));
     say("state: %d", state);
+    sleep_is_told();
     for (u64 type = 0; type < 7; type++) {
         say("vm_assist %lld: %lld", (long long)type,
             (long long)hypercall(HYPERCALL_vm_assist, 0, type, 0, 0));

@@ -1,0 +1,2 @@
+UNIT_TESTS += command
+UNIT_SRCS_command = $(CONSOLE_UNIT_SRCS)
