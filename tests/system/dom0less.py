@@ -64,7 +64,8 @@ def main():
     said, last = {}, next(reversed(FORMS))
 
     def watch(line):
-        match = re.search(r"shape: (ram .*) args 'i am ([\w-]+)'", line)
+        # The last one: before it may be a line that is not complete yet, and was taken back for this one.
+        match = re.search(r".*shape: (ram .*) args 'i am ([\w-]+)'", line)
         if match:
             said[match[2]] = match[1]
         return len(said) == len(FORMS)
