@@ -1,10 +1,8 @@
 # The hypervisor: one flat image and its ELF with symbols.
-include hyp/libfdt.mk
-
 HYP_SRCS := $(wildcard hyp/core/*.c hyp/core/*/*.c hyp/vdev/*.c hyp/drivers/*.c hyp/arch/$(ARCH)/*.c lib/*.c) \
             $(wildcard hyp/arch/$(ARCH)/*.S)
 HYP_SRCS := $(filter-out %/asm-offsets.c %/hyp.lds.S $(if $(filter 1,$(DEBUG)),,hyp/core/mem/checker%),$(HYP_SRCS))
-HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS))) $(LIBFDT_OBJS)
+HYP_OBJS := $(patsubst %,$(B)/$(ARCH)/obj/%.o,$(basename $(HYP_SRCS)))
 HYP_GEN  := $(B)/$(ARCH)/gen
 
 HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -I$(HYP_GEN)
@@ -26,14 +24,16 @@ endif
 ifneq ($(CLANG),1)
 HYP_CFLAGS += -ftrivial-auto-var-init=zero
 HYP_LTO    := -flto=2 -ffat-lto-objects
+# What the compiler itself calls, after it has decided what is needed.
+HYP_KEEP   := -Wl,-u,memcpy,-u,memmove,-u,memset,-u,memcmp
 endif
 
-$(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)) $(LIBFDT_OBJS): HYP_CFLAGS += -Os
+$(addprefix $(B)/$(ARCH)/obj/,$(HYP_SMALL)): HYP_CFLAGS += -Os
 
-$(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP) hyp/build.mk
+$(B)/$(ARCH)/obj/%.o: %.c $(HYP_GEN)/asm-offsets.h hyp/build.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) $(HYP_INC) $(LIBFDT_FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) $(HYP_INC) -MMD -MP -c $< -o $@
 
 $(B)/$(ARCH)/obj/%.o: %.S $(HYP_GEN)/asm-offsets.h hyp/build.mk
 	$(call say,AS,$<)
@@ -53,7 +53,7 @@ $(HYP_GEN)/hyp.lds: hyp/arch/$(ARCH)/hyp.lds.S hyp/arch/$(ARCH)/include/arch/lay
 $(B)/$(ARCH)/bulkhead.elf: $(HYP_OBJS) $(HYP_GEN)/hyp.lds
 	$(call say,LINK,$@)
 	$(Q)$(TCC) $(HYP_CFLAGS) $(HYP_LTO) -static -Wl,--orphan-handling=error,--no-warn-rwx-segments \
-	    -Wl,-O2,--gc-sections,--fix-cortex-a53-843419=adr,-z,max-page-size=4096,--build-id=none -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
+	    -Wl,-O2,--gc-sections,--fix-cortex-a53-843419=adr,-z,max-page-size=4096,--build-id=none $(HYP_KEEP) -T $(HYP_GEN)/hyp.lds -o $@ $(HYP_OBJS)
 
 $(B)/$(ARCH)/bulkhead: $(B)/$(ARCH)/bulkhead.elf
 	$(call say,IMAGE,$@)

@@ -46,12 +46,12 @@ check-machine-words:
 
 # What the analyses see is what is built for the board.
 CHECK_FLAGS = --target=aarch64-linux-gnu $(filter-out -flto% -ffat-lto-objects -ftrivial-auto% -g,$(HYP_CFLAGS)) \
-              $(HYP_INC) $(LIBFDT_FLAGS)
+              $(HYP_INC)
 CHECK_SRCS  = $(filter hyp/%.c lib/%.c,$(HYP_SRCS))
 
 # Each function holds what it says it REQUIRES, and releases what it took (hyp/lock.h).
 .PHONY: check-locks
-check-locks: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
+check-locks: $(HYP_GEN)/asm-offsets.h
 	$(Q)for source in $(CHECK_SRCS); do \
 	    clang-14 $(filter-out -W%,$(CHECK_FLAGS)) -Wno-everything -Wthread-safety -Werror -fsyntax-only $$source || exit 1; \
 	done; echo 'check-locks: ok'
@@ -67,8 +67,8 @@ check-stack: $(B)/$(ARCH)/bulkhead.elf
 # gcc's and clang's analysers, clang-tidy, cppcheck (mk/static.py): minutes, so not part of what
 # each landing waits for; `make check-all` and `make nightly` run it.
 .PHONY: check-static check-all
-check-static: $(HYP_GEN)/asm-offsets.h $(LIBFDT_STAMP)
-	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC) $(LIBFDT_FLAGS)' $(CHECK_SRCS)
+check-static: $(HYP_GEN)/asm-offsets.h
+	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC)' $(CHECK_SRCS)
 check-all: check check-static
 NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s check-static >&2 && echo 'ok - static analyses' || echo 'not ok - static analyses';
 

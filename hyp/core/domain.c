@@ -246,6 +246,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     memcpy(d->name, config->name, sizeof(d->name));
     lock_init(&d->lock, RANK_DOMAIN);
     timer_init(&d->worker, worker_fire);
+    d->worker.slow = true;
     d->vcpu = (struct vcpu **)(d + 1);
     d->vcpu_count = (uint16_t)config->vcpu_count;
     error = p2m_init(d);

@@ -19,6 +19,7 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t, uint64_t now_tick
     t->cpu = NULL;
     t->deadline_ticks = TICKS_NEVER;
     t->fire = fire;
+    t->slow = false;
 }
 
 static struct timer *first_of(struct timer_cpu *c)
@@ -150,12 +151,16 @@ void timer_interrupt(struct cpu *c, uint64_t now_ticks)
         if (!t || t->deadline_ticks > now_ticks) {
             break;
         }
+        bool slow = t->slow; /* its callback may end it */
         __atomic_store_n(&c->timers.firing, t, __ATOMIC_RELAXED);
         remove_locked(c, t);
         unlock(&c->timers.lock);
         t->fire(t, now_ticks);
         __atomic_store_n(&c->timers.firing, NULL, __ATOMIC_RELEASE);
         lock(&c->timers.lock);
+        if (slow) {
+            break; /* the others have their own interrupt, after whoever else waits for one */
+        }
     }
     program_locked(c);
     unlock(&c->timers.lock);

@@ -168,7 +168,7 @@ class Board:
     """QEMU running `guests` on `hypervisor`; see the module's description."""
 
     def __init__(self, name, guests, cpus=2, memory=4096, gic=3, hypervisor=None, bootargs=None,
-                 cpu="cortex-a72", firmware=None, disk_mib=0):
+                 cpu="cortex-a72", firmware=None, disk_mib=0, icount=False):
         self.name = name
         self.guests = guests
         chosen = hypervisor or os.environ.get("BULKHEAD_HYPERVISOR") or OURS
@@ -178,6 +178,8 @@ class Board:
                         "--machine", f"gic-version={gic}"]
         if bootargs:
             self.options += ["--bootargs", bootargs]
+        if icount:
+            self.options.append("--icount")
         self.firmware = firmware
         self.bare = ["-M", f"virt,virtualization=on,gic-version={gic}", "-cpu", cpu,
                      "-smp", str(cpus), "-m", str(memory), "-nographic", "-nic", "none"]

@@ -147,6 +147,9 @@ class Story:
 
     def pauses(self):
         """pause stops one guest, dump shows its registers, unpause lets it go on"""
+        self.ask("pause home", r"^home is paused")
+        self.ask("dump home", r"vCPU 0  pc [0-9a-f]{16}  pstate", r"x30 ", r"vCPU 1  pc ") # at once: still in a CPU
+        self.ask("unpause home", r"^home goes on")
         self.ask("pause anne", r"^anne is paused")
         self.wait_state("anne", "paused")
         self.ask("pause anne", r"^Not possible")

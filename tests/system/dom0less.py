@@ -64,6 +64,7 @@ def main():
     said, last = {}, next(reversed(FORMS))
 
     def watch(line):
+        # The last one: before it may be a line that is not complete yet, and was taken back for this one.
         match = re.search(r".*shape: (ram .*) args 'i am ([\w-]+)'", line)
         if match:
             said[match[2]] = match[1]

@@ -126,6 +126,25 @@ def io(options, events):
         return f"{board.elapsed():.0f} s"
 
 
+def speed(options):
+    """A network both ways, by a clock that counts instructions: what is slow then is not the emulator."""
+    some = [ctl(), back(run=("pv-back", "pv-serve"), programs=("iperf3:iperf3",)),
+            front("front", FRONT, ("pv-speed",), programs=("iputils-ping:ping", "iperf3:iperf3"))]
+    rate = {}
+    with Board("pv-speed", some, hypervisor=options.hypervisor, icount=True) as board:
+        board.expect("ctl", "run pv-ctl: exit 0", 120)
+        for name, number in (("back", BACK), ("front", FRONT)):
+            born(board, name, number, 120)
+        connect(board, f"net {BACK} {FRONT} 0")
+        for way in ("to back", "from back"):
+            match = board.expect("front", rf"pv-speed: {way}: (\d+) Mbit/s", 240, whole=True)
+            rate[way] = int(match[1])
+        no_trouble(board)
+    if rate["to back"] < rate["from back"]:
+        raise Failed(f"Mbit/s: {rate}; the way to the back end has one copy less and is to be the faster one")
+    return ", ".join(f"{way} {bits} Mbit/s" for way, bits in rate.items())
+
+
 # --- Kills -----------------------------------------------------------------
 
 class Numbers:
@@ -366,6 +385,7 @@ CASES = {
     "kernels": kernels,
     "console": console,
     "kills": kills,
+    "speed": speed,
     "io-fifo": lambda options: io(options, "fifo"),
     "io-two-level": lambda options: io(options, "two-level"),
 }

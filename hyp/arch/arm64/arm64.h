@@ -43,6 +43,7 @@ void vcpu_load(struct vcpu *v);
 void vcpu_unload(struct vcpu *v);
 void vcpu_fp_take(struct vcpu *v);
 void vcpu_set_hcr(struct vcpu *v, uint64_t hcr);
+void vcpu_see_serror(struct vcpu *v);
 
 /* vmid.c */
 void vmid_init(void);

@@ -99,6 +99,7 @@ void inject_abort(struct vcpu *v, bool instruction, uint64_t far)
 /* A pending virtual SError: taken when the guest unmasks A. */
 void inject_serror(struct vcpu *v)
 {
+    vcpu_see_serror(v);
     vcpu_set_hcr(v, v->arch.hcr | HCR_VSE);
 }
 

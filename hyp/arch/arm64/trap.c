@@ -347,6 +347,7 @@ static void switch_to(struct cpu *c, struct vcpu *next)
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */
 static void update_traps(struct cpu *c, struct vcpu *v)
 {
+    vcpu_see_serror(v);
     uint64_t hcr = v->arch.hcr & ~(HCR_TWE | HCR_TWI);
 
     hcr |= sched_contended(c) ? HCR_TWE : 0;

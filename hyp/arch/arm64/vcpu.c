@@ -162,6 +162,7 @@ void vcpu_unload(struct vcpu *v)
 {
     struct cpu *c = this_cpu();
 
+    vcpu_see_serror(v);
     vgic_save(v);
     vtimer_save(v);
     debug_unload(v);
@@ -180,9 +181,18 @@ void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
     }
 }
 
+/* The guest has taken its virtual SError when the machine has cleared VSE: it must not come back. */
+void vcpu_see_serror(struct vcpu *v)
+{
+    if (unlikely(v->arch.hcr & HCR_VSE)) {
+        v->arch.hcr &= sysreg_read(hcr_el2) | ~HCR_VSE;
+    }
+}
+
 /* Writes to SCTLR, TCR, TTBRn, MAIR and their like are undefined from now on. DDI 0487I.a, HCR_EL2.TVM */
 void arch_vcpu_fix_translation(struct vcpu *v)
 {
+    vcpu_see_serror(v);
     vcpu_set_hcr(v, v->arch.hcr | HCR_TVM);
 }
 

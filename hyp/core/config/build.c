@@ -4,7 +4,7 @@
  * The same function builds it at boot and again at every reboot of the guest:
  * it reads only the configuration and the modules, which nobody writes.
  *
- *   MEMORY -> TREE -> KERNEL -> RAMDISK -> DEVICES -> done
+ *   MEMORY -> TREE -> TREE_COPY -> KERNEL -> RAMDISK -> DEVICES -> done
  *
  * B1  the domain is not running, so nobody else maps, unmaps or copies here.
  * B2  every frame that is mapped as RAM was allocated to this domain before;
@@ -37,7 +37,7 @@
 #define STEP_BLOCKS 16            /* blocks of RAM mapped in one call */
 #define STEP_BYTES (128ul * 1024) /* copied in one call */
 
-enum phase { MEMORY, TREE, KERNEL, RAMDISK, DEVICES };
+enum phase { MEMORY, TREE, TREE_COPY, KERNEL, RAMDISK, DEVICES };
 
 /* How far the building of one domain is; d->build. One page. */
 struct build {
@@ -45,6 +45,8 @@ struct build {
     uint64_t done;              /* MEMORY: bytes given. KERNEL, RAMDISK: bytes copied */
     struct guest_memory memory; /* direct_map: as far as given */
     struct image_layout layout;
+    void *tree; /* scratch: the guest's own memory need not be in one piece. NULL: none */
+    int tree_size;
 };
 
 /* One line on why the domain cannot be built; returns `error`. */
@@ -230,34 +232,39 @@ static const struct guest_bank *kernel_bank(const struct domain *d, const struct
     return &m->bank[best];
 }
 
-static int write_tree(struct domain *d, struct build *b, void *buffer, size_t room)
+static int write_tree(struct domain *d, struct build *b)
 {
     const struct domain_config *c = d->config;
     const struct guest_bank *bank = kernel_bank(d, &b->memory);
+    size_t room = guest_tree_room(c);
 
+    b->tree = frame_alloc_hyp(NULL, frame_order(room));
+    if (b->tree == NULL) {
+        return fail(d, -XEN_ENOMEM, "its tree cannot be written");
+    }
     if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
                      &b->layout)) {
         return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit");
     }
-    int size = guest_tree_write(buffer, room, d, &b->memory, gpa(b->layout.ramdisk));
-    if (size < 0) {
-        return fail(d, size, "multiboot,device-tree: the guest's tree cannot be written");
-    }
-    return copy_in(d, gpa(b->layout.tree), buffer, (uint64_t)size, false);
+    b->tree_size = guest_tree_write(b->tree, room, d, &b->memory, gpa(b->layout.ramdisk));
+    return b->tree_size >= 0
+               ? 0
+               : fail(d, b->tree_size, "multiboot,device-tree: the guest's tree cannot be written");
 }
 
-/* The tree is written in a scratch buffer, for the guest's own memory need not be in one piece. */
-static int give_tree(struct domain *d, struct build *b)
+static void drop_tree(struct domain *d, struct build *b)
 {
-    size_t room = guest_tree_room(d->config);
-    unsigned order = frame_order(room);
-    void *buffer = frame_alloc_hyp(NULL, order);
-
-    if (buffer == NULL) {
-        return fail(d, -XEN_ENOMEM, "its tree cannot be written");
+    if (b->tree != NULL) {
+        frame_free_hyp(NULL, b->tree, frame_order(guest_tree_room(d->config)));
+        b->tree = NULL;
     }
-    int error = write_tree(d, b, buffer, room);
-    frame_free_hyp(NULL, buffer, order);
+}
+
+static int copy_tree(struct domain *d, struct build *b)
+{
+    int error = copy_in(d, gpa(b->layout.tree), b->tree, (uint64_t)b->tree_size, false);
+
+    drop_tree(d, b);
     return error;
 }
 
@@ -420,7 +427,9 @@ static int run_phase(struct domain *d, struct build *b)
     case MEMORY:
         return give_memory(d, b);
     case TREE:
-        return give_tree(d, b);
+        return write_tree(d, b);
+    case TREE_COPY:
+        return copy_tree(d, b);
     case KERNEL:
         return copy_module(d, b, b->layout.kernel, &c->kernel, c->image.file_bytes, true);
     case RAMDISK:
@@ -463,6 +472,7 @@ int domain_build(struct domain *d)
         error = -XEN_ERESTART;
     }
     if (error != -XEN_ERESTART && d->build != NULL) {
+        drop_tree(d, d->build);
         frame_free_hyp(NULL, d->build, 0);
         d->build = NULL;
     }

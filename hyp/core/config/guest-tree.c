@@ -1,7 +1,11 @@
 /*
  * Writing a guest's device tree; guest-tree-internal.h.
  *
- * Sources: Xen 4.17's trees for domU (names, compatible strings, phandle of the interrupt
+ * The nodes grow from the front of the buffer, the names of properties behind
+ * them from `names_at`; at the end they are moved together. Nothing is gone
+ * through a second time: a token costs what its bytes cost.
+ *
+ * Sources: Devicetree Specification v0.4, 5 (the flattened format, version 17); Xen 4.17's trees for domU (names, compatible strings, phandle of the interrupt
  * controller); Linux Documentation/devicetree/bindings: arm/cpus.yaml, arm/psci.yaml, arm/xen.txt,
  * timer/arm,arch_timer.yaml, interrupt-controller/arm,gic{,-v3}.yaml, serial/pl011.yaml,
  * chosen.txt.
@@ -17,7 +21,6 @@
 #include <hyp/vgic.h>
 #include <hyp/vuart.h>
 #include <lib/string.h>
-#include <libfdt.h>
 #include <xen/errno.h>
 #include <xen/guest-layout.h>
 
@@ -29,25 +32,81 @@
 /* GIC interrupt specifiers: type, number within the type, flags. */
 enum { SPEC_SPI = 0, SPEC_PPI = 1, SPEC_LEVEL_HIGH = 4, SPEC_LEVEL_LOW = 8 };
 
+/* The flattened format. */
+enum { TOKEN_BEGIN_NODE = 1, TOKEN_END_NODE, TOKEN_PROPERTY, TOKEN_END = 9 };
+enum {
+    HEADER_SIZE = 40,
+    RESERVE_SIZE = 16 /* none, but its end */,
+    NODES_AT = HEADER_SIZE + RESERVE_SIZE
+};
+
 struct tree_writer {
-    void *fdt;
-    int error;               /* the first one libfdt told */
-    struct tree partial;     /* empty: none. A dom0's: the board's */
-    struct board board;      /* no tree: only for a dom0 */
-    uint32_t gic_phandle;    /* that of /gic in the partial tree, or Xen's */
-    struct tree_cells cells; /* of the root */
-    uint32_t clock_phandle;  /* not one of the partial tree's */
+    uint8_t *fdt;
+    size_t at;                    /* where the nodes go on */
+    size_t names_at, names, room; /* names lie in [names_at, names), the buffer ends at `room` */
+    size_t copied;                /* of the names: the partial tree's own, as they were */
+    int error;                    /* the first */
+    struct tree partial;          /* empty: none. A dom0's: the board's */
+    struct board board;           /* no tree: only for a dom0 */
+    uint32_t gic_phandle;         /* that of /gic in the partial tree, or Xen's */
+    struct tree_cells cells;      /* of the root */
+    uint32_t clock_phandle;       /* not one of the partial tree's */
 };
 
 /* Remember the first error. */
 static void note(struct tree_writer *w, int error)
 {
-    w->error = w->error != 0 || error >= 0 ? w->error : error;
+    w->error = w->error != 0 ? w->error : error;
+}
+
+/* Numbers are big-endian. */
+static uint32_t cell(uint32_t v)
+{
+    return __builtin_bswap32(v);
+}
+
+/* Room for the next part of a node: `size` bytes and what fills the last cell. NULL: there is none left. */
+static uint32_t *grab(struct tree_writer *w, uint32_t token, size_t size)
+{
+    size_t padded = (size + 7) & ~3ul;
+    uint32_t *to = (uint32_t *)(void *)(w->fdt + w->at);
+
+    if (size > w->names_at || padded > w->names_at - w->at) {
+        note(w, -XEN_E2BIG);
+        return NULL;
+    }
+    to[padded / 4 - 1] = 0;
+    to[0] = cell(token);
+    w->at += padded;
+    return to + 1;
 }
 
 static void begin(struct tree_writer *w, const char *name)
 {
-    note(w, fdt_begin_node(w->fdt, name));
+    size_t size = strlen(name) + 1;
+    uint32_t *to = grab(w, TOKEN_BEGIN_NODE, size);
+
+    if (to != NULL) {
+        memcpy(to, name, size);
+    }
+}
+
+/* Where a property's name is in the block of names. */
+static uint32_t name_offset(struct tree_writer *w, const char *name)
+{
+    uintptr_t in_partial = (uintptr_t)name - (uintptr_t)w->partial.strings;
+    size_t size = strlen(name) + 1, at = w->names;
+
+    if (in_partial < w->copied) {
+        return (uint32_t)in_partial;
+    }
+    if (size > w->room - at) {
+        note(w, -XEN_E2BIG);
+        return 0;
+    }
+    memcpy(w->fdt + at, name, size);
+    w->names += size;
+    return (uint32_t)(at - w->names_at);
 }
 
 /* A node with a unit address. */
@@ -61,12 +120,18 @@ static void begin_at(struct tree_writer *w, const char *name, uint64_t address)
 
 static void end(struct tree_writer *w)
 {
-    note(w, fdt_end_node(w->fdt));
+    (void)grab(w, TOKEN_END_NODE, 0);
 }
 
 static void put(struct tree_writer *w, const char *name, const void *data, size_t size)
 {
-    note(w, size > INT32_MAX ? -FDT_ERR_NOSPACE : fdt_property(w->fdt, name, data, (int)size));
+    uint32_t *to = grab(w, TOKEN_PROPERTY, size + 8);
+
+    if (to != NULL) {
+        to[0] = cell((uint32_t)size);
+        to[1] = cell(name_offset(w, name));
+        memcpy(to + 2, data, size);
+    }
 }
 
 static void put_string(struct tree_writer *w, const char *name, const char *s)
@@ -76,20 +141,20 @@ static void put_string(struct tree_writer *w, const char *name, const char *s)
 
 static void put_u32(struct tree_writer *w, const char *name, uint32_t v)
 {
-    note(w, fdt_property_u32(w->fdt, name, v));
+    put(w, name, &(uint32_t){cell(v)}, 4);
 }
 
 static void put_u64(struct tree_writer *w, const char *name, uint64_t v)
 {
-    note(w, fdt_property_u64(w->fdt, name, v));
+    put(w, name, (uint32_t[]){cell((uint32_t)(v >> 32)), cell((uint32_t)v)}, 8);
 }
 
-static fdt32_t *put_number(fdt32_t *at, uint64_t v, uint32_t cells)
+static uint32_t *put_number(uint32_t *at, uint64_t v, uint32_t cells)
 {
     if (cells == 2) {
-        *at++ = cpu_to_fdt32((uint32_t)(v >> 32));
+        *at++ = cell((uint32_t)(v >> 32));
     }
-    *at++ = cpu_to_fdt32((uint32_t)v);
+    *at++ = cell((uint32_t)v);
     return at;
 }
 
@@ -97,7 +162,7 @@ static fdt32_t *put_number(fdt32_t *at, uint64_t v, uint32_t cells)
 static void put_reg(struct tree_writer *w, const char *name, const struct guest_bank *bank,
                     unsigned count)
 {
-    fdt32_t cells[4 * GUEST_BANKS], *at = cells;
+    uint32_t cells[4 * GUEST_BANKS], *at = cells;
 
     for (unsigned i = 0; i < count; i++) {
         at = put_number(at, bank[i].start.v, w->cells.address);
@@ -112,13 +177,13 @@ static void put_interrupts(struct tree_writer *w, const struct domain *d, const 
 {
     bool v2 = d->vgic.version == 2;
     uint32_t ppi_targets = v2 ? ((1u << d->vcpu_count) - 1) << 8 : 0;
-    fdt32_t cells[3 * 4];
+    uint32_t cells[3 * 4];
 
     for (unsigned i = 0; i < count; i++) {
         bool spi = intid[i] >= 32;
-        cells[3 * i] = cpu_to_fdt32(spi ? SPEC_SPI : SPEC_PPI);
-        cells[3 * i + 1] = cpu_to_fdt32(intid[i] - (spi ? 32 : 16));
-        cells[3 * i + 2] = cpu_to_fdt32(spi ? SPEC_LEVEL_HIGH : ppi_targets | SPEC_LEVEL_LOW);
+        cells[3 * i] = cell(spi ? SPEC_SPI : SPEC_PPI);
+        cells[3 * i + 1] = cell(intid[i] - (spi ? 32 : 16));
+        cells[3 * i + 2] = cell(spi ? SPEC_LEVEL_HIGH : ppi_targets | SPEC_LEVEL_LOW);
     }
     put(w, "interrupts", cells, 12ul * count);
 }
@@ -161,12 +226,12 @@ static void open_partial(struct tree_writer *w, const struct domain_config *c)
         return;
     }
     if (c->tree.size_bytes != 0 && !passthrough_open(&w->partial, c)) {
-        note(w, -FDT_ERR_BADSTRUCTURE);
+        note(w, -XEN_EINVAL);
         w->partial = (struct tree){0};
     }
     w->gic_phandle = phandle_of(t, tree_find(t, "/gic", SIZE_MAX), GUEST_PHANDLE_GIC);
     /* Two nodes with one phandle would send interrupts anywhere. */
-    note(w, is_taken(t, w->gic_phandle) ? -FDT_ERR_BADPHANDLE : 0);
+    note(w, is_taken(t, w->gic_phandle) ? -XEN_EINVAL : 0);
     w->clock_phandle = GUEST_PHANDLE_GIC + 1;
     while (w->clock_phandle == w->gic_phandle || is_taken(t, w->clock_phandle)) {
         w->clock_phandle++; /* as often as the partial tree has nodes */
@@ -296,7 +361,7 @@ static void write_timer(struct tree_writer *w, const struct domain *d)
     begin(w, "timer");
     put_string(w, "compatible", d->config->aarch32 ? "arm,armv7-timer" : "arm,armv8-timer");
     put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
-    put(w, "always-on", NULL, 0);
+    put(w, "always-on", "", 0);
     end(w);
 }
 
@@ -323,7 +388,7 @@ static void write_gic(struct tree_writer *w, const struct domain *d)
     put_string(w, "compatible", g->version == 2 ? "arm,gic-400" : "arm,gic-v3");
     put_u32(w, "#address-cells", w->board.gic_address_cells); /* interrupt-map counts with them */
     put_u32(w, "#interrupt-cells", 3);
-    put(w, "interrupt-controller", NULL, 0);
+    put(w, "interrupt-controller", "", 0);
     put_reg(w, "reg", g->version == 2 ? v2 : v3, 2);
     put_u32(w, "phandle", w->gic_phandle);
     put_u32(w, "linux,phandle", w->gic_phandle);
@@ -336,7 +401,7 @@ static void write_uart(struct tree_writer *w, const struct domain *d)
                       clock_names[] = "uartclk\0apb_pclk";
     const struct vuart *u = &d->vuart;
     struct guest_bank reg = {u->base, VUART_SIZE};
-    fdt32_t clocks[] = {cpu_to_fdt32(w->clock_phandle), cpu_to_fdt32(w->clock_phandle)};
+    uint32_t clocks[] = {cell(w->clock_phandle), cell(w->clock_phandle)};
 
     begin(w, "apb-pclk");
     put_string(w, "compatible", "fixed-clock");
@@ -445,20 +510,42 @@ size_t guest_tree_room(const struct domain_config *c)
     return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 3 * source;
 }
 
+/* The nodes are complete: names behind them, and the header. */
+static size_t finish(struct tree_writer *w)
+{
+    (void)grab(w, TOKEN_END, 0);
+    size_t nodes = w->at - NODES_AT, at = (w->at + 7) & ~7ul, names = w->names - w->names_at;
+    const uint32_t header[HEADER_SIZE / 4] = {
+        TREE_MAGIC,           (uint32_t)(at + names), NODES_AT,        (uint32_t)at,
+        HEADER_SIZE,          /* version */ 17,
+        /* readable by */ 16, /* boot CPU */ 0,       (uint32_t)names, (uint32_t)nodes};
+
+    for (unsigned i = 0; i < ARRAY_LEN(header); i++) {
+        ((uint32_t *)(void *)w->fdt)[i] = cell(header[i]);
+    }
+    memmove(w->fdt + at, w->fdt + w->names_at, names);
+    return at + names;
+}
+
 int guest_tree_write(void *to, size_t room, const struct domain *d, const struct guest_memory *m,
                      gpa_t ramdisk)
 {
-    struct tree_writer w = {.fdt = to};
+    struct tree_writer w = {.fdt = to, .at = NODES_AT, .room = room};
 
-    note(&w, room > INT32_MAX
-                 ? -FDT_ERR_NOSPACE
-                 : fdt_create_with_flags(to, (int)room, FDT_CREATE_FLAG_NO_NAME_DEDUP));
-    note(&w, fdt_finish_reservemap(to));
+    note(&w, room > INT32_MAX ? -XEN_E2BIG : 0);
     open_partial(&w, d->config);
-    write_root(&w, d, m, ramdisk);
-    note(&w, fdt_finish(to));
-    if (w.error != 0) {
-        return w.error == -FDT_ERR_NOSPACE ? -XEN_E2BIG : -XEN_EINVAL;
+    uint64_t source = w.partial.fdt != NULL ? tree_size(w.partial.fdt) : 0;
+    w.copied = source != 0 ? tree_names_size(&w.partial) : 0;
+    /* Names of our own: 41 bytes for a vCPU, 7 for a node of a board, and less than 1 KiB for the rest. */
+    w.names_at = (room - w.copied - source / 2 - 64ul * d->vcpu_count - 1024) & ~7ul;
+    w.names = w.names_at + w.copied;
+    if (w.copied != 0) {
+        memcpy(w.fdt + w.names_at, w.partial.strings, w.copied);
     }
-    return (int)fdt_totalsize(to);
+    memset(w.fdt, 0, NODES_AT);
+    write_root(&w, d, m, ramdisk);
+    if (w.error == 0) {
+        room = finish(&w);
+    }
+    return w.error != 0 ? w.error : (int)room;
 }

@@ -5,7 +5,6 @@
 
 enum { BEGIN_NODE = 1, END_NODE = 2, PROPERTY = 3, NOP = 4, END = 9 };
 
-#define MAGIC 0xd00dfeedu
 #define HEADER_SIZE 40u
 #define VERSION_MIN 17 /* the first that tells the size of its structure block */
 
@@ -35,7 +34,12 @@ uint64_t tree_size(const void *fdt)
 {
     const uint8_t *cells = fdt;
 
-    return tree_cell(cells) == MAGIC ? tree_cell(cells + 4ul * TOTAL_SIZE) : 0;
+    return tree_cell(cells) == TREE_MAGIC ? tree_cell(cells + 4ul * TOTAL_SIZE) : 0;
+}
+
+size_t tree_names_size(const struct tree *t)
+{
+    return header(t, SIZE_STRINGS);
 }
 
 static uint64_t aligned(uint64_t size)

@@ -222,9 +222,13 @@ void cmd_dump(struct run *r)
     struct vcpu *v = r->domain->vcpu[r->n];
     struct crash_record now = {.vcpu = v->id};
 
+    r->wake_ticks = 0;
     if (sched_is_off(v)) {
         arch_vcpu_snapshot(v, &now);
         show_registers(&now);
+    } else if (__atomic_load_n(&v->sched.pause_count, __ATOMIC_RELAXED) != 0) {
+        r->n--; /* its CPU, told just now, is about to let go of its registers: ask again */
+        r->wake_ticks = arch_counter_ticks() + ns_to_ticks(100000);
     } else {
         say("  vCPU %u is in CPU %u: pause %s to see its registers\n", v->id, v->sched.home->id,
             r->domain->name);

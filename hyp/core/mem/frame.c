@@ -695,7 +695,8 @@ static bool scrub_candidate(uint32_t index, unsigned *order) REQUIRES(&pool.lock
 
 bool frame_scrub_some(unsigned order)
 {
-    uint32_t steps = 1024, budget = 1u << order, all = pool.chunk_count << CHUNK_ORDER;
+    /* A step is 30 instructions, for all of which an interrupt waits. */
+    uint32_t steps = 256, budget = 1u << order, all = pool.chunk_count << CHUNK_ORDER;
     unsigned block_order;
     if (__atomic_load_n(&pool.dirty, __ATOMIC_RELAXED) == 0) {
         return false;

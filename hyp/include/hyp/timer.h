@@ -27,6 +27,7 @@ struct timer {
     struct cpu *cpu;                                   /* [cpu->timers.lock] NULL: not set */
     uint64_t deadline_ticks;                           /* [cpu->timers.lock] */
     void (*fire)(struct timer *t, uint64_t now_ticks); /* [const] */
+    bool slow; /* [const] a callback is a step of something long: at most one in an interrupt */
 };
 
 struct timer_cpu {

@@ -14,6 +14,7 @@
 
 #include <hyp/types.h>
 
+#define TREE_MAGIC 0xd00dfeedu
 #define TREE_DEPTH_MAX 16 /* levels a tree may have; boards have seven */
 
 struct tree {
@@ -32,6 +33,8 @@ enum tree_state {
 must_check enum tree_state tree_open(struct tree *t, const void *fdt, uint64_t size_bytes);
 /* Bytes that a tree says it has; 0: what is there (40 bytes can be read) is no tree. */
 uint64_t tree_size(const void *fdt);
+/* Bytes of the block that the names of its properties are in, from t->strings on. */
+size_t tree_names_size(const struct tree *t);
 
 /* A node; `at` is NULL if there is none. All functions take that, and find nothing there. */
 typedef struct {
