@@ -130,7 +130,7 @@ def check_rows(board):
     pvio.start(board, "sqlite")
     pvio.order(board, f"{DISK} ca:0")
     pvio.order(board, f"introduce {SQLITE}")
-    found = board.expect("sqlite", r"rows: (\d+), last (\d+), wrong (\d+)", 120)
+    found = board.expect("sqlite", r"rows: (\d+), last (\d+), wrong (\d+)", 120, whole=True)
     clean = "integrity: ok" in "\n".join(board.text_of("sqlite"))
     tap.report(rows == list(range(1, len(rows) + 1)) and clean and found[3] == "0"
                and int(found[1]) == int(found[2]) >= rows[-1],

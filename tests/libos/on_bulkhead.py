@@ -75,7 +75,7 @@ def plug(board, name, number):
 
 def is_up(board, name):
     """Wait until it serves, or has looked at its database."""
-    return board.expect(name, UP.get(name, r"listening on"), SECONDS)
+    return board.expect(name, UP.get(name, r"listening on"), SECONDS, whole=True)
 
 
 def lives_of_sqlite(board, number, kills, chance):
@@ -94,7 +94,7 @@ def lives_of_sqlite(board, number, kills, chance):
         if life == kills:
             return
         goal = (int(found[0][1]) if found else 0) + chance.randint(1, 40)
-        board.expect("sqlite", rf"durable: {goal}$", SECONDS)
+        board.expect("sqlite", rf"durable: {goal}$", SECONDS, whole=True)
         board.drain(chance.random() / 5)
         pvio.destroy(board, "sqlite")
         announced = max(int(n) for n in re.findall(r"durable: (\d+)", "\n".join(board.text_of("sqlite"))))
