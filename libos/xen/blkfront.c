@@ -90,6 +90,9 @@ static void follow_backend(void)
 /* A thread that waits for an event is looked at only when a poller has seen one. */
 static bool poll_device(void)
 {
+    if (life == 0) {
+        return false; /* connect() waits for these events itself */
+    }
     bool moved = store_watch_fired("vbd");
     if (moved && state != DISK_BROKEN) {
         follow_backend();
@@ -283,6 +286,7 @@ static bool connect(void)
     }
     xenbus_switch(&bus, XENBUS_CONNECTED);
     state = DISK_UP;
+    life = 1;
     return true;
 }
 

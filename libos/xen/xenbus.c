@@ -109,7 +109,7 @@ bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state)
                       device->backend, (int)device->state, (int)state);
             return false;
         }
-        while (!store_watch_fired(device->token) && time_monotonic_ns() < deadline) {
+        if (!store_watch_fired(device->token)) {
             platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND));
         }
         read_state(device);
