@@ -185,11 +185,14 @@ void sched_wake(struct vcpu *v) NO_LOCK_ANALYSIS("the home of a vCPU moves")
 {
     struct cpu *home = sched_lock_home(v);
 
-    if (__atomic_exchange_n(&v->sched.awake, 1, __ATOMIC_SEQ_CST) &&
-        v->sched.state == SCHED_RUNNING) {
-        /* It may be about to block for want of just this. */
+    /*
+     * It may be about to block for want of just this. `awake` last: sched_block() clears it and then
+     * looks at wake_pending; what it does not see there, sched_choose() sees in `awake`.
+     */
+    if (__atomic_load_n(&v->sched.awake, __ATOMIC_SEQ_CST) && v->sched.state == SCHED_RUNNING) {
         __atomic_store_n(&v->sched.wake_pending, 1, __ATOMIC_SEQ_CST);
     }
+    __atomic_store_n(&v->sched.awake, 1, __ATOMIC_SEQ_CST);
     sched_make_runnable(v, home);
 }
 
