@@ -2,7 +2,7 @@
  * PL011 serial line; see hyp/uart.h. Register names and bits: ARM DDI 0183G,
  * section 3.3. The firmware has set the speed, which we keep.
  *
- * U1  only uart_write() changes the interrupt mask, and its callers hold the
+ * U1  only set_mask() changes the interrupt mask; its callers hold the
  *     console's lock, as do those of uart_read().
  * U2  the transmit interrupt marks the FIFO draining past its trigger level.
  *     It is unmasked only when the FIFO was found full, so it cannot be missed.
@@ -42,9 +42,9 @@ static struct {
     uint64_t size;
     uint32_t intid; /* 0: none, input does not work */
     bool edge;
-    bool started;
-    uint32_t imsc; /* what the register holds */
-    void (*event)(void);
+    uint32_t listening;  /* the receive interrupts, while they may come */
+    uint32_t imsc;       /* what the register holds */
+    void (*event)(void); /* NULL: not started */
 } uart;
 
 static uint32_t reg_read(unsigned at)
@@ -123,6 +123,20 @@ static void on_interrupt(void *arg)
     uart.event();
 }
 
+static void set_mask(uint32_t imsc)
+{
+    if (imsc != uart.imsc) {
+        uart.imsc = imsc;
+        reg_write(IMSC, imsc);
+    }
+}
+
+void uart_listen(bool on)
+{
+    uart.listening = on ? INT_RX | INT_RT : 0;
+    set_mask((uart.imsc & INT_TX) | uart.listening);
+}
+
 int uart_start(void (*event)(void))
 {
     if (!uart.regs || !uart.intid) {
@@ -131,12 +145,11 @@ int uart_start(void (*event)(void))
     uart.event = event;
     int err = irq_request(uart.intid, uart.edge, on_interrupt, NULL);
     if (err) {
+        uart.event = NULL;
         return err;
     }
     reg_write(ICR, INT_ALL);
-    uart.imsc = INT_RX | INT_RT;
-    reg_write(IMSC, uart.imsc);
-    uart.started = true;
+    uart_listen(true);
     return 0;
 }
 
@@ -150,10 +163,8 @@ size_t uart_write(const char *bytes, size_t count)
     while (taken < count && !(reg_read(FR) & FR_TXFF)) {
         reg_write(DR, (unsigned char)bytes[taken++]);
     }
-    uint32_t imsc = INT_RX | INT_RT | (taken < count ? INT_TX : 0);
-    if (uart.started && imsc != uart.imsc) {
-        uart.imsc = imsc;
-        reg_write(IMSC, imsc);
+    if (uart.event) {
+        set_mask(uart.listening | (taken < count ? INT_TX : 0));
     }
     return taken;
 }

@@ -27,6 +27,8 @@ extern char terminal[TERMINAL_SIZE]; /* all that came out since wipe() */
 extern size_t terminal_length;
 extern size_t line_room;         /* bytes that the line still takes */
 extern void (*line_event)(void); /* keys have come, or there is room */
+extern bool line_listens;        /* it raises its interrupt while keys wait */
+extern void (*meanwhile)(void);  /* what another CPU does while the next key is handed over; once */
 void wipe(void);
 void type(const char *text);
 

@@ -230,6 +230,23 @@ static void test_slow_line(void **state)
     SHOWN("] at last\r\n");
 }
 
+/* The line's interrupt, on a CPU that cannot take the keys: it must not be raised for ever. */
+static void key_on_other_cpu(void)
+{
+    line_event();
+    assert_false(line_listens);
+}
+
+static void test_two_cpus(void **state)
+{
+    meanwhile = key_on_other_cpu;
+    type("ab");
+    assert_null(meanwhile);
+    assert_true(line_listens);
+    assert_int_equal(guest[home->id].count, 2);
+    assert_memory_equal(guest[home->id].got, "ab", 2);
+}
+
 /* The focused domain goes: the screen is the hypervisor's, and says so. */
 static void test_domain_goes(void **state)
 {
@@ -318,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_input_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pv_console_input, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_cpus, setup, teardown),
         cmocka_unit_test_setup_teardown(test_domain_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_panic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anything, setup, teardown),

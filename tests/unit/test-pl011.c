@@ -112,6 +112,10 @@ static void test_output(void **state)
     irq_error = 0;
     assert_int_equal(uart_start(event), 0);
     assert_int_equal(reg(IMSC), RX);
+    uart_listen(false);
+    assert_int_equal(reg(IMSC), 0);
+    uart_listen(true);
+    assert_int_equal(reg(IMSC), RX);
     regs[FR / 4] = TXFF; /* full: told when there is room, U2 */
     assert_int_equal(uart_write("c", 1), 0);
     assert_int_equal(reg(IMSC), RX | TX);

@@ -304,6 +304,7 @@ static void work_once(void)
     uint64_t next = keys > KEYS_PER_EVENT ? 0 : run_commands();
     lock(&screen.lock);
     screen_drain();
+    uart_listen(true);
     rest = rest || screen.any_blocked;
     next = screen.sweep_due < next ? screen.sweep_due : next;
     unlock(&screen.lock);
@@ -324,6 +325,18 @@ static void work(void)
         work_once();
         __atomic_store_n(&busy, 0, __ATOMIC_SEQ_CST);
     }
+}
+
+/*
+ * The line's interrupt, for keys or for room. It is raised until the keys are read: if another CPU
+ * is at work, this one would take it again and again. The worker lets the next one come.
+ */
+static void on_line(void)
+{
+    lock(&screen.lock);
+    uart_listen(false);
+    unlock(&screen.lock);
+    work();
 }
 
 static void on_timer(struct timer *t, uint64_t now)
@@ -362,7 +375,7 @@ int console_start(void)
     timer_init(&timer, on_timer);
     edit_reset(&screen.editor);
     log_set_sink(screen_log_line, false);
-    if (uart_start(work) != 0) { /* from the line's interrupt: keys, or room */
+    if (uart_start(on_line) != 0) {
         log_warn("The serial line has no interrupt: no console input.");
     }
     return 0;

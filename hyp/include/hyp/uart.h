@@ -26,6 +26,12 @@ must_check int uart_probe(const struct tree *t);
  */
 must_check int uart_start(void (*event)(void));
 
+/*
+ * Whether bytes that have come raise the interrupt. They do so until they are
+ * read: an `event` that cannot read them now must not leave it raised.
+ */
+void uart_listen(bool on);
+
 /* Give it up to `count` bytes; returns how many it took. Never waits. */
 size_t uart_write(const char *bytes, size_t count);
 /* Give it one byte, if uart_write() took all that it was given. False: no room now; uart_write() it. */
