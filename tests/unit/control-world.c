@@ -192,8 +192,7 @@ void *ram(domid_t id, uint64_t at)
     return fake_ram(where);
 }
 
-int64_t call(domid_t id, uint64_t number, uint64_t cmd, void *argument, size_t size,
-                    bool first)
+int64_t call(domid_t id, uint64_t number, uint64_t cmd, void *argument, size_t size, bool first)
 {
     struct vcpu *v = of(id)->vcpu[0];
     uint64_t *x = v->arch.x;

@@ -237,11 +237,8 @@ static void good_ratelimit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORY(good_device),
-        STORY(bad_device),
-        STORY(good_pools),
-        STORY(bad_pools),
-        STORY(good_ratelimit),
+        STORY(good_device), STORY(bad_device),     STORY(good_pools),
+        STORY(bad_pools),   STORY(good_ratelimit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
