@@ -19,6 +19,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
+TEST_SUITES += $(PYTHON) tests/guest/run.py --no-icount pollrace:vcpus=2;
 TEST_SUITES += $(PYTHON) tests/guest/below.py;
 TEST_SUITES += $(PYTHON) tests/guest/rights.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;

@@ -4,7 +4,7 @@ ifndef GUEST_OUT
 
 GUEST_OUT  := $(B)/arm64/tests/guest
 GUEST_CFLAGS := -std=gnu11 -g -O2 -ffreestanding -nostdlib -fpie -fvisibility=hidden \
-               -mgeneral-regs-only -mstrict-align -fno-common -fno-stack-protector \
+               -mgeneral-regs-only -mstrict-align -mno-outline-atomics -fno-common -fno-stack-protector \
                -fno-delete-null-pointer-checks -fno-tree-loop-distribute-patterns \
                $(WARN) -Itests/guest/kit -MMD -MP
 KIT_OBJS   := $(patsubst tests/guest/kit/%,$(GUEST_OUT)/kit/%.o,\
