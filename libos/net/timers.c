@@ -71,18 +71,21 @@ static bool mld6_busy(uint64_t now_ns)
 static const struct clock {
     void (*tick)(void);
     bool (*busy)(uint64_t now_ns);
-    uint32_t interval_ms;
 } clocks[] = {
-    {tcp_tmr, tcp_busy, TCP_TMR_INTERVAL},
-    {ip_reass_tmr, reassembly_busy, IP_TMR_INTERVAL},
-    {dhcp_fine_tmr, dhcp_waits, DHCP_FINE_TIMER_MSECS},
-    {dhcp_coarse_tmr, dhcp_has_lease, DHCP_COARSE_TIMER_MSECS},
+    {tcp_tmr, tcp_busy},         {ip_reass_tmr, reassembly_busy},
+    {dhcp_fine_tmr, dhcp_waits}, {dhcp_coarse_tmr, dhcp_has_lease},
 #if LWIP_IPV6
-    {nd6_tmr, always, ND6_TMR_INTERVAL},
-    {ip6_reass_tmr, always, IP6_REASS_TMR_INTERVAL},
-    {mld6_tmr, mld6_busy, MLD6_TMR_INTERVAL},
+    {nd6_tmr, always},           {ip6_reass_tmr, always},
+    {mld6_tmr, mld6_busy},
 #endif
 };
+static const uint16_t interval_ms[] = {
+    TCP_TMR_INTERVAL, IP_TMR_INTERVAL,        DHCP_FINE_TIMER_MSECS, DHCP_COARSE_TIMER_MSECS,
+#if LWIP_IPV6
+    ND6_TMR_INTERVAL, IP6_REASS_TMR_INTERVAL, MLD6_TMR_INTERVAL,
+#endif
+};
+_Static_assert(ARRAY_COUNT(interval_ms) == ARRAY_COUNT(clocks), "one each");
 static uint64_t due_ns[ARRAY_COUNT(clocks)]; /* whether busy or not */
 
 void sys_timeouts_init(void)
@@ -119,7 +122,7 @@ bool timers_run(uint64_t now_ns)
     }
     first_due_ns = TIME_NEVER;
     for (unsigned int i = 0; i < ARRAY_COUNT(clocks); i++) {
-        uint64_t interval_ns = clocks[i].interval_ms * NS_PER_MS;
+        uint64_t interval_ns = interval_ms[i] * NS_PER_MS;
         if (now_ns >= due_ns[i]) {
             if (clocks[i].busy(now_ns)) {
                 clocks[i].tick();

@@ -183,6 +183,7 @@ def show_profile(name, prefix, requests):
 def measure(name, requests, profile=False):
     """{what: (own, hypervisor's)} of one subject; requests as instructions for each."""
     unikernel = name != "debian"
+    profile = profile and unikernel
     address = clients.address_of(name if unikernel else "lighttpd")
     subject = Unikernel(name) if unikernel else Debian()
     with open(os.path.join(ROOT, "build/arm64/bulkhead"), "rb") as file:
