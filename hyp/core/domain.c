@@ -123,7 +123,7 @@ static void config_free(const struct domain_config *config)
 static void domain_free(struct domain *d)
 {
     while (p2m_teardown(d) == -XEN_ERESTART) {
-        /* Empty but for its root, unless its making failed half-way: short either way. */
+        /* Its making failed half-way, so there is little; else it is empty. */
     }
     xen_domain_destroy(d);
     vgic_domain_destroy(d);
@@ -496,15 +496,15 @@ static enum domain_job after_stop(struct domain *d)
     return job;
 }
 
-/* Back to the state in which domain_build() finds it. Resumable. */
+/* Back to the state in which domain_build() finds it. Resumable, and one thing at a time. */
 static int empty(struct domain *d)
 {
-    int error = p2m_teardown(d);
+    bool tables = d->p2m.max_gfn.v != 0, parked = d->parked != 0;
 
-    if (!error) {
-        error = frame_release_parked(d);
+    if (p2m_teardown(d) != 0 || tables || frame_release_parked(d) != 0 || parked) {
+        return -XEN_ERESTART;
     }
-    return error ? error : xen_domain_stop(d); /* again: what others have bound to it meanwhile */
+    return xen_domain_stop(d); /* again: what others have bound to it meanwhile */
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
