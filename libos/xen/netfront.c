@@ -277,8 +277,8 @@ static int transmit(struct netdev *device, const struct net_piece *pieces, unsig
 
 static void flush(struct netdev *device)
 {
-    if (state != LINK_UP) {
-        return;
+    if (state != LINK_UP || (held_count == 0 && !tx_pending)) {
+        return; /* nearly always: every call of a socket asks */
     }
     release_held();
     if (tx_pending) {

@@ -90,7 +90,7 @@ static void poll_ports(uint32_t *which, uint32_t count, uint64_t system_ns)
 
 /* Was an event pending? No more: clear the bit first, look at the rings after. One that comes after this
  * look is seen by SCHEDOP_poll. */
-static bool take_event(uint32_t port)
+static inline __attribute__((always_inline)) bool take_event(uint32_t port)
 {
     uint64_t bit = 1UL << port % 64;
     volatile uint64_t *word = &shared_info->evtchn_pending[port / 64];
