@@ -138,16 +138,26 @@ def link_linux_static(objects, libs, output):
 
 
 def link_image(objects, libs, network, output, map_path):
-    """Second link: the same program on top of the library OS, for any address."""
-    toolchain.run([CROSS + "gcc", "-nostdlib", "-static-pie", "-Wl,--no-dynamic-linker",
-                   "-Wl,--gc-sections", "-Wl,-z,norelro", "-Wl,-z,noexecstack",
-                   "-Wl,--build-id=none", "-Wl,-Bsymbolic", "-Wl,--orphan-handling=error",
-                   "-Wl,--no-warn-rwx-segments", f"-Wl,-Map={map_path}",
-                   f"-Wl,-T,{ROOT}/libos/arch/arm64/image.lds",
-                   os.path.join(LIBOS, "arch/arm64/start.S.o")] + objects
-                  + ["-Wl,--start-group"] + libs
-                  + [os.path.join(LIBOS, "libos.a"), network, toolchain.musl_library("libc.a"),
-                     toolchain.gcc_file("libgcc.a"), "-Wl,--end-group", "-o", output])
+    """Second link: the same program on top of the library OS, for any address.
+
+    Cortex-A53's erratum 843419 (ADRP at the end of a page) is mended in place where the address is
+    within 1 MiB; beyond that it takes branches to stubs, for which the linker lays out pages.
+    """
+    command = [CROSS + "gcc", "-nostdlib", "-static-pie", "-Wl,--no-dynamic-linker",
+               "-Wl,--gc-sections", "-Wl,-z,norelro", "-Wl,-z,noexecstack",
+               "-Wl,--build-id=none", "-Wl,-Bsymbolic", "-Wl,--orphan-handling=error",
+               "-Wl,--no-warn-rwx-segments", f"-Wl,-Map={map_path}",
+               f"-Wl,-T,{ROOT}/libos/arch/arm64/image.lds", "-mno-fix-cortex-a53-843419",
+               os.path.join(LIBOS, "arch/arm64/start.S.o")] + objects \
+        + ["-Wl,--start-group"] + libs \
+        + [os.path.join(LIBOS, "libos.a"), network, toolchain.musl_library("libc.a"),
+           toolchain.gcc_file("libgcc.a"), "-Wl,--end-group", "-o", output]
+    try:
+        toolchain.run(command + ["-Wl,--fix-cortex-a53-843419=adr"])
+    except Mistake as error:
+        if "843419" not in str(error):
+            raise
+        toolchain.run(command + ["-Wl,--fix-cortex-a53-843419=full"])
 
 
 def build_xen(manifest):
