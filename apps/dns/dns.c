@@ -43,9 +43,22 @@ static struct record records[RECORDS_MAX];
 static size_t record_count;
 static const struct record *soa;
 
+/* printf() would bring the floating point of its conversions, a tenth of the image. */
+static void put_number(size_t value, FILE *to)
+{
+    if (value >= 10) {
+        put_number(value / 10, to);
+    }
+    fputc('0' + (int)(value % 10), to);
+}
+
 static void die(const char *what, unsigned int line)
 {
-    fprintf(stderr, "dns: zone file, line %u: %s\n", line, what);
+    fputs("dns: zone file, line ", stderr);
+    put_number(line, stderr);
+    fputs(": ", stderr);
+    fputs(what, stderr);
+    fputs("\n", stderr);
     exit(1);
 }
 
@@ -327,7 +340,10 @@ int main(int argc, char **argv)
         perror("dns: cannot listen");
         return 1;
     }
-    printf("dns: %zu records of %s\n", record_count, soa->name);
+    fputs("dns: ", stdout);
+    put_number(record_count, stdout);
+    fputs(" records of ", stdout);
+    puts(soa->name);
     fflush(stdout);
     for (;;) {
         uint8_t message[MESSAGE_MAX];
