@@ -16,7 +16,7 @@ TEST_SUITES += $(PYTHON) tests/libos/on_bulkhead.py posix-io lookup web-tls dns 
 
 # Stages 1 and 2 of every program, lighttpd through its own configure and make included.
 NIGHTLY_SUITES += $(PYTHON) tests/libos/stages.py --requests 20000 hello posix posix-io sqlite web web-tls dns lighttpd;
-NIGHTLY_SUITES += $(PYTHON) tests/libos/stages.py --valgrind;
+NIGHTLY_SUITES += $(PYTHON) tests/libos/stages.py --valgrind hello posix posix-io sqlite web web-tls dns lighttpd;
 NIGHTLY_SUITES += $(PYTHON) tests/libos/images.py;
 # lighttpd goes through its own configure and make here: minutes, so not part of `make`.
 NIGHTLY_SUITES += $(APP_TOOL) build -t xen lighttpd >&2 && $(PYTHON) tests/libos/on_bulkhead.py --requests 100000 --kills 100;

@@ -28,6 +28,8 @@ TOOL = [sys.executable, os.path.join(ROOT, "tools/app/app.py")]
 VALGRIND = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=no"]
 BAD = ("ERROR: ", "runtime error", "== Invalid", "== Conditional jump", "== Use of", "== Syscall param",
        "== Process terminating")
+# A check that fails because of valgrind: it has its own answer, EINVAL, for more than all addresses.
+EXCUSED = "mmap: of too much is ENOMEM"
 
 
 def command_of(name, stage, how):
@@ -38,13 +40,23 @@ def command_of(name, stage, how):
     return (VALGRIND if how == "valgrind" else []) + [program], root
 
 
-def finish(process, what):
-    """End a server; nobody may have complained.
+def said_until(process, wanted):
+    """What a program says until `wanted` is in a line, or to its end."""
+    said = b""
+    for line in process.stdout:
+        said += line
+        if wanted in line:
+            break
+    return said
+
+
+def finish(process, what, said=b""):
+    """End a server that has `said` something; nobody may have complained.
 
     lighttpd takes SIGTERM for "at once" and then counts connections still open as a failure.
     """
     process.send_signal(signal.SIGINT if "lighttpd" in what else signal.SIGTERM)
-    said = process.communicate()[0].decode("utf-8", "replace")
+    said = (said + process.communicate()[0]).decode("utf-8", "replace")
     clean = not any(word in said for word in BAD) and process.returncode in (0, -signal.SIGTERM)
     tap.report(clean, f"{what}: nothing to complain of (status {process.returncode})")
     if not clean:
@@ -66,11 +78,12 @@ def serve(name, stage, how, requests):
         env=dict(os.environ, APP_FILES=root, LIBOS_TAP="tap0", LIBOS_NET=network,
                  ASAN_OPTIONS="detect_leaks=0"))
     what = f"{stage}: {name}"
-    if name == "dns" or tap.wait_port(address, clients.PORTS[name], process):
+    said = said_until(process, b"records of") if name == "dns" else b""  # it listens
+    if said or tap.wait_port(address, clients.PORTS[name], process):
         clients.check(name, address, what, requests, 300)
     else:
         tap.report(False, f"{what}: listens")
-    finish(process, what)
+    finish(process, what, said)
 
 
 def run_once(name, how, words=(), stage="linux"):
@@ -80,7 +93,9 @@ def run_once(name, how, words=(), stage="linux"):
                             stderr=subprocess.STDOUT, env=dict(
                                 os.environ, LIBOS_TAP="tap0", LIBOS_NET="dhcp"))
     said = result.stdout.decode("utf-8", "replace")
-    good = result.returncode == 0 and not any(word in said for word in BAD + ("not ok",))
+    failed = [line for line in said.split("\n") if line.startswith("not ok")]
+    excused = how == "valgrind" and len(failed) == 1 and EXCUSED in failed[0]
+    good = result.returncode == int(excused) and not any(word in said for word in BAD) and (excused or not failed)
     tap.report(good, f"{stage}: {name} {' '.join(words[:1])}: ends well, nothing to complain of")
     if not good:
         print("".join(f"# {line}\n" for line in said.split("\n")[-40:]), flush=True)
