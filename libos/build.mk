@@ -20,6 +20,10 @@ LIBOS_CFLAGS := -std=gnu11 -g -Os -fPIE -mgeneral-regs-only \
     -ffile-prefix-map=$(CURDIR)=. -fno-ident -D_GNU_SOURCE $(WARN) -Wno-sign-compare \
     -nostdinc -isystem $(LIBOS_MUSL)/usr/include/aarch64-linux-musl \
     -Ilibos -Ilibos/include -Iabi -Ilib/include -include libos/include/libos/prelude.h -MMD -MP
+# No frame pointers in TCP/IP and the devices below it: a backtrace passes over their functions, and
+# images are 2 KiB smaller. x29 stays the frame of who called them.
+LIBOS_NET_FLAGS := -fomit-frame-pointer -ffixed-x29
+$(LIBOS_B)/xen/%.c.o $(LIBOS_B)/ring/%.c.o: LIBOS_CFLAGS += $(LIBOS_NET_FLAGS)
 LIBOS_GCC_INCLUDE = -isystem $$($(CROSS)gcc -print-file-name=include)
 
 # Debian's musl for arm64, unpacked once in the cache.
@@ -76,7 +80,7 @@ define LIBOS_NET
 $(LIBOS_B)/$1/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	$$(call say,TCC,lwip/$$* ($1))
 	@mkdir -p $$(@D)
-	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 \
+	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 $(LIBOS_NET_FLAGS) \
 	    $$(LIBOS_FLAGS_$$(@F)) \
 	    -ffile-prefix-map=$$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$$*.c -o $$@
 
@@ -90,7 +94,7 @@ $(LIBOS_B)/$1/%.c.o: libos/net/%.c libos/build.mk | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	$$(call say,TCC,$$< ($1))
 	@mkdir -p $$(@D)
 	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 \
-	    $$(LIBOS_FLAGS_$$(<F)) -c $$< -o $$@
+	    $(LIBOS_NET_FLAGS) $$(LIBOS_FLAGS_$$(<F)) -c $$< -o $$@
 
 $(LIBOS_B)/$1.a: $(patsubst libos/net/%,$(LIBOS_B)/$1/%.o,$(sort $(wildcard libos/net/*.c))) \
         $(patsubst %,$(LIBOS_B)/$1/lwip/%.o,$(LWIP_FILES)) | $(LIBOS_B)/$1/names.o
