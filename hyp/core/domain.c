@@ -277,6 +277,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
 static void let_go(struct domain *d)
 {
     lock(&d->lock);
+    d->job = JOB_NONE; /* from here on it may shut down, or be ordered to, and set the next job */
     d->state = DOMAIN_RUNNING;
     d->ordered = false;
     unlock(&d->lock);
@@ -578,8 +579,7 @@ static void step(struct domain *d)
     case JOB_BUILD:
         error = domain_build(d);
         if (error == 0) {
-            d->job = JOB_NONE;
-            let_go(d); /* from here on it may shut down and set the next job */
+            let_go(d);
             return;
         }
         if (error != -XEN_ERESTART) {
@@ -702,12 +702,15 @@ int domain_unpause_counted(struct domain *d)
     return error;
 }
 
-/* An order from outside the guest; a console's pause ends with it. */
+/*
+ * An order from outside the guest; a console's pause ends with it. Not while its worker is at work:
+ * the job is the worker's then, which would write over ours, and a build that is cut off leaves its
+ * notes behind.
+ */
 static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
 {
     lock(&d->lock);
-    bool idle = d->state == DOMAIN_CREATED || d->state == DOMAIN_RUNNING ||
-                (d->state == DOMAIN_DOWN && d->job == JOB_NONE);
+    bool idle = d->job == JOB_NONE && d->state != DOMAIN_DYING;
     if (idle) {
         bool stopped = d->state == DOMAIN_DOWN;
 
