@@ -123,7 +123,7 @@ static void config_free(const struct domain_config *config)
 static void domain_free(struct domain *d)
 {
     while (p2m_teardown(d) == -XEN_ERESTART) {
-        /* Empty but for its root, unless its making failed half-way: short either way. */
+        /* Its making failed half-way, so there is little; else it is empty. */
     }
     xen_domain_destroy(d);
     vgic_domain_destroy(d);
@@ -278,6 +278,7 @@ static void let_go(struct domain *d)
 {
     lock(&d->lock);
     d->state = DOMAIN_RUNNING;
+    d->job = JOB_NONE;
     d->ordered = false;
     unlock(&d->lock);
     sched_set_online(d->vcpu[0], true);
@@ -496,15 +497,15 @@ static enum domain_job after_stop(struct domain *d)
     return job;
 }
 
-/* Back to the state in which domain_build() finds it. Resumable. */
+/* Back to the state in which domain_build() finds it. Resumable, and one thing at a time. */
 static int empty(struct domain *d)
 {
-    int error = p2m_teardown(d);
+    bool tables = d->p2m.max_gfn.v != 0, parked = d->parked != 0;
 
-    if (!error) {
-        error = frame_release_parked(d);
+    if (p2m_teardown(d) != 0 || tables || frame_release_parked(d) != 0 || parked) {
+        return -XEN_ERESTART;
     }
-    return error ? error : xen_domain_stop(d); /* again: what others have bound to it meanwhile */
+    return xen_domain_stop(d); /* again: what others have bound to it meanwhile */
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */
@@ -578,7 +579,6 @@ static void step(struct domain *d)
     case JOB_BUILD:
         error = domain_build(d);
         if (error == 0) {
-            d->job = JOB_NONE;
             let_go(d); /* from here on it may shut down and set the next job */
             return;
         }
@@ -706,8 +706,9 @@ int domain_unpause_counted(struct domain *d)
 static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
 {
     lock(&d->lock);
-    bool idle = d->state == DOMAIN_CREATED || d->state == DOMAIN_RUNNING ||
-                (d->state == DOMAIN_DOWN && d->job == JOB_NONE);
+    /* Not one that is being built: what that has begun would be left behind, or go on over the order. */
+    bool idle = d->state == DOMAIN_RUNNING ||
+                ((d->state == DOMAIN_CREATED || d->state == DOMAIN_DOWN) && d->job == JOB_NONE);
     if (idle) {
         bool stopped = d->state == DOMAIN_DOWN;
 

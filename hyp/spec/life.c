@@ -142,8 +142,8 @@ static const char *rule_let_go(const struct spec_life *pre, int result,
 static const char *rule_order(const struct spec_life *pre, enum life_event event, int result,
                               const struct spec_life *post)
 {
-    bool may = pre->state == DOMAIN_CREATED || pre->state == DOMAIN_RUNNING ||
-               (pre->state == DOMAIN_DOWN && !pre->working);
+    bool may = pre->state == DOMAIN_RUNNING ||
+               ((pre->state == DOMAIN_CREATED || pre->state == DOMAIN_DOWN) && !pre->working);
     if (may != (result == 0)) {
         return may ? "an order was refused without a reason" : "an order was taken too early";
     }
@@ -166,6 +166,11 @@ static const char *rule_work(const struct spec_life *pre, const struct spec_life
     }
     if (pre->state == DOMAIN_DYING) {
         return post->state == DOMAIN_DYING && post->working ? NULL : "dying, but it stopped dying";
+    }
+    if (pre->state == DOMAIN_CREATED) { /* it is being built: on, up, or given up */
+        return post->state != DOMAIN_DOWN && post->working == (post->state != DOMAIN_RUNNING)
+                   ? NULL
+                   : "was being built, and is neither up nor on its way";
     }
     switch (post->state) {
     case DOMAIN_RUNNING:

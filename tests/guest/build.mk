@@ -20,6 +20,7 @@ TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --no-icount pollrace:vcpus=2;
+TEST_SUITES += $(PYTHON) tests/guest/run.py --cpus 1 handover:vcpus=2+neighbour;
 TEST_SUITES += $(PYTHON) tests/guest/below.py;
 TEST_SUITES += $(PYTHON) tests/guest/rights.py;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/density.py;

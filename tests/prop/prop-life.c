@@ -263,6 +263,23 @@ static void good_before_the_start(void)
     settle();
 }
 
+/* Started again by hand after its end: orders before it is built come too early. */
+static void good_launch(void)
+{
+    boot();
+    PROVE(domain_destroy(d) == 0);
+    settle();
+    PROVE(d == NULL && domain_launch(&config) == 0);
+    d = domain_get(id);
+    domain_put(d);
+    build = ANY(BUILD_GOOD, BUILD_BAD);
+    spec_life_look(d, &pre);
+    for (unsigned i = 0; d != NULL && i < 4; i++) {
+        step((enum life_event)ANY(LIFE_SHUTDOWN, LIFE_WORK));
+    }
+    settle();
+}
+
 /* One that another made: held at birth, started by being let go; it leaves nothing behind. */
 static void good_made(void)
 {
@@ -325,6 +342,7 @@ const struct prop props[] = {
      "3 policies, 3 builders, every 3 of 8 events, the worker to its end, and another event", NULL},
     {"good_before_the_start", good_before_the_start,
      "the same, every 4 of 9 events, not started yet", NULL},
+    {"good_launch", good_launch, "the same, every 4 of 8 events, while it is built again", NULL},
     {"good_made", good_made, "3 policies, every 4 of 8 events", NULL},
     {"bad_pause_count", bad_pause_count, "one", "paused a wrong number of times"},
     {"bad_memory_under_a_vcpu", bad_memory_under_a_vcpu, "one", "memory taken away under a vCPU"},

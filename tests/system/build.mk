@@ -6,6 +6,7 @@ SYSTEM ?=
 
 TEST_SUITES += $(PYTHON) tests/system/mistakes.py;
 TEST_SUITES += $(PYTHON) tests/system/el2.py;
+TEST_SUITES += $(PYTHON) tests/system/serror.py;
 TEST_SUITES += $(PYTHON) tests/system/dom0less.py;
 SYSTEM_SUITES += $(PYTHON) tests/system/classic.py;
 NIGHTLY_SUITES += $(PYTHON) tests/system/classic.py --emulate;

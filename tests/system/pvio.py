@@ -178,11 +178,20 @@ class Numbers:
                 f"{self.ownerless()}, spent {self.spent}, links {self.links}")
 
 
+def ordered(board, command, name, done):
+    """An order on the hypervisor's console; refused while the domain is being built."""
+    for _ in range(100):
+        board.send(None, f"{command} {name}\n")
+        if "Not possible" not in board.expect(None, f"{name} {done}|Not possible: {name}", 60)[0]:
+            return
+        board.drain(0.2)
+    raise Failed(f"{command} {name}: refused a hundred times")
+
+
 def destroy(board, *names):
     """End domains; others may still hold what they granted."""
     for name in names:
-        board.send(None, f"destroy {name}\n")
-        board.expect(None, f"{name} is gone", 60)
+        ordered(board, "destroy", name, "is gone")
 
 
 def start(board, *names):
@@ -211,12 +220,11 @@ def kill(board, rng, name):
         # It has the screen: what the hypervisor says of it counts as its own.
         board.expect(name, f"{name} (asked to reboot|crashed)", 60)
         return how
-    board.send(None, f"{how} {name}\n")
     if how == "destroy":
-        board.expect(None, f"{name} is gone", 60)
+        destroy(board, name)
         start(board, name)
     else:
-        board.expect(None, f"{name} is being started again", 30)
+        ordered(board, "reboot", name, "is being started again")
     return how
 
 

@@ -95,26 +95,29 @@ def differences(command, theirs, ours):
 
 
 def play(name, hypervisor, script, seconds, verbose):
-    """Run the script in a control domain; its console's text."""
+    """Run the script in a control domain; its console's text, and whether it came to its end."""
     guest = guest_ramdisk()
     with Machine(f"{script}-{name}", hypervisor, run=f"start,{script}", guest=guest,
                  packages=PACKAGES.get(script, ())) as machine:
+        ended = True
         try:
             machine.wait(rf"(?m)^run {script}: exit \d+", seconds)
         except Failed as failure:
+            ended = False
             print("# " + str(failure).replace("\n", "\n# "))
         print(f"# {script} on {name}: {machine.elapsed():.0f} s", flush=True)
         if verbose:
             print(machine.text)
-        return machine.text
+        return machine.text, ended
 
 
-def compare(theirs, ours):
-    """TAP lines for two transcripts; true if nothing unexplained differs."""
-    print(f"1..{max(len(theirs), 1)}")
-    good = bool(theirs)
-    if not theirs:
-        print("not ok 1 - stock Xen's transcript is empty")
+def compare(theirs, ours, ended):
+    """TAP lines for two transcripts; true if both `ended` and nothing unexplained differs."""
+    print(f"1..{len(theirs) + 1}")
+    good = all(ended.values()) and bool(theirs) and len(theirs) == len(ours)
+    print(f"{'ok' if good else 'not ok'} {len(theirs) + 1} - {len(theirs)} commands on stock Xen, "
+          f"{len(ours)} here; came to the end: "
+          + (", ".join(name for name, whether in ended.items() if whether) or "none"))
     for number, (command, lines, status) in enumerate(theirs, 1):
         if number > len(ours):
             print(f"not ok {number} - {command}: never came to that here")
@@ -147,9 +150,10 @@ def main():
         with concurrent.futures.ThreadPoolExecutor() as pool:
             plays = {name: pool.submit(play, name, image, given.script, given.seconds,
                                        given.verbose) for name, image in where.items()}
-            found = {name: entries(one.result()) for name, one in plays.items()}
+            found = {name: entries(one.result()[0]) for name, one in plays.items()}
+            ended = {name: one.result()[1] for name, one in plays.items()}
         if not given.show:
-            return 0 if compare(found["xen"], found["bulkhead"]) else 1
+            return 0 if compare(found["xen"], found["bulkhead"], ended) else 1
         for command, lines, status in next(iter(found.values())):
             print("\n".join([f"> {command}"] + lines + [f"= {status}"]))
         return 0

@@ -316,6 +316,48 @@ static void a_restart_does_not_wait_for_others(void **state)
     assert_int_equal(d->refs, 1);
 }
 
+/*
+ * The largest table there can be, used all over, and as many mappings: its end takes many calls, and
+ * none of them gives back more than a few pages. What is still mapped keeps its active entries only.
+ */
+static void an_end_is_made_in_small_steps(void **state)
+{
+    static grant_handle_t h[64 * 4];
+    struct domain *d = world[1];
+    struct frame_stats s;
+    mfn_t m;
+    d->hyp_frames_max += 400;
+    assert_int_equal(grant_frame(d, GRANT_FRAMES_MAX - 1, false, &m), 0);
+    for (uint32_t i = 0; i < ARRAY_LEN(h); i++) {
+        permit(1, i * 128 + 8, 2, WORLD_BASE + i % 32, 0);
+        assert_int_equal(map(2, 1, i * 128 + 8, WORLD_HOLE + i, GNTMAP_host_map, &h[i]), 0);
+    }
+    for (uint32_t i = 1; i < ARRAY_LEN(h); i++) {
+        assert_int_equal(unmap(2, WORLD_HOLE + i, h[i]), GNTST_okay);
+    }
+    frame_stats(&s);
+    uint64_t free = s.free, most = 0;
+    unsigned calls = 1;
+    for (int error = -XEN_ERESTART; error != 0; calls++) {
+        error = xen_domain_stop(d);
+        frame_stats(&s);
+        most = s.free - free > most ? s.free - free : most;
+        free = s.free;
+    }
+    assert_in_range(calls, (64 + 256) / 16, 64);
+    assert_in_range(most, 1, 16);
+    assert_int_equal(d->refs, 2); /* its table's */
+    uint64_t kept = d->hyp_frames;
+    assert_int_equal(unmap(2, WORLD_HOLE, h[0]), GNTST_okay);
+    assert_int_equal(kept - d->hyp_frames,
+                     2); /* one page of active entries, and the table's record */
+    assert_int_equal(d->refs, 1);
+    /* He who mapped them: as many handles as there were mappings at once, some a call. */
+    for (calls = 0; xen_domain_stop(world[2]) == -XEN_ERESTART; calls++) {
+        assert_true(calls < 100);
+    }
+}
+
 /* Memory for the n-th allocation is not there: refused, and nothing is lost. */
 static void running_out_of_memory_is_an_answer(void **state)
 {
@@ -348,6 +390,7 @@ int main(void)
         T(cache_flush_is_for_ones_own),
         T(ends_in_every_order_leave_nothing),
         T(a_restart_does_not_wait_for_others),
+        T(an_end_is_made_in_small_steps),
         T(running_out_of_memory_is_an_answer),
     };
     return cmocka_run_group_tests_name("xen-grant", tests, NULL, NULL);

@@ -75,16 +75,16 @@ static bool empty_last(struct domain *d, s2_pte_t e, int *steps) REQUIRES(&d->p2
     return true;
 }
 
-/* Take the next root entry out. False: the root is empty. */
-static bool next_dying(struct domain *d) REQUIRES(&d->p2m.lock)
+/* Take the next root entry out. False: the root is empty, or `*steps` are used up. */
+static bool next_dying(struct domain *d, int *steps) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
     s2_pte_t *root = arch_ram_va(p->root.v);
-    uint32_t count = P2M_ENTRIES << arch_s2_root_order();
-    while (p->root_slot < count && !arch_s2_valid(root[p->root_slot])) {
-        p->root_slot++;
+    uint64_t count = (p->max_gfn.v + level_frames(1) - 1) >> level_order(1);
+    while (*steps > 0 && p->root_slot < count && !arch_s2_valid(root[p->root_slot])) {
+        *steps -= p->root_slot++ % 16 == 0;
     }
-    if (p->root_slot == count) {
+    if (*steps <= 0 || p->root_slot >= count) {
         return false;
     }
     p->dying = root[p->root_slot];
@@ -124,7 +124,7 @@ int p2m_teardown(struct domain *d)
     }
     lock(&d->p2m.lock);
     p2m_flush_locked(d);
-    while (steps > 0 && (p->dying != 0 || next_dying(d))) {
+    while (steps > 0 && (p->dying != 0 || next_dying(d, &steps))) {
         empty_dying(d, &steps);
     }
     bool done = steps > 0;

@@ -715,22 +715,25 @@ void evtchn_notify(struct domain *d, evtchn_port_t port)
 int evtchn_reset(struct domain *d)
 {
     struct evtchn_domain *e = d->evtchn;
-    unsigned budget = 64;
-    for (uint32_t port = 1; port < e->port_count; port++) {
+    int steps = 4096;
+    for (uint32_t port = e->reset_at; port < e->port_count; port++, steps--) {
         struct domain *peer;
+        if (steps <= 0) {
+            e->reset_at = port;
+            return -XEN_ERESTART;
+        }
         if (evtchn_of(e, port)->state == EVTCHN_FREE ||
             evtchn_of(e, port)->state == EVTCHN_SERVED) {
             continue; /* a glance without the lock: at worst one more look by the next call */
         }
-        if (budget-- == 0) {
-            return -XEN_ERESTART;
-        }
+        steps -= 128; /* what closing one costs in glances */
         struct evtchn *c = lock_with_peer(d, port, &peer);
         if (c != NULL && c->state != EVTCHN_FREE) {
             close_locked(d, c, port);
         }
         unlock_with_peer(d, peer);
     }
+    e->reset_at = 0;
     fifo_destroy(d);
     return 0;
 }

@@ -16,6 +16,8 @@
 
 /* Elements per call before the guest may take its interrupts (H1); also how many share one TLB invalidation. */
 #define BATCH 32u
+/* Handles that one call of grant_domain_stop() looks at. */
+#define STOP_GLANCES 1024u
 
 /* --- Handles; all [map lock] --- */
 
@@ -316,7 +318,7 @@ int grant_domain_stop(struct domain *d)
     struct grant_domain *g = d->grant;
     struct taken taken[BATCH] NOT_ZEROED;
     unsigned count = 0;
-    while (g->stop_at < g->track_count && count < BATCH) {
+    for (unsigned n = 0; n < STOP_GLANCES && g->stop_at < g->track_count && count < BATCH; n++) {
         grant_handle_t handle = g->stop_at++;
         struct maptrack *m = track_of(g, handle);
         if (m->state == MAPTRACK_MAPPED) {
@@ -330,14 +332,17 @@ int grant_domain_stop(struct domain *d)
         return -XEN_ERESTART;
     }
     CHECK(g->track_used == 0); /* no vCPU runs: nobody is in the middle of an operation */
-    for (uint32_t i = 0; i < g->track_count / MAPTRACK_PER_PAGE; i++) {
-        frame_free_hyp(d, g->track[i], 0);
+    for (; g->track_count != 0 && count < BATCH; count++) {
+        g->track_count -= (uint32_t)MAPTRACK_PER_PAGE;
+        frame_free_hyp(d, g->track[g->track_count / MAPTRACK_PER_PAGE], 0);
+    }
+    if (count != 0) {
+        return -XEN_ERESTART; /* one thing at a time */
     }
     if (g->track != NULL) {
         frame_free_hyp(d, g->track, 0);
     }
     g->track = NULL;
-    g->track_count = g->track_free = g->stop_at = 0;
-    grant_table_detach(d);
-    return 0;
+    g->track_free = g->stop_at = 0;
+    return grant_table_detach(d);
 }

@@ -16,6 +16,8 @@
 #include <hyp/assert.h>
 #include <lib/string.h>
 
+#define DETACH_PAGES 16u /* that one call of grant_table_detach() goes through, with the lock */
+
 /* --- Entries; all [grant lock] --- */
 
 static void count_refs(struct grant_table *t)
@@ -233,22 +235,18 @@ int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readon
     return status;
 }
 
-/* Its memory, when nobody names it any more. */
-static void table_free(struct grant_table *t)
+/* A page of active entries of a detached table goes when none of them is pinned. [grant lock] */
+static apart void active_shrink(struct grant_table *t, uint32_t index)
 {
-    struct domain *d = t->owner;
-    for (unsigned i = 0; i < GRANT_ACTIVE_PAGES; i++) {
-        if (t->active[i] != NULL) {
-            frame_free_hyp(d, t->active[i], 0);
-        }
+    struct grant_active *page = t->active[index];
+    uint32_t pins = 0;
+    for (unsigned i = 0; page != NULL && i < GRANT_ACTIVE_PER_PAGE; i++) {
+        pins |= page[i].readers | page[i].writers;
     }
-    for (unsigned i = 0; i < t->frame_count; i++) {
-        frame_free_shared(d, t->frame[i]);
+    if (page != NULL && pins == 0) {
+        frame_free_hyp(t->owner, page, 0);
+        t->active[index] = NULL;
     }
-    for (unsigned i = 0; i < t->status_count; i++) {
-        frame_free_shared(d, t->status[i]);
-    }
-    frame_free_hyp(d, t, 0);
 }
 
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly)
@@ -262,18 +260,20 @@ void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly)
     if ((a->readers | a->writers) == 0) {
         idle = mfn(a->mfn);
     }
-    if (!t->detached) {
-        unclaim(t, ref, a->readers, a->writers);
-    }
     t->pins--;
-    struct domain *owner = t->detached && t->pins == 0 ? t->owner : NULL;
+    if (likely(!t->detached)) {
+        unclaim(t, ref, a->readers, a->writers);
+    } else if (idle.v != MFN_NONE.v) {
+        active_shrink(t, ref / GRANT_ACTIVE_PER_PAGE);
+    }
+    struct domain *owner = t->left && t->pins == 0 ? t->owner : NULL;
     unlock(l);
     if (idle.v != MFN_NONE.v) {
         frame_put(idle);
     }
     if (owner != NULL) {
-        table_free(t);
-        domain_put(owner); /* taken when it was detached */
+        frame_free_hyp(owner, t, 0);
+        domain_put(owner); /* taken when it was left */
     }
 }
 
@@ -425,10 +425,10 @@ static void convert(struct grant_table *t, uint32_t version)
         keep[i].flags = usable ? keep[i].flags & (GTF_type_mask | GTF_readonly) : GTF_invalid;
     }
     for (uint32_t i = 0; i < t->frame_count; i++) {
-        memset(t->frame[i], 0, FRAME_SIZE);
+        arch_zero_pages(t->frame[i], FRAME_SIZE);
     }
     for (uint32_t i = 0; i < t->status_count; i++) {
-        memset(t->status[i], 0, FRAME_SIZE);
+        arch_zero_pages(t->status[i], FRAME_SIZE);
     }
     t->version = (uint8_t)version;
     count_refs(t);
@@ -654,7 +654,7 @@ int grant_domain_create(struct domain *d)
     t->version = 1;
     int error = grow(t, 1);
     if (error != 0) {
-        table_free(t);
+        frame_free_hyp(d, t, 0);
         return error;
     }
     lock(&g->lock);
@@ -664,20 +664,34 @@ int grant_domain_create(struct domain *d)
     return 0;
 }
 
-/* Leave the table to those who still have something of it mapped; they keep the domain, too (R5). */
-void grant_table_detach(struct domain *d)
+/*
+ * Leave the table to those who still have something of it mapped; they keep the domain, too (R5), and
+ * the active entries that are theirs. All else goes now, some pages a call: -XEN_ERESTART.
+ */
+int grant_table_detach(struct domain *d)
 {
     struct grant_domain *g = d->grant;
     lock(&g->lock);
-    struct grant_table *t = g->table;
+    struct grant_table *t = g->table != NULL ? g->table : g->leaving;
     g->table = NULL;
-    bool unused = t != NULL && t->pins == 0;
-    if (t != NULL && !unused) {
+    g->leaving = t;
+    for (unsigned n = 0; t != NULL && n < DETACH_PAGES;) {
         t->detached = true;
-        domain_hold(d);
+        n++;
+        if (t->frame_count != 0) {
+            frame_free_shared(d, t->frame[--t->frame_count]);
+        } else if (t->status_count != 0) {
+            frame_free_shared(d, t->status[--t->status_count]);
+        } else if (t->active_seen < GRANT_ACTIVE_PAGES) {
+            n -= t->active[t->active_seen] == NULL; /* most were never used */
+            active_shrink(t, t->active_seen++);
+        } else {
+            g->leaving = NULL;
+            t->left = t->pins != 0;
+            t->left ? (void)domain_hold(d) : frame_free_hyp(d, t, 0);
+            break;
+        }
     }
     unlock(&g->lock);
-    if (unused) {
-        table_free(t);
-    }
+    return g->leaving != NULL ? -XEN_ERESTART : 0;
 }

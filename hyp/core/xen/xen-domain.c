@@ -269,16 +269,16 @@ int xen_domain_stop(struct domain *d)
     if (x == NULL) {
         return 0;
     }
-    sched_op_stop(d);
     ioreq_stop(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        vcpu_op_stop(d->vcpu[i]);
-    }
     int error = evtchn_reset(d);
     if (error == 0) {
         error = grant_domain_stop(d);
     }
-    if (error == 0) {
+    if (error == 0) { /* after the steps that may be many, as there may be many vCPUs */
+        sched_op_stop(d);
+        for (uint32_t i = 0; i < d->vcpu_count; i++) {
+            vcpu_op_stop(d->vcpu[i]);
+        }
         lock(&x->console_lock);
         x->console = NULL;
         unlock(&x->console_lock);

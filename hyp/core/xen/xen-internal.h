@@ -84,10 +84,12 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
 
 struct evtchn_domain {
     lock_t lock;
-    struct evtchn **bucket;   /* [lock] EVTCHN_BUCKETS pointers, filled in order */
-    uint32_t port_count;      /* [lock] ports that have a record */
-    uint32_t port_limit;      /* [const] */
-    uint32_t search_from;     /* [lock] no port below is free */
+    struct evtchn **bucket; /* [lock] EVTCHN_BUCKETS pointers, filled in order */
+    uint32_t port_count;    /* [lock] ports that have a record */
+    uint32_t port_limit;    /* [const] */
+    uint32_t search_from;   /* [lock] no port below is free */
+    uint32_t
+        reset_at; /* [atomic] how far evtchn_reset() is: a guest that races there harms itself */
     uint64_t polling;         /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
     lock_t fifo_lock;         /* queues of all vCPUs: links, tails */
     uint32_t **fifo_page;     /* [fifo lock] event words; NULL: two-level ABI */
@@ -174,12 +176,14 @@ _Static_assert(GRANT_ACTIVE_PAGES *GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * G
 struct grant_table {
     struct domain *owner; /* counted once detached */
     uint32_t pins;        /* all readers and writers of all entries */
-    bool detached;        /* the owner has left it: nothing new starts (R5) */
+    bool detached;        /* the owner leaves it: nothing new starts (R5) */
+    bool left;            /* the owner is done with it: who drops the last pin frees it */
     uint8_t version;      /* 1 or 2 */
     uint32_t frame_count, status_count;
     uint32_t ref_count; /* entries: follows from version and frame_count */
     void *frame[GRANT_FRAMES_MAX];
     void *status[GRANT_STATUS_MAX];
+    uint32_t active_seen; /* pages of those that grant_table_detach() has been through */
     struct grant_active *active[GRANT_ACTIVE_PAGES]; /* made when first needed */
 };
 
@@ -198,14 +202,15 @@ struct maptrack {
 #define MAPTRACK_PAGES (FRAME_SIZE / sizeof(void *))
 
 struct grant_domain {
-    lock_t lock;               /* this domain's grants */
-    struct grant_table *table; /* [lock] */
-    lock_t map_lock;           /* what this domain has mapped of others */
-    struct maptrack **track;   /* [map lock] MAPTRACK_PAGES pointers */
-    uint32_t track_count;      /* [map lock] handles that have a record */
-    uint32_t track_free;       /* [map lock] first free handle + 1, 0: none */
-    uint32_t track_used;       /* [map lock] */
-    uint32_t stop_at;          /* [map lock] progress of grant_domain_stop() */
+    lock_t lock;                 /* this domain's grants */
+    struct grant_table *table;   /* [lock] */
+    struct grant_table *leaving; /* the one that grant_table_detach() is at */
+    lock_t map_lock;             /* what this domain has mapped of others */
+    struct maptrack **track;     /* [map lock] MAPTRACK_PAGES pointers */
+    uint32_t track_count;        /* [map lock] handles that have a record */
+    uint32_t track_free;         /* [map lock] first free handle + 1, 0: none */
+    uint32_t track_used;         /* [map lock] */
+    uint32_t stop_at;            /* [map lock] progress of grant_domain_stop() */
 };
 
 /* A use of a grant: what grant_pin() gives and grant_unpin() takes back. */
@@ -234,7 +239,7 @@ must_check int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user,
                            struct grant_named *out);
 void grant_unclaim(struct grant_table *t, grant_ref_t ref);
 void grant_domain_init(struct domain *d);
-void grant_table_detach(struct domain *d);
+must_check int grant_table_detach(struct domain *d);
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly);
 
 /* Not inlined: one operation must not save the registers that another needs. */
