@@ -425,10 +425,10 @@ static void convert(struct grant_table *t, uint32_t version)
         keep[i].flags = usable ? keep[i].flags & (GTF_type_mask | GTF_readonly) : GTF_invalid;
     }
     for (uint32_t i = 0; i < t->frame_count; i++) {
-        memset(t->frame[i], 0, FRAME_SIZE);
+        arch_zero_pages(t->frame[i], FRAME_SIZE);
     }
     for (uint32_t i = 0; i < t->status_count; i++) {
-        memset(t->status[i], 0, FRAME_SIZE);
+        arch_zero_pages(t->status[i], FRAME_SIZE);
     }
     t->version = (uint8_t)version;
     count_refs(t);
