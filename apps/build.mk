@@ -1,5 +1,5 @@
 # Applications: built by tools/app from their manifests; make only knows when.
-APPS := hello attacker posix posix-io web web-tls dns sqlite
+APPS := hello attacker posix posix-io web web-tls dns lookup sqlite
 APP_IMAGES := $(foreach a,$(APPS),$(B)/arm64/apps/$a/$a)
 APP_TOOL   := $(PYTHON) tools/app/app.py
 

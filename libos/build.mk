@@ -28,6 +28,14 @@ $(LIBOS_MUSL):
 	@mkdir -p $(@D)
 	$(Q)d=$$($(PYTHON) tools/debian.py fetch musl-dev) && ln -sfn "$$d" $@
 
+# musl's source, whose resolver stage tap compiles for the host; tests run without a network.
+LIBOS_MUSL_SRC := $(LIBOS_B)/musl-src
+$(LIBOS_MUSL_SRC):
+	$(call say,FETCH,musl (source))
+	@mkdir -p $(@D)
+	$(Q)d=$$($(PYTHON) tools/debian.py source musl) && ln -sfn "$$d" $@
+TEST_DEPS += $(LIBOS_MUSL_SRC)
+
 $(LIBOS_B)/%.c.o: libos/%.c libos/build.mk | $(LIBOS_MUSL)
 	$(call say,TCC,$<)
 	@mkdir -p $(@D)
@@ -49,7 +57,8 @@ $(LIBOS_B)/libos.a: $(LIBOS_OBJS)
 	$(Q)$(CROSS)ar rcsD $@ $(LIBOS_OBJS)
 
 # Our sockets and lwIP from Debian's source package, unmodified: net.a has both IP versions, net4.a
-# only the old one; a manifest's `ipv6` chooses.
+# only the old one; a manifest's `ipv6` chooses. names.o beside them is the DHCP client that also asks
+# for name servers, for programs that look names up.
 LIBOS_LWIP := $(LIBOS_B)/lwip-src
 LWIP_FILES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out \
                 timeouts udp ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
@@ -71,6 +80,12 @@ $(LIBOS_B)/$1/lwip/%.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/
 	    $$(LIBOS_FLAGS_$$(@F)) \
 	    -ffile-prefix-map=$$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/$$*.c -o $$@
 
+$(LIBOS_B)/$1/names.o: libos/build.mk libos/net/lwip/lwipopts.h libos/net/lwip/arch/cc.h | $(LIBOS_MUSL) $(LIBOS_LWIP)
+	$$(call say,TCC,lwip/core/ipv4/dhcp ($1, names))
+	@mkdir -p $$(@D)
+	$$(Q)$(CROSS)gcc $$(LIBOS_CFLAGS) $$(LIBOS_GCC_INCLUDE) -Wno-error -w $(LWIP_CFLAGS) -DLIBOS_IPV6=$2 -DLWIP_DNS=1 \
+	    -ffile-prefix-map=$$(realpath $(LIBOS_LWIP))=lwip -c $(LIBOS_LWIP)/src/core/ipv4/dhcp.c -o $$@
+
 $(LIBOS_B)/$1/%.c.o: libos/net/%.c libos/build.mk | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	$$(call say,TCC,$$< ($1))
 	@mkdir -p $$(@D)
@@ -78,7 +93,7 @@ $(LIBOS_B)/$1/%.c.o: libos/net/%.c libos/build.mk | $(LIBOS_MUSL) $(LIBOS_LWIP)
 	    $$(LIBOS_FLAGS_$$(<F)) -c $$< -o $$@
 
 $(LIBOS_B)/$1.a: $(patsubst libos/net/%,$(LIBOS_B)/$1/%.o,$(sort $(wildcard libos/net/*.c))) \
-        $(patsubst %,$(LIBOS_B)/$1/lwip/%.o,$(LWIP_FILES))
+        $(patsubst %,$(LIBOS_B)/$1/lwip/%.o,$(LWIP_FILES)) | $(LIBOS_B)/$1/names.o
 	$$(call say,AR,$$@)
 	@rm -f $$@
 	$$(Q)$(CROSS)ar rcsD $$@ $$^

@@ -14,7 +14,9 @@
 
 #define EARLY_SIZE 1024u /* power of two, as all sizes of the ring */
 #define LOG_LINE_MAX 240u
-#define DLOG_LINES_PER_SECOND 10u
+#define DLOG_LINES 10u /* of one domain in a window of a second; ... */
+#define DLOG_DOUBLED \
+    10u /* ... each window that was overrun makes the next twice as long, so often */
 
 static char early_ring[EARLY_SIZE];
 static struct {
@@ -113,16 +115,22 @@ void log_warn(const char *format, ...)
     va_end(args);
 }
 
-/* Lines of this second so far. Two CPUs that open a window at once may let a few lines more
- * through. */
+/*
+ * Lines of this window so far. Who goes on flooding is heard ever less, so that he cannot push out
+ * what others have said. Two CPUs that open a window at once may let a few lines more through.
+ */
 static uint32_t count_line(struct domain *d)
 {
     uint64_t now = arch_counter_ticks();
     uint64_t window = __atomic_load_n(&d->log_window_ticks, __ATOMIC_RELAXED);
+    uint32_t doubled = __atomic_load_n(&d->log_doubled, __ATOMIC_RELAXED);
 
-    if (window == 0 || now - window >= arch_counter_hz()) {
+    if (window == 0 || now - window >= arch_counter_hz() << doubled) {
+        bool overrun = __atomic_exchange_n(&d->log_lines, 0, __ATOMIC_RELAXED) > DLOG_LINES;
+        bool calm = window == 0 || now - window >= arch_counter_hz() << (doubled + 1);
+        doubled = !overrun || calm ? 0 : doubled + (doubled < DLOG_DOUBLED);
+        __atomic_store_n(&d->log_doubled, doubled, __ATOMIC_RELAXED);
         __atomic_store_n(&d->log_window_ticks, now | 1, __ATOMIC_RELAXED);
-        __atomic_store_n(&d->log_lines, 0, __ATOMIC_RELAXED);
     }
     return __atomic_add_fetch(&d->log_lines, 1, __ATOMIC_RELAXED);
 }
@@ -132,12 +140,11 @@ void dlog(struct domain *d, const char *format, ...)
     uint32_t count = count_line(d);
     va_list args;
 
-    if (count > DLOG_LINES_PER_SECOND + 1) {
+    if (count > DLOG_LINES + 1) {
         return;
     }
     va_start(args, format);
-    vlog("", d, count > DLOG_LINES_PER_SECOND ? "More lines of this second are left out." : format,
-         args);
+    vlog("", d, count > DLOG_LINES ? "Too many lines: for a while no more." : format, args);
     va_end(args);
 }
 

@@ -1,4 +1,4 @@
-/* lwIP on our device: frames in and out, time, addresses, name servers. */
+/* lwIP on our device: frames in and out, time, addresses. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "libos/random.h"
 #include "libos/time.h"
 #include "lwip/dhcp.h"
-#include "lwip/dns.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
 #include "lwip/init.h"
@@ -22,7 +21,6 @@
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 #include "net/lwip/hooks.h"
-#include "net/resolver.h"
 #include "net/socket.h"
 
 #define PIECES_MAX 16 /* pbufs of one frame; longer chains are copied together */
@@ -277,15 +275,6 @@ static void say_address(struct netif *n)
     }
 }
 
-/* lwIP's DHCP client reports name servers through this when LWIP_DNS is off. */
-void dns_setserver(u8_t index, const ip_addr_t *server);
-void dns_setserver(u8_t index, const ip_addr_t *server)
-{
-    if (server != NULL && IP_IS_V4(server)) {
-        resolver_set_server(index, (const u8_t *)ip_2_ip4(server));
-    }
-}
-
 static bool parse_ip4(const char *text, size_t length, ip4_addr_t *ip)
 {
     char copy[16];
@@ -297,10 +286,10 @@ static bool parse_ip4(const char *text, size_t length, ip4_addr_t *ip)
     return ip4addr_aton(copy, ip);
 }
 
-/* ADDRESS/BITS with a gateway and a name server beside it. Panics on nonsense: it would be silence. */
+/* ADDRESS/BITS with a gateway beside it. Panics on nonsense: it would be silence. */
 static void configure_static(const char *text)
 {
-    ip4_addr_t ip, mask, gateway = {0}, dns;
+    ip4_addr_t ip, mask, gateway = {0};
     size_t length = strcspn(text, "/");
     unsigned int bits = 0;
     if (text[length] == '/') {
@@ -315,10 +304,6 @@ static void configure_static(const char *text)
     const char *value = config_value("gateway");
     if (value[0] != '\0' && !parse_ip4(value, strlen(value), &gateway)) {
         libos_panic("network: gateway=%s is not an address", value);
-    }
-    value = config_value("dns");
-    if (value[0] != '\0' && parse_ip4(value, strlen(value), &dns)) {
-        resolver_set_server(0, (const u8_t *)&dns);
     }
     netif_set_addr(&netif, &ip, &mask, &gateway);
 }

@@ -169,12 +169,17 @@ static void start(void)
     tap_unlock();
 }
 
+void tap_start(void)
+{
+    pthread_once(&once, start);
+}
+
 int socket(int domain, int type, int protocol)
 {
     if (domain != AF_INET && domain != AF_INET6) {
         return (int)syscall(SYS_socket, domain, type, protocol);
     }
-    pthread_once(&once, start);
+    tap_start();
     return (int)CALL(socket, A(domain), A(type), A(protocol));
 }
 

@@ -159,7 +159,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         host_board, "bulkhead,name = \"home\";",
         "bulkhead,max-memory = <0 262144>; bulkhead,weight = <512>; bulkhead,pin = <0 3>; nr_spis "
         "= <64>;"
-        "bulkhead,on-crash = \"preserve\"; bulkhead,rights = \"control work\", \"build\"; "
+        "bulkhead,on-crash = \"preserve\"; bulkhead,rights = \"control work\", \"build\", "
+        "\"device /net@a003000\", \"irq 77\"; "
         "xen,enhanced;"
         "xen,static-mem = <0 0x60000000 0 0x8000000>; xen,domain-p2m-mem-mb = <4>;"
         "module@52000000 { compatible = \"multiboot,device-tree\", \"multiboot,module\";"

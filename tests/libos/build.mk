@@ -1,7 +1,7 @@
 # The library OS's programs where they are to run. What needs no Linux beside it takes seconds; the programs
 # behind Linux's back ends share one board on each hypervisor.
 
-LIBOS_TEST_APPS := hello attacker posix posix-io web web-tls dns sqlite
+LIBOS_TEST_APPS := hello attacker posix posix-io web web-tls dns lookup sqlite
 TEST_DEPS   += $(foreach a,$(LIBOS_TEST_APPS),$(B)/arm64/apps/$a/$a) $(B)/arm64/bulkhead $(B)/host/bulkhead
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
@@ -12,7 +12,7 @@ TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 # The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.
 TEST_DEPS   += $(B)/guest/arm64/Image $(B)/guest/netback.cpio.gz
 TEST_SUITES += $(PYTHON) tests/libos/demo_web.py;
-TEST_SUITES += $(PYTHON) tests/libos/on_bulkhead.py posix-io web-tls dns sqlite;
+TEST_SUITES += $(PYTHON) tests/libos/on_bulkhead.py posix-io lookup web-tls dns sqlite;
 
 # Stages 1 and 2 of every program, lighttpd through its own configure and make included.
 NIGHTLY_SUITES += $(PYTHON) tests/libos/stages.py --requests 20000 hello posix posix-io sqlite web web-tls dns lighttpd;

@@ -22,8 +22,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [os.path.join(ROOT, "tests/lib")]
 
 # pylint: disable=wrong-import-position
+import names
 import tap
-from child import dies_with_parent
 
 CERTIFICATE = os.path.join(ROOT, "apps/web-tls/tree/tls/cert.pem")
 HTTP = {"web": "http", "web-tls": "https", "lighttpd": "http"}
@@ -42,10 +42,13 @@ NETDEV = "tap,id=net,ifname=tap0,script=no,downscript=no"
 PORTS = {"web": 80, "web-tls": 443, "lighttpd": 80, "dns": 53}
 
 
-# As domains: the last byte of the address, 0 for none; MiB of memory. The first ends by itself, before
+# As domains: the last byte of the address, 0 for none; MiB of memory. The first two end by themselves, before
 # another has the disk.
-PROGRAMS = {"posix-io": (26, 8), "web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
+PROGRAMS = {"posix-io": (26, 8), "lookup": (27, 5), "web": (21, 5), "web-tls": (22, 8), "dns": (24, 5), "lighttpd": (23, 12), "sqlite": (0, 16)}
 DISKS = ("posix-io", "sqlite")
+# Programs that end by themselves, and how the last line begins that is worth waiting for.
+ENDING = {name: rf"^{{}}(?:{last}|.*CRASH|.*ended with status)" for name, last in (
+    ("posix-io", r"all \d+ passed|not ok"), ("lookup", r"192\.0\.2\.9: "))}
 IPV6 = ("web-tls", "dns")  # those whose manifest has not ipv6 = no
 
 
@@ -63,10 +66,22 @@ def boot_words(name):
     """The boot arguments: addresses, or rows without end for the database."""
     if name == "sqlite":
         return "-- 1000000"
-    if name == "posix-io":
-        return ""  # its address by DHCP
+    if name in ENDING:
+        return "-- " + " ".join(names.WORDS) if name == "lookup" else ""  # addresses by DHCP
     return f"ip={address_of(name)}/24 gateway=10.0.2.2" + (
         f" ip6={address6_of(name)}/64" if name in IPV6 else "")
+
+
+def check_ended(name, said, what):
+    """The console of a program that ends by itself; its address was DHCP's."""
+    if name == "lookup":
+        wrong = names.wrong(said)
+        tap.report(not wrong and "network: address 10.0.2.1" in said,
+                   f"{what}: lookup: names by the name server that DHCP offered" + (f": {wrong}" if wrong else ""))
+        if wrong:
+            print("".join(f"# {line}\n" for line in said.split("\n")), flush=True)
+    else:
+        check_posix_io(said, what)
 
 
 def check_posix_io(said, what):
@@ -94,29 +109,21 @@ def run_all(doc, kills, fetch, served):
         fetch()
     own_network()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    names = [name for name in PROGRAMS if not given.names or name in given.names]
-    for name in names[:]:
+    wanted = [name for name in PROGRAMS if not given.names or name in given.names]
+    for name in wanted[:]:
         if not os.path.exists(f"{ROOT}/build/arm64/apps/{name}/{name}"):
-            names.remove(name)
+            wanted.remove(name)
             print(f"# {name} is left out: not built (bulkhead app build -t xen {name})")
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
         disk.truncate(32 << 20)
-        server = dhcp_server()
+        server = names.server()
         try:
-            served(given, names, disk.name)
+            served(given, wanted, disk.name)
         finally:
             server.terminate()
             server.wait()
     print(f"1..{len(tap.RESULTS)}")
     return 0 if tap.RESULTS and all(tap.RESULTS) else 1
-
-
-def dhcp_server():
-    """On tap0."""
-    return subprocess.Popen(
-        ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--leasefile-ro",
-         "--interface=tap0", "--bind-interfaces", "--port=0", "--no-ping", "--dhcp-range=10.0.2.100,10.0.2.150"],
-        preexec_fn=dies_with_parent)
 
 
 def own_network():

@@ -36,15 +36,17 @@ tell() { while IFS= read -r line; do echo "($1) $line"; done <>$log/guest-$1.log
 xenconsoled --log=guest --pid-file=/var/run/xenconsoled.pid
 create() { # libxl gives a back end ten seconds, which a loaded machine may not have
     for try in 1 2 3 4; do
-        xl create /apps/$1.cfg && return
+        xl create $2 /apps/$1.cfg && return
         xl destroy $1
     done
     echo "dom0: xl create $1 failed"
 }
 for app in @APPS@; do
     tell $app &
-    create $app
-    while [ $app = posix-io ] && xl domid $app >/dev/null 2>&1; do sleep 1; done # the disk is sqlite's then
+    case $app in
+    @ENDING@) create $app -F ;; # until it has ended: the disk is another's then
+    *) create $app ;;
+    esac
 done
 xl list
 [ ! -p $log/guest-sqlite.log ] || exec 5<>$log/guest-sqlite.log # open before the daemon waits for a reader
@@ -80,7 +82,7 @@ def files_of(names, kills, seed):
     files["vif"] = dom0.VIF_SCRIPT
     files["blk"] = dom0.BLOCK_SCRIPT
     files["start.sh"] = (START.replace("@APPS@", " ".join(n for n in names if n != "sqlite"))
-                         .replace("@PIPES@", " ".join(names))
+                         .replace("@PIPES@", " ".join(names)).replace("@ENDING@", " | ".join(clients.ENDING))
                          .replace("@GOALS@", " ".join(goals) if "sqlite" in names else "")).encode()
     return files
 
@@ -108,10 +110,10 @@ def served(given, names, disk):
         for name in names:
             if name == "sqlite":
                 continue
-            if name == "posix-io":
-                machine.wait_for("(posix-io) all ", "(posix-io) not ok", "xl create posix-io failed")
-                said = re.findall(r"^\(posix-io\) (.*)$", machine.text, re.M)
-                clients.check_posix_io("\n".join(said), "xen")
+            if name in clients.ENDING:
+                machine.wait_for_line(clients.ENDING[name].format(rf"\({name}\) "), f"xl create {name} failed")
+                said = re.findall(rf"^\({name}\) (.*)$", machine.text, re.M)
+                clients.check_ended(name, "\n".join(said), "xen")
                 continue
             up = machine.wait_for(f"({name}) libos: {UP.get(name, 'listening on')}",
                                   f"({name}) {UP.get(name, 'listening on')}", f"xl create {name} failed")

@@ -65,7 +65,8 @@ Numbers and names are Linux/arm64's. An image holds only those its program can r
 
 What cannot be: **fork, exec, other processes; delivered signals; preemption; executable mappings.** Pointers are not checked:
 a bad one ends the program with a crash report. Files: the archive in the image is read-only (EROFS); `/dev` has `null`, `random`,
-`urandom`; the disk holds 128 files of 20 pieces each at most, names up to 71 bytes, no links.
+`urandom`; the disk holds 128 files of 20 pieces each at most, names up to 71 bytes, no links. `/etc/resolv.conf`, for the C library's
+getaddrinfo() and gethostbyname(), is made of what DHCP and `dns=` say (apps/lookup; libos.md, Names).
 
 """
 

@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 import clients
+import names as name_server
 import tap
 from child import dies_with_parent
 
@@ -112,7 +113,7 @@ def main():
                 serve(name, stage, given.how, given.requests)
         elif name == "posix-io":
             for stage in stages_of(name):
-                with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder, clients.dhcp_server() as server:
+                with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder, name_server.server() as server:
                     said = run_once(name, given.how, [folder], stage)
                     tap.report(stage == "linux" or "network: address 10.0.2.1" in said,
                                f"{stage}: posix-io: its address, by DHCP in stage tap")

@@ -11,10 +11,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tests/libos")]
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+import names
+
 TOOL = [sys.executable, os.path.join(ROOT, "tools/app/app.py")]
 FILES = os.path.join(ROOT, "apps/web/files")
 OURS, HOST = "10.9.0.2", "10.9.0.1"
@@ -145,8 +152,27 @@ def stage_linux():
            "linux: the system call tests expect what Linux does")
 
 
+def look_up(stage, program, **environment):
+    """apps/lookup asks the name server on tap0; as a plain Linux process by a resolv.conf that leads there."""
+    command = [program] + names.WORDS
+    with tempfile.TemporaryDirectory(prefix="bulkhead-") as folder:
+        if stage == "linux":
+            for name, text in (("resolv.conf", f"nameserver {HOST}"), ("nsswitch.conf", "hosts: dns")):
+                with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                    file.write(text + "\n")
+            command = ["unshare", "-m", "sh", "-e", "-c", "for f in resolv.conf nsswitch.conf; do "
+                       'mount --bind "$0/$f" /etc/$f; done; exec "$@"', folder] + command
+        result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+                                env=dict(os.environ, LIBOS_TAP="tap0", **environment))
+    said = result.stdout.decode("utf-8", "replace")
+    wrong = names.wrong(said) or (f"status {result.returncode}" if result.returncode else None)
+    report(not wrong, f"{stage}: lookup: A, AAAA, aliases, no such name; sanitizers silent" + (f": {wrong}" if wrong else ""))
+    if wrong:
+        print("".join(f"# {line}\n" for line in said.split("\n")), flush=True)
+
+
 def stage_tap():
-    """Stage 2; in the namespace."""
+    """Stage 2, and what of stage 1 needs a name server; in the namespace."""
     program = build("web", "tap")
     for command in ("ip link set lo up", "ip tuntap add tap0 mode tap", "ip link set tap0 up",
                     f"ip addr add {HOST}/24 dev tap0"):
@@ -168,6 +194,11 @@ def stage_tap():
     report(digest == hashlib.sha256(content("words.txt")).hexdigest(),
            "tap: a small segment size on the way (MTU 600)")
     stop(process, "tap")
+    with names.server(dhcp="10.9.0.100,10.9.0.150") as server:
+        look_up("linux", build("lookup", "linux"))
+        look_up("tap", build("lookup", "tap"), LIBOS_NET="dhcp")
+        look_up("tap, dns=", build("lookup", "tap"), LIBOS_NET=f"{OURS}/24,dns={HOST}")
+        server.terminate()
 
 
 def main():
@@ -176,6 +207,8 @@ def main():
         stage_tap()
     else:
         stage_linux()
+        for name in ("web", "lookup"):  # while there is a network
+            build(name, "tap")
         sys.stdout.flush()
         inside = subprocess.run(["unshare", "-n" if os.geteuid() == 0 else "-Urn", sys.executable, __file__, "--inside"],
                                 stdout=subprocess.PIPE, check=False)

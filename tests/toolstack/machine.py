@@ -176,6 +176,10 @@ class Session:
                              f"  all in build/logs/{self.name}.log")
             self.pump(min(left, 5))
 
+    def once(self):
+        """All that came, without what a change of consoles has shown again (dimmed)."""
+        return re.sub(r"\x1b\[2m.*?\x1b\[22m", "", self.text, flags=re.DOTALL)
+
     def send(self, text):
         """Type at the control domain's console."""
         for begin in range(0, len(text), 8 if self.is_xen else 4096):

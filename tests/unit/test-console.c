@@ -115,18 +115,21 @@ static void test_silence(void **state)
     wipe();
     put(work, "secret\r\n");
     log_line("for later");
+    log_line("this too");
     pass(1000 * MS);
     assert_string_equal(terminal, "");
     put(home, "\x1b[?1049l");
     wipe();
     log_line("now");
-    SHOWN("1 lines of the log were not shown: `log` on the hypervisor's console has them");
+    SHOWN("Lines of the log not shown: 2; `log` on the hypervisor's console has them.");
     SHOWN("] now");
     to_hypervisor();
     type("quiet on\r");
     SHOWN("Lines of other consoles are held back.");
     wipe();
     put(work, "more\r\n");
+    log_line("and one");
+    log_line("and another");
     assert_string_equal(terminal, "");
     type("quiet\r");
     SHOWN("held back.");
@@ -226,8 +229,39 @@ static void test_slow_line(void **state)
     put(work, "\n");
     SHOWN("(work) no\r\n");
     log_line("at last");
-    SHOWN("lines of the log were not shown");
+    SHOWN("Lines of the log not shown:");
     SHOWN("] at last\r\n");
+}
+
+static unsigned lines_shown(void)
+{
+    unsigned n = 0;
+    for (const char *at = terminal; (at = strstr(at, "(work) ")) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* A guest that brings a line each millisecond does not push out what the log has of others. */
+static void test_flood(void **state)
+{
+    wipe();
+    for (unsigned ms = 0; ms < 100000; ms++) {
+        dlog(work, "again");
+        pass(MS);
+        line_room = SIZE_MAX;
+    }
+    assert_in_range(lines_shown(), 11, 11 * 7); /* windows of 1, 2, 4 ... 64 s */
+    SHOWN("(work) Too many lines: for a while no more.");
+    pass(2048000 * MS); /* it was quiet: forgiven */
+    for (unsigned i = 0; i < 3; i++) {
+        wipe();
+        dlog(work, "after a while");
+        assert_int_equal(lines_shown(), 1);
+        pass(1000 * MS);
+    }
+    dlog(home, "another is heard");
+    SHOWN("(home) another is heard");
 }
 
 /* The line's interrupt, on a CPU that cannot take the keys: it must not be raised for ever. */
@@ -336,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pv_console_input, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_cpus, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
         cmocka_unit_test_setup_teardown(test_domain_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_panic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anything, setup, teardown),

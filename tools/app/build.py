@@ -15,6 +15,8 @@ from toolchain import CROSS, LIBOS, ROOT
 SYSCALL_LIST = os.path.join(ROOT, "libos/core/syscalls.list")
 NET_CALL = 198   # socket
 OPEN_CALL = 56   # openat
+RESOLVER = "__get_resolv_conf"  # musl's reader of RESOLVER_FILE
+RESOLVER_FILE = "/etc/resolv.conf"
 
 
 def say(text):
@@ -45,8 +47,8 @@ def network_pairs(net, ipv6):
     return pairs
 
 
-def generate_config(manifest, calls, files):
-    """The C file with everything that the manifest decides."""
+def generate_config(manifest, calls, resolves=False):
+    """The C file with everything that the manifest decides; `resolves`: show the resolver its file."""
     wants_net = manifest.net != "none"
     wants_disk = manifest.disk != "none" and OPEN_CALL in calls
     if NET_CALL in calls and not wants_net:
@@ -69,6 +71,8 @@ def generate_config(manifest, calls, files):
         lines.append("    files_start();")
     if wants_disk:
         lines.append(f"    disk_start({c_string(manifest.disk)});")
+    if wants_net and resolves:
+        lines.append("    resolver_start();")
     if wants_net:
         lines.append("    net_start();")
     lines += ["}", ""]
@@ -159,13 +163,17 @@ def build_xen(manifest):
         flags = ["-std=gnu11", "-g", "-Os"] + toolchain.target_cflags() + include
         objects = compile_sources(manifest, where, CROSS + "gcc", flags + manifest.cflags)
     roots = [(os.path.join(manifest.directory, name), at) for name, at in manifest.file_roots()]
+    files = archive.collect(roots)
     libs = libs + [os.path.join(LIBOS, "compat.a")]
     known = scan.read_list(SYSCALL_LIST)
     names = {number: name for number, (name, _) in known.items()}
     first = os.path.join(where, "first.elf")
     link_linux_static(objects, libs, first)
     calls = scan.scan(first, names)
-    generated = generate(manifest, where, calls, known, roots)
+    resolves = RESOLVER_FILE not in files and any(name == RESOLVER for name, *_ in scan.Elf(first).symbols())
+    generated = generate(manifest, where, calls, known, files, resolves)
+    if resolves:
+        generated.append(os.path.join(network[:-len(".a")], "names.o"))
     elf = os.path.join(where, manifest.name + ".elf")
     link_image(objects + generated, libs, network, elf, os.path.join(where, "link.map"))
     missed = set(scan.scan(elf, names)) - set(calls)
@@ -182,11 +190,11 @@ def build_xen(manifest):
     return report
 
 
-def generate(manifest, where, calls, known, roots):
+def generate(manifest, where, calls, known, files, resolves):
     """Compile what is generated: dispatcher, configuration, archive."""
     made = []
     texts = {"syscalls": generate_syscalls(calls, known),
-             "config": generate_config(manifest, calls, roots)}
+             "config": generate_config(manifest, calls, resolves)}
     for name, text in texts.items():
         path = os.path.join(where, f"{name}.c")
         write_if_changed(path, text)
@@ -194,7 +202,7 @@ def generate(manifest, where, calls, known, roots):
                                         progress=False))
     if OPEN_CALL in calls:
         packed = os.path.join(where, "files.archive")
-        write_if_changed(packed, archive.pack(archive.collect(roots)))
+        write_if_changed(packed, archive.pack(files))
         source = os.path.join(where, "archive.S")
         write_if_changed(source, '        .section .archive, "a"\n        .balign 16\n'
                          "        .global archive_start, archive_end\narchive_start:\n"

@@ -5,6 +5,7 @@ address from QEMU's DHCP server and is reached from the host by port forwarding.
 """
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -114,6 +115,14 @@ class Dom0:
     def wait_for(self, *wanted):
         """Read the console until it shows one of the texts; False if the board ends first."""
         while not any(text in self.text for text in wanted):
+            if not self.wait_for_more():
+                return False
+        return True
+
+    def wait_for_line(self, *expressions):
+        """Read the console until a whole line matches one of them; False if the board ends first."""
+        wanted = re.compile("(?:" + "|".join(expressions) + ").*\n", re.M)
+        while not wanted.search(self.text):
             if not self.wait_for_more():
                 return False
         return True

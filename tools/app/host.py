@@ -14,7 +14,12 @@ HOST_LIBRARIES = {"mbedtls": ["-lmbedtls", "-lmbedx509", "-lmbedcrypto"],
 
 TAP_SOURCES = ["core/config.c", "core/format.c", "core/poll.c", "core/poller.c",
                "core/sendfile.c", "net/resolver.c", "net/socket.c", "net/stack.c", "net/tcp.c",
-               "net/udp.c", "tap/netdev.c", "tap/platform.c", "tap/posix.c"]
+               "net/udp.c", "tap/netdev.c", "tap/platform.c", "tap/posix.c", "tap/resolver.c"]
+
+# The unikernel's resolver: musl's. What these need of musl's own headers is in libos/tap/musl.
+MUSL_RESOLVER = ("dn_expand dn_skipname dns_parse freeaddrinfo getaddrinfo gethostbyname gethostbyname2 "
+                 "gethostbyname2_r gethostbyname_r lookup_ipliteral lookup_name lookup_serv res_mkquery "
+                 "res_msend resolvconf").split()
 
 LWIP_SOURCES = (["core/" + n + ".c" for n in (
     "def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp ipv4/dhcp "
@@ -37,7 +42,13 @@ def tap_objects(where, sanitize):
     for name in LWIP_SOURCES:
         objects.append(toolchain.compile_c(os.path.join(lwip, name),
                                            os.path.join(where, "lwip", name + ".o"),
-                                           command + ["-w"], False))
+                                           command + ["-w"] + ["-DLWIP_DNS=1"] * name.endswith("dhcp.c"), False))
+    toolchain.make("build/arm64/libos/musl-src")
+    for name in MUSL_RESOLVER:
+        objects.append(toolchain.compile_c(
+            os.path.join(LIBOS, "musl-src/src/network", name + ".c"), os.path.join(where, "musl", name + ".o"),
+            command[:1] + [f"-I{ROOT}/libos/tap/musl", "-include", f"{ROOT}/libos/tap/musl/prelude.h"]
+            + command[1:] + ["-w"], False))
     return objects
 
 
@@ -60,10 +71,11 @@ def tap_link(sanitized, config=None):
     if config is None:
         config = os.path.join(shared, "config.c")
         xen_build.write_if_changed(config, xen_build.generate_config(
-            Manifest.of_values(name="program", net="dhcp"), {xen_build.NET_CALL: set()}, []))
+            Manifest.of_values(name="program", net="dhcp"), {xen_build.NET_CALL: set()}))
     made = toolchain.compile_c(config, config + ".o",
                                ["gcc", "-g", f"-I{ROOT}/libos/include"] + sanitize, False)
-    return [made, archive, "-lpthread"]
+    # All of it: a sanitizer's library has functions of the same names, and would be asked first.
+    return [made, "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive", "-lpthread"]
 
 
 def stage_files(manifest, where):
@@ -90,7 +102,7 @@ def build(manifest, stage, sanitized):
     if stage == "tap":
         config = os.path.join(where, "config.c")
         xen_build.write_if_changed(config, xen_build.generate_config(
-            manifest, {xen_build.NET_CALL: set()}, []))
+            manifest, {xen_build.NET_CALL: set()}))
         more = tap_link(sanitized, config)
     if manifest.project:
         objects = sum(libraries.build_project(manifest, where, stage, sanitized), [])

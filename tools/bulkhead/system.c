@@ -1,5 +1,6 @@
 #include "system.h"
 
+#include <libfdt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,12 +115,18 @@ static void check_cpus(struct system *system, const struct domain *d)
 }
 
 /* Rights and what they are about; docs/configuration.md, section 1. */
-static const struct {
+static const struct right {
     const char *name;
-    bool targets;
+    enum about { NOTHING, DOMAINS, DEVICE, INTERRUPT } about;
 } rights[] = {
-    {"control", true}, {"inspect", true},  {"emulate", true},   {"build", false},
-    {"store", false},  {"console", false}, {"schedule", false}, {"shutdown-host", false},
+    {"control", DOMAINS},  {"inspect", DOMAINS},       {"emulate", DOMAINS}, {"build", NOTHING},
+    {"store", NOTHING},    {"console", NOTHING},       {"device", DEVICE},   {"irq", INTERRUPT},
+    {"schedule", NOTHING}, {"shutdown-host", NOTHING},
+};
+static const char *const without_target[] = {
+    [DOMAINS] = "does not say over which domains; name them, or *",
+    [DEVICE] = "does not say which; name a path in the board's tree, or *",
+    [INTERRUPT] = "does not say which; give its number, or *",
 };
 
 static const char *right_cure(const char *word)
@@ -132,43 +139,68 @@ static const char *right_cure(const char *word)
     }
     near = nearest_word(word, words);
     return near ? near
-                : "control, inspect, emulate, build, store, console, schedule or shutdown-host";
+                : "control, inspect, emulate, build, store, console, device, irq, schedule or "
+                  "shutdown-host";
+}
+
+/* One target of a right, said once per mistake. */
+static void check_target(struct system *system, struct place place, enum about about,
+                         const char *text, const char *name)
+{
+    char *end;
+
+    if (strcmp(name, "*") == 0) {
+        return;
+    }
+    if (about == DOMAINS && !find_domain(system, name)) {
+        report_error(system->report, place,
+                     "rights: \"%s\" speaks of domain %s, which is in none of the files given",
+                     text, name);
+    } else if (about == DEVICE && fdt_path_offset(system->board.tree, name) < 0) {
+        report_error(system->report, place,
+                     "rights: \"%s\" speaks of %s, and the board's tree has no such node; its "
+                     "nodes are listed by: dtc -I dtb -O dts BOARD.dtb",
+                     text, name);
+    } else if (about == INTERRUPT &&
+               (strtoul(name, &end, 0) < 32 || strtoul(name, NULL, 0) > 1019 || *end)) {
+        report_error(system->report, place,
+                     "rights: \"%s\" speaks of interrupt %s; SPIs are numbered from 32 to 1019",
+                     text, name);
+    }
 }
 
 static void check_right(struct system *system, struct place place, const char *text)
 {
     char *copy = must_print("%s", text), *next = NULL;
     char *word = strtok_r(copy, " ", &next);
-    bool known = false, wants_targets = false;
+    const struct right *right = NULL;
     unsigned targets = 0;
 
     for (unsigned i = 0; word && i < sizeof(rights) / sizeof(rights[0]); i++) {
         if (strcmp(word, rights[i].name) == 0) {
-            known = true;
-            wants_targets = rights[i].targets;
+            right = &rights[i];
         }
     }
-    if (!known) {
+    if (!right) {
         report_error(system->report, place, "rights: \"%s\" is no right; is %s meant?", text,
                      right_cure(word ? word : ""));
         free(copy);
         return;
     }
-    for (char *name; (name = strtok_r(NULL, " ", &next));) {
-        targets++;
-        if (wants_targets && strcmp(name, "*") != 0 && !find_domain(system, name)) {
-            report_error(system->report, place,
-                         "rights: \"%s\" speaks of domain %s, which is in "
-                         "none of the files given",
-                         text, name);
+    for (char *name; (name = strtok_r(NULL, " ", &next)); targets++) {
+        if (right->about != NOTHING) {
+            check_target(system, place, right->about, text, name);
         }
     }
-    if (wants_targets != (targets != 0)) {
-        report_error(system->report, place,
-                     wants_targets
-                         ? "rights: \"%s\" does not say over which domains; name them, or *"
-                         : "rights: \"%s\" takes no domains; write the word alone",
+    if (right->about == NOTHING && targets) {
+        report_error(system->report, place, "rights: \"%s\" takes no domains; write the word alone",
                      text);
+    } else if (right->about != NOTHING && !targets) {
+        report_error(system->report, place, "rights: \"%s\" %s", text,
+                     without_target[right->about]);
+    } else if (right->about >= DEVICE && targets > 1) {
+        report_error(system->report, place,
+                     "rights: \"%s\" names several; write one string for each", text);
     }
     free(copy);
 }

@@ -11,6 +11,7 @@
 #include <hyp/rights.h>
 #include <hyp/uart.h>
 #include <lib/string.h>
+#include <lib/text.h>
 #include <xen/guest-layout.h>
 
 #define TREE_ROOM 0x10000ul /* guest_tree_room() asks for no more, its partial tree aside */
@@ -216,16 +217,25 @@ static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *h
     return true;
 }
 
-/* A device that somebody may hand on is there, and nobody else's. */
-static bool check_device_right(struct reader *r, const struct domain_config *d, const char *path)
+/* A device or an interrupt that somebody may hand on is there, and nobody else's. */
+static bool check_device_right(struct reader *r, const struct domain_config *d, enum right right,
+                               const char *path)
 {
+    mpa_t base;
+    uint64_t size;
+
     if (strcmp(path, "*") == 0) {
         return true; /* whatever there is, and others have not been given */
     }
+    if (right == RIGHT_IRQ) {
+        bool good =
+            text_to_u64(path, &size) && size >= GIC_SPI_FIRST && size < gic_host.intid_count;
+        return good ||
+               config_mistake(r, d, "bulkhead,rights", "names irq \"%s\"; SPIs are 32 to %u", path,
+                              gic_host.intid_count - 1);
+    }
     tree_node node = tree_find(r->tree, path, SIZE_MAX);
-    mpa_t base;
-    uint64_t size;
-    if (node.at == NULL) {
+    if (*path == 0 || node.at == NULL) {
         return config_mistake(r, d, "bulkhead,rights",
                               "names device \"%s\", and the board's tree has no such node", path);
     }
@@ -241,13 +251,16 @@ static bool check_device_right(struct reader *r, const struct domain_config *d, 
 static bool check_rights(struct reader *r, const struct domain_config *d)
 {
     for (size_t at = 0; at < d->rights_len; at += strlen(d->rights + at) + 1) {
-        const char *word = strchr(d->rights + at, ' ');
-        enum right right =
-            rights_named(d->rights + at, word != NULL ? (size_t)(word - d->rights) - at : 0);
-        if (right == RIGHT_DEVICE && !check_device_right(r, d, word + 1)) {
-            return false;
+        const char *right_word = d->rights + at, *word = strchr(right_word, ' ');
+        enum right right = rights_named(right_word, word != NULL ? (size_t)(word - right_word)
+                                                                 : strlen(right_word));
+        if (right == RIGHT_DEVICE || right == RIGHT_IRQ) {
+            if (!check_device_right(r, d, right, word != NULL ? word + 1 : "")) {
+                return false;
+            }
+            continue;
         }
-        while (word != NULL && right != RIGHT_DEVICE && right != RIGHT_IRQ) {
+        while (word != NULL) {
             const char *end = strchr(++word, ' ');
             size_t n = end != NULL ? (size_t)(end - word) : strlen(word);
             unsigned i = 0;

@@ -157,16 +157,16 @@ void screen_log_line(const char *line, size_t length)
     char note[100];
 
     lock(&screen.lock);
-    if (screen.missed_lines && screen_room() > SCREEN_RESERVE) {
-        int n =
-            fmt(note, sizeof(note),
-                "%u lines of the log were not shown: `log` on the hypervisor's console has them",
-                screen.missed_lines);
+    bool silent = others_silent();
+    if (screen.missed_lines && !silent && screen_room() > SCREEN_RESERVE) {
+        int n = fmt(note, sizeof(note),
+                    "Lines of the log not shown: %u; `log` on the hypervisor's console has them.",
+                    screen.missed_lines);
         if (interject("", note, (size_t)n)) {
             screen.missed_lines = 0;
         }
     }
-    if (others_silent() || !interject("", line, length)) {
+    if (silent || !interject("", line, length)) {
         screen.missed_lines++;
     }
     unlock(&screen.lock);

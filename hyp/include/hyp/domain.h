@@ -125,6 +125,7 @@ struct domain {
     uint32_t shutdown_vcpu;       /* [lock] that said so, or 0 */
     uint64_t log_window_ticks;    /* [atomic] dlog() */
     uint32_t log_lines;           /* [atomic] dlog() */
+    uint32_t log_doubled;         /* [atomic] dlog() */
     struct arch_domain arch;
     struct evtchn_domain *evtchn; /* Xen interface, owned by core/evtchn.c */
     struct grant_domain *grant;   /* owned by core/grant.c */

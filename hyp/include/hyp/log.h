@@ -15,7 +15,10 @@ struct domain;
 
 void log_line(const char *format, ...) printf_like(1, 2); /* information */
 void log_warn(const char *format, ...) printf_like(1, 2); /* something a person should look at */
-/* On behalf of a domain: prefixed with its name, at most 10 lines per second and domain. */
+/*
+ * On behalf of a domain: prefixed with its name, at most 10 lines in a second. One that goes on having
+ * more is heard for ten lines in two seconds, then in four, at last in 17 minutes; silence ends that.
+ */
 void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
 
 /*

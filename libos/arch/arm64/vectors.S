@@ -41,7 +41,40 @@ vectors:
         fault_slot 12
         fault_slot 13
         fault_slot 14
-        fault_slot 15
+/* 15, and what all faults have in common: together they fit a slot. */
+        .balign 0x80
+        sub     sp, sp, #CRASH_SIZE
+        stp     x0, x1, [sp]
+        mov     x0, #15
+/* In: x0 vector slot; x0, x1 in the frame at sp. Never returns. */
+fault_common:
+        stp     x2, x3, [sp, #16]
+        stp     x4, x5, [sp, #32]
+        stp     x6, x7, [sp, #48]
+        stp     x8, x9, [sp, #64]
+        stp     x10, x11, [sp, #80]
+        stp     x12, x13, [sp, #96]
+        stp     x14, x15, [sp, #112]
+        stp     x16, x17, [sp, #128]
+        stp     x18, x19, [sp, #144]
+        stp     x20, x21, [sp, #160]
+        stp     x22, x23, [sp, #176]
+        stp     x24, x25, [sp, #192]
+        stp     x26, x27, [sp, #208]
+        stp     x28, x29, [sp, #224]
+        str     x30, [sp, #240]
+        mrs     x1, sp_el0
+        str     x1, [sp, #CRASH_SP]
+        mrs     x1, elr_el1
+        mrs     x2, spsr_el1
+        stp     x1, x2, [sp, #CRASH_ELR]
+        mrs     x1, esr_el1
+        mrs     x2, far_el1
+        stp     x1, x2, [sp, #CRASH_ELR + 16]
+        str     x0, [sp, #CRASH_ELR + 32]
+        mov     x0, sp
+        bl      fault_report
+        b       .
         .balign 0x80
 
 /* In: x8 number, x0-x5 arguments; x0, x1 saved on SP_EL1. Out: x0 result, all else kept. */
@@ -86,36 +119,6 @@ syscall_return:
         ldp     x29, x30, [sp, #FRAME_X29]
         add     sp, sp, #FRAME_SIZE
         eret
-
-/* In: x0 vector slot; x0, x1 in the frame at sp. Never returns. */
-fault_common:
-        stp     x2, x3, [sp, #16]
-        stp     x4, x5, [sp, #32]
-        stp     x6, x7, [sp, #48]
-        stp     x8, x9, [sp, #64]
-        stp     x10, x11, [sp, #80]
-        stp     x12, x13, [sp, #96]
-        stp     x14, x15, [sp, #112]
-        stp     x16, x17, [sp, #128]
-        stp     x18, x19, [sp, #144]
-        stp     x20, x21, [sp, #160]
-        stp     x22, x23, [sp, #176]
-        stp     x24, x25, [sp, #192]
-        stp     x26, x27, [sp, #208]
-        stp     x28, x29, [sp, #224]
-        str     x30, [sp, #240]
-        mrs     x1, sp_el0
-        str     x1, [sp, #CRASH_SP]
-        mrs     x1, elr_el1
-        mrs     x2, spsr_el1
-        stp     x1, x2, [sp, #CRASH_ELR]
-        mrs     x1, esr_el1
-        mrs     x2, far_el1
-        stp     x1, x2, [sp, #CRASH_ELR + 16]
-        str     x0, [sp, #CRASH_ELR + 32]
-        mov     x0, sp
-        bl      fault_report
-        b       .
 
 /* In: x0 struct context to save, x1 to load. */
         .section .text.context_switch, "ax"

@@ -11,4 +11,7 @@ void disk_start(const char *path);
 /** Attach the first network device, start TCP/IP and configure addresses. */
 void net_start(void);
 
+/** Show the C library's resolver its name servers, as /etc/resolv.conf. Before net_start(). */
+void resolver_start(void);
+
 #endif

@@ -38,9 +38,11 @@
 #define LWIP_RAW 0
 #define LWIP_DHCP 1
 #define DHCP_DOES_ARP_CHECK 0
-#define LWIP_DHCP_PROVIDE_DNS_SERVERS 2
-#define LWIP_DHCP_MAX_DNS_SERVERS 2
+/* Names are the C library's business (net/resolver.h). Where they are, dhcp.c is compiled to ask for servers. */
+#ifndef LWIP_DNS
 #define LWIP_DNS 0
+#endif
+#define LWIP_DHCP_MAX_DNS_SERVERS 2
 #define LWIP_IGMP 0
 #define LWIP_UDP 1
 #define LWIP_TCP 1

@@ -71,6 +71,7 @@ CASES = {
     "good_number_in_quotes": ([domain(memory='"64"')], [], None),
     "good_dedicated": ([domain(sched='"dedicated"'), second()], [], None),
     "good_real_time": ([domain(sched='"rt"', budget="2000", period="10000")], [], None),
+    "good_rights": ([domain(rights='["build", "device /pl031@9010000", "irq 34", "inspect *"]')], [], None),
     "good_direct_map": ([domain(direct_map="1", assign='["/virtio_mmio@a000000"]')], [], None),
     "good_one_kernel_for_all": ([domain(), second(), domain(name='"third"')], [], None),
 
@@ -142,6 +143,10 @@ CASES = {
     "bad_right": ([domain(rights='["contrl work"]'), second()], [], "is control meant?"),
     "bad_right_target": ([domain(rights='["control nobody"]')], [], "speaks of domain nobody"),
     "bad_right_bare": ([domain(rights='["control"]')], [], "does not say over which domains"),
+    "bad_right_device": ([domain(rights='["device /no@where"]')], [], "has no such node"),
+    "bad_right_device_bare": ([domain(rights='["device"]')], [], "does not say which"),
+    "bad_right_irq": ([domain(rights='["irq 7"]')], [], "numbered from 32"),
+    "bad_right_irqs": ([domain(rights='["irq 40 41"]')], [], "one string for each"),
     "bad_right_extra": ([domain(rights='["store work"]'), second()], [], "takes no domains"),
     "bad_static_sum": ([domain(static_mem='["0x60000000,0x1000000"]')], [], "make them equal"),
     "bad_static_text": ([domain(static_mem='["0x60000000"]')], [], "write \"ADDRESS,SIZE\""),
