@@ -297,6 +297,7 @@ static void let_go(struct domain *d)
 {
     lock(&d->lock);
     d->state = DOMAIN_RUNNING;
+    d->job = JOB_NONE;
     d->ordered = false;
     unlock(&d->lock);
     sched_set_online(d->vcpu[0], true);
@@ -597,7 +598,6 @@ static void step(struct domain *d)
     case JOB_BUILD:
         error = domain_build(d);
         if (error == 0) {
-            d->job = JOB_NONE;
             let_go(d); /* from here on it may shut down and set the next job */
             return;
         }
@@ -725,8 +725,9 @@ int domain_unpause_counted(struct domain *d)
 static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
 {
     lock(&d->lock);
-    bool idle = d->state == DOMAIN_CREATED || d->state == DOMAIN_RUNNING ||
-                (d->state == DOMAIN_DOWN && d->job == JOB_NONE);
+    /* Not one that is being built: what that has begun would be left behind, or go on over the order. */
+    bool idle = d->state == DOMAIN_RUNNING ||
+                ((d->state == DOMAIN_CREATED || d->state == DOMAIN_DOWN) && d->job == JOB_NONE);
     if (idle) {
         bool stopped = d->state == DOMAIN_DOWN;
 

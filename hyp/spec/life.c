@@ -142,8 +142,8 @@ static const char *rule_let_go(const struct spec_life *pre, int result,
 static const char *rule_order(const struct spec_life *pre, enum life_event event, int result,
                               const struct spec_life *post)
 {
-    bool may = pre->state == DOMAIN_CREATED || pre->state == DOMAIN_RUNNING ||
-               (pre->state == DOMAIN_DOWN && !pre->working);
+    bool may = pre->state == DOMAIN_RUNNING ||
+               ((pre->state == DOMAIN_CREATED || pre->state == DOMAIN_DOWN) && !pre->working);
     if (may != (result == 0)) {
         return may ? "an order was refused without a reason" : "an order was taken too early";
     }

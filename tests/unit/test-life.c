@@ -302,6 +302,12 @@ static void good_launch(void **state)
     assert_int_equal(domain_launch(&configs[0]), 0);
     struct domain *d = domain_get(1);
     domain_put(d);
+    for (unsigned i = 0; i < 2; i++) { /* before it is built, and while it is: not now */
+        assert_int_equal(domain_reboot(d), -XEN_EBUSY);
+        assert_int_equal(domain_destroy(d), -XEN_EBUSY);
+        assert_int_equal(d->job, JOB_BUILD);
+        i == 0 ? d->worker.fire(&d->worker, arch_counter_ticks()) : (void)0;
+    }
     work(d);
     assert_int_equal(d->state, DOMAIN_RUNNING);
     assert_int_equal(domain_reboot(d), 0);
