@@ -675,13 +675,15 @@ int grant_table_detach(struct domain *d)
     struct grant_table *t = g->table != NULL ? g->table : g->leaving;
     g->table = NULL;
     g->leaving = t;
-    for (unsigned n = 0; t != NULL && n < DETACH_PAGES; n++) {
+    for (unsigned n = 0; t != NULL && n < DETACH_PAGES;) {
         t->detached = true;
+        n++;
         if (t->frame_count != 0) {
             frame_free_shared(d, t->frame[--t->frame_count]);
         } else if (t->status_count != 0) {
             frame_free_shared(d, t->status[--t->status_count]);
         } else if (t->active_seen < GRANT_ACTIVE_PAGES) {
+            n -= t->active[t->active_seen] == NULL; /* most were never used */
             active_shrink(t, t->active_seen++);
         } else {
             g->leaving = NULL;
