@@ -61,7 +61,7 @@ $(LIBOS_B)/libos.a: $(LIBOS_OBJS)
 # for name servers, for programs that look names up.
 LIBOS_LWIP := $(LIBOS_B)/lwip-src
 LWIP_FILES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out \
-                timeouts udp ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
+                udp ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag \
                 ipv6/ethip6 ipv6/icmp6 ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/mld6 \
                 ipv6/nd6) netif/ethernet
 LWIP_CFLAGS := -Ilibos/net/lwip -isystem $(LIBOS_LWIP)/src/include

@@ -49,12 +49,11 @@ size_t libos_vformat(char *text, size_t size, const char *format, va_list argume
 {
     struct sink sink = {text, size, 0};
     for (;; format++) {
-        size_t literal = 0;
-        while (format[literal] != '\0' && format[literal] != '%') {
-            literal++;
+        const char *literal = format;
+        while (*format != '\0' && *format != '%') {
+            format++;
         }
-        put_text(&sink, format, literal);
-        format += literal;
+        put_text(&sink, literal, (size_t)(format - literal));
         if (*format == '\0') {
             break;
         }

@@ -131,10 +131,19 @@ int memcmp(const void *a, const void *b, size_t size)
     return 0;
 }
 
+/* Sets are of one or two characters here: no call for each character of the text. */
+static inline int is_in(char c, const char *set)
+{
+    while (*set != '\0' && *set != c) {
+        set++;
+    }
+    return *set != '\0';
+}
+
 size_t strspn(const char *text, const char *accept)
 {
     size_t length = 0;
-    while (text[length] != '\0' && strchr(accept, text[length]) != NULL) {
+    while (text[length] != '\0' && is_in(text[length], accept)) {
         length++;
     }
     return length;
@@ -143,7 +152,7 @@ size_t strspn(const char *text, const char *accept)
 size_t strcspn(const char *text, const char *reject)
 {
     size_t length = 0;
-    while (text[length] != '\0' && strchr(reject, text[length]) == NULL) {
+    while (text[length] != '\0' && !is_in(text[length], reject)) {
         length++;
     }
     return length;

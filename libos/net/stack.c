@@ -18,12 +18,14 @@
 #include "lwip/prot/ip.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/tcp.h"
-#include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 #include "net/lwip/hooks.h"
 #include "net/socket.h"
+#include "net/timers.h"
 
 #define PIECES_MAX 16 /* pbufs of one frame; longer chains are copied together */
+
+const bool net_has_ipv6 = LWIP_IPV6;
 
 static struct netif netif;
 static struct netdev *device;
@@ -135,6 +137,19 @@ static void begin_checksum(uint8_t *frame, unsigned int place, size_t size)
     memcpy(frame + place, &(uint16_t){(uint16_t)sum}, 2);
 }
 
+/* "Who has": of an address that is not our own, which would be an announcement. */
+static bool is_question(const uint8_t *frame, size_t size)
+{
+    return size >= 42 && frame[12] == 0x08 && frame[13] == 0x06 && frame[21] == 1 &&
+           memcmp(frame + 28, frame + 38, 4) != 0;
+}
+
+static bool is_fragment(const uint8_t *frame, size_t size)
+{
+    return size >= 34 && ((frame[20] & 0x3f) | frame[21]) != 0 && frame[12] == 0x08 &&
+           frame[13] == 0x00;
+}
+
 static err_t send_frame(struct netif *unused, struct pbuf *chain)
 {
     struct net_piece pieces[PIECES_MAX];
@@ -147,6 +162,9 @@ static err_t send_frame(struct netif *unused, struct pbuf *chain)
             }
             pieces[count++] = (struct net_piece){p->payload, p->len};
         }
+    }
+    if (is_question(chain->payload, chain->len)) {
+        timers_note_question();
     }
     if (device->checksum_offload && chain->len >= 54) {
         unsigned int place = checksum_place(chain->payload, chain->tot_len);
@@ -188,6 +206,9 @@ void net_receive(const void *frame, size_t size, bool verified)
         return; /* out of memory: as good as lost on the wire */
     }
     memcpy(p->payload, frame, size);
+    if (is_fragment(frame, size)) {
+        timers_note_fragment();
+    }
     u16_t made = device->checksum_offload ? NETIF_CHECKSUM_ENABLE_ALL &
                                                 ~(NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP)
                                           : NETIF_CHECKSUM_ENABLE_ALL;
@@ -212,27 +233,19 @@ static void poll_loops(void)
 
 static bool poll_network(void)
 {
+    uint64_t now = time_monotonic_ns();
+    timers_age(now);
     bool happened = device->poll(device);
     poll_loops();
     if (refused && happened) {
         send_refused();
     }
-    if (sys_timeouts_sleeptime() == 0) {
-        sys_check_timeouts();
-        happened = true;
-    }
+    happened |= timers_run(now);
     device->flush(device);
     return happened;
 }
 
-static uint64_t next_timeout(void)
-{
-    u32_t ms = sys_timeouts_sleeptime();
-    return ms == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? TIME_NEVER
-                                                 : time_monotonic_ns() + (uint64_t)ms * 1000000;
-}
-
-static struct poller poller = {poll_network, next_timeout, NULL};
+static struct poller poller = {poll_network, timers_next_ns, NULL};
 
 void net_flush(void)
 {

@@ -317,7 +317,7 @@ static struct blkdev blkfront = {
 struct blkdev *blkdev_open(void)
 {
     char *number;
-    if (!xenbus_find(&bus, "vbd", "virtual-device", &number)) {
+    if (!xenbus_find(&bus, "vbd", "", "virtual-device", &number)) {
         libos_log("disk: no device/vbd in the store");
         return NULL;
     }

@@ -317,6 +317,7 @@ static bool receive_all(void)
     struct rx_response response;
     bool any = false;
     int got = 0;
+    uint32_t before = rx.consumed;
     do {
         /* So many per round, so that a flood cannot keep the program from running. */
         for (unsigned int i = 0; i < RX_BATCH && state == LINK_UP; i++) {
@@ -331,7 +332,9 @@ static bool receive_all(void)
             break_link(rx.broken);
         }
         if (state == LINK_UP && any) {
-            rx_wanted = MIN(2 * rx_wanted + 1, buffers); /* there is traffic */
+            if (2 * (rx.consumed - before) >= rx_wanted) { /* half of them at once: not enough */
+                rx_wanted = MIN(2 * rx_wanted + 1, buffers);
+            }
             post_receive_buffers();
         }
     } while (state == LINK_UP && got == 0 && ring_front_arm(&rx));
@@ -344,9 +347,10 @@ static bool publish(void)
     const struct xenbus_value values[] = {
         {"tx-ring-ref", ring_grant[0]}, {"rx-ring-ref", ring_grant[1]},
         {"event-channel", port},        {"request-rx-copy", 1},
-        {"feature-rx-notify", 1},       {"feature-ipv6-csum-offload", 1},
+        {"feature-rx-notify", 1},       {"feature-ipv6-csum-offload", 1}, /* the last */
     };
-    return xenbus_publish(&bus, values, ARRAY_COUNT(values), XENBUS_CONNECTED);
+    return xenbus_publish(&bus, values, ARRAY_COUNT(values) - (net_has_ipv6 ? 0 : 1),
+                          XENBUS_CONNECTED);
 }
 
 /* Fresh rings on the same pages and grants; the back end maps them when it sees us connected.
@@ -447,7 +451,7 @@ static struct netdev netfront = {
 struct netdev *netdev_open(void)
 {
     char *mac;
-    if (!xenbus_find(&bus, "vif", "mac", &mac)) {
+    if (!xenbus_find(&bus, "vif", "0", "mac", &mac)) {
         libos_log("network: no device/vif in the store");
         return NULL;
     }

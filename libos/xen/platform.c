@@ -61,9 +61,7 @@ void shared_info_map(void)
         libos_panic("no shared page (error %ld): is this a Xen or Bulkhead domain?", error);
     }
     shared_info = page;
-    for (unsigned int i = 0; i < 64; i++) {
-        shared_info->evtchn_mask[i] = ~0UL;
-    }
+    memset((void *)shared_info->evtchn_mask, 0xff, sizeof(shared_info->evtchn_mask));
 }
 
 uint64_t hvm_param(uint32_t index)
@@ -84,10 +82,23 @@ void evtchn_watch(uint32_t port)
     ports[port_count++] = port;
 }
 
-static void poll_until(uint64_t system_ns)
+static void poll_ports(uint32_t *which, uint32_t count, uint64_t system_ns)
 {
-    struct sched_poll poll = {ports, port_count, system_ns};
+    struct sched_poll poll = {which, count, system_ns};
     (void)hypercall(HYPERCALL_sched_op, SCHEDOP_poll, (unsigned long)&poll, 0);
+}
+
+/* Was an event pending? No more: clear the bit first, look at the rings after. One that comes after this
+ * look is seen by SCHEDOP_poll. */
+static bool take_event(uint32_t port)
+{
+    uint64_t bit = 1UL << port % 64;
+    volatile uint64_t *word = &shared_info->evtchn_pending[port / 64];
+    if (!(*word & bit)) {
+        return false;
+    }
+    __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
+    return true;
 }
 
 /*
@@ -116,7 +127,7 @@ static void learn_system_time(void)
     if (error != 0) {
         libos_panic("no runstate area (error %ld): timers cannot work", error);
     }
-    poll_until(1); /* long past: blocks and wakes at once */
+    poll_ports(ports, port_count, 1); /* long past: blocks and wakes at once */
     system_offset_ns = runstate.state_entry_time - time_monotonic_ns();
     sample_system_time();
 }
@@ -124,19 +135,22 @@ static void learn_system_time(void)
 void platform_sleep(uint64_t deadline_ns)
 {
     for (uint32_t i = 0; i < port_count; i++) {
-        uint32_t port = ports[i];
-        uint64_t bit = 1UL << port % 64;
-        /* Was it pending? Then there is work: clear the bit first, look at the rings after. */
-        if (__atomic_fetch_and(&shared_info->evtchn_pending[port / 64], ~bit, __ATOMIC_SEQ_CST) &
-            bit) {
+        if (take_event(ports[i])) {
             deadline_ns = 0;
         }
     }
     if (deadline_ns != 0) {
         /* 0 means "no timeout" to Xen. */
-        poll_until(deadline_ns == TIME_NEVER ? 0 : MAX(deadline_ns + system_offset_ns, 1UL));
+        poll_ports(ports, port_count,
+                   deadline_ns == TIME_NEVER ? 0 : MAX(deadline_ns + system_offset_ns, 1UL));
         sample_system_time();
     }
+}
+
+bool evtchn_wait(uint32_t port, uint64_t deadline_ns)
+{
+    poll_ports(&port, 1, MAX(deadline_ns + system_offset_ns, 1UL));
+    return take_event(port);
 }
 
 uint64_t platform_wall_offset_ns(void)

@@ -38,6 +38,7 @@ static bool find_backend(struct xenbus_device *device, const char *extra, char *
         {.kind = STORE_READ, .path = device->path, .name = extra},
     };
     (void)store_burst(ours, 3);
+    heap_free(*value); /* of the place that was guessed */
     *value = ours[2].answer;
     const char *backend = ours[0].answer;
     long id = store_number(ours[1].answer, -1);
@@ -51,30 +52,33 @@ static bool find_backend(struct xenbus_device *device, const char *extra, char *
     return usable;
 }
 
-bool xenbus_find(struct xenbus_device *device, const char *kind, const char *extra, char **value)
+bool xenbus_find(struct xenbus_device *device, const char *kind, const char *guess,
+                 const char *extra, char **value)
 {
     *value = NULL;
     if (!store_present()) {
         return false;
     }
-    bool found = find_node(device, kind); /* the first question waits for the store itself */
+    /* The first question waits for the store itself. */
+    libos_format(device->path, sizeof(device->path), "device/%s/%s", kind, guess);
+    bool found = guess[0] != '\0' && find_backend(device, extra, value);
     uint64_t deadline = time_monotonic_ns() + DEVICE_WAIT_NS;
-    for (; !found; found = find_node(device, kind)) {
+    while (!found && !(find_node(device, kind) && (found = find_backend(device, extra, value)))) {
         if (time_monotonic_ns() >= deadline) {
             return false;
         }
         platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND / 4));
     }
     struct store_request theirs[2] = {
-        {.kind = STORE_READ, .path = device->backend, .name = "state"}};
+        [1] = {.kind = STORE_READ, .path = device->backend, .name = "state"}};
     device->token = kind;
-    if (!find_backend(device, extra, value) ||
-        !store_watch_begin(&theirs[1], device->backend, "state", kind)) {
+    if (!store_watch_begin(&theirs[0], device->backend, "state", kind)) {
         return false;
     }
     bool asked = store_burst(theirs, 2);
-    device->state = state_of(theirs[0].answer);
-    return asked && !theirs[1].failed;
+    device->state = state_of(theirs[1].answer);
+    store_watch_seen(kind); /* a watch begins with an event, and the state was read after it */
+    return asked && !theirs[0].failed;
 }
 
 static void read_state(struct xenbus_device *device)
@@ -109,28 +113,40 @@ bool xenbus_wait(struct xenbus_device *device, enum xenbus_state state)
                       device->backend, (int)device->state, (int)state);
             return false;
         }
-        if (!store_watch_fired(device->token)) {
-            platform_sleep(MIN(deadline, time_monotonic_ns() + NS_PER_SECOND));
+        /* Other events come too; to look once in a while costs nothing and is never wrong. */
+        uint64_t look = MIN(deadline, time_monotonic_ns() + NS_PER_SECOND);
+        while (!store_watch_fired(device->token) && time_monotonic_ns() < look) {
+            platform_sleep(look);
         }
         read_state(device);
     }
     return true;
 }
 
+/* The digits of a number, before `end`. */
+static char *decimal(char *end, uint32_t value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return end;
+}
+
 bool xenbus_publish(const struct xenbus_device *device, const struct xenbus_value *values,
                     unsigned int count, enum xenbus_state state)
 {
     struct store_request requests[XENBUS_VALUES_MAX + 1];
-    char text[XENBUS_VALUES_MAX + 1][12];
+    char text[XENBUS_VALUES_MAX + 1][10];
     CHECK(count <= XENBUS_VALUES_MAX);
     for (unsigned int i = 0; i <= count; i++) {
-        size_t size = libos_format(text[i], sizeof(text[i]), "%u",
-                                   i < count ? values[i].value : (unsigned int)state);
+        char *end = text[i] + sizeof(text[i]);
+        char *digits = decimal(end, i < count ? values[i].value : (uint32_t)state);
         requests[i] = (struct store_request){.kind = STORE_WRITE,
                                              .path = device->path,
                                              .name = i < count ? values[i].name : "state",
-                                             .value = text[i],
-                                             .value_size = size};
+                                             .value = digits,
+                                             .value_size = (size_t)(end - digits)};
     }
     bool good = store_burst(requests, count + 1);
     for (unsigned int i = 0; i <= count; i++) {

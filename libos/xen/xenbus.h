@@ -27,9 +27,11 @@ struct xenbus_device {
 
 /**
  * The first device of a kind ("vif", "vbd"); waits a while for it to appear. False if there is
- * none. @extra: one more node of ours to read; *value is heap memory, or NULL if it is absent.
+ * none. @guess: the number it nearly always has, which saves asking for the list, or "".
+ * @extra: one more node of ours to read; *value is heap memory, or NULL if it is absent.
  */
-bool xenbus_find(struct xenbus_device *device, const char *kind, const char *extra, char **value);
+bool xenbus_find(struct xenbus_device *device, const char *kind, const char *guess,
+                 const char *extra, char **value);
 
 /* What has become of the other end. */
 enum xenbus_news {

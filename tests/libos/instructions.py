@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Instructions of a guest: until a unikernel listens and answers, and for each request of a server.
 
-  instructions.py [--requests N] [--log] [NAME...]    web, lighttpd, debian (lighttpd in a Debian guest)
+  instructions.py [--requests N] [NAME...]    web, lighttpd, debian (lighttpd in a Debian guest)
+  instructions.py --profile NAME              and which functions a unikernel's instructions are in
 
 One Debian Linux with the store and xen-netback, one subject beside it on Bulkhead, one emulated CPU
 under bench/plugin/share.c. A guest's instructions are those fetched from its memory; the hypervisor's
@@ -9,6 +10,8 @@ on its behalf are shown beside. The Linux is mapped directly, so its /proc/iomem
 subject's. Exit 1 if a budget is broken.
 """
 import argparse
+import bisect
+import collections
 import http.client
 import os
 import re
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests/libos"), os.path.join(ROOT, "tests/system"),
@@ -39,6 +43,8 @@ EVENTS = ("net_say_listening", "net_say_answered")
 BUDGETS = {"listening": 50000, "first answer": 100000}
 FACTOR = 3.0  # requests per million instructions, beside the same server in a Debian guest
 CONNECTIONS = 8
+FILES = ("index.html", "words.txt")
+ASKED = 100  # the first profile that is asked for
 
 
 class Unikernel(on_bulkhead.Image):
@@ -77,9 +83,18 @@ class Counters:
     def read(self):
         """(marks, counts per MiB), each a list of (own, hypervisor's)."""
         with open(self.path, "rb") as file:
-            words = struct.unpack(f"<{2 * (MARKS + MIB_COUNT)}Q", file.read())
+            words = struct.unpack(f"<{2 * (MARKS + MIB_COUNT)}Q", file.read(16 * (MARKS + MIB_COUNT)))
         pairs = list(zip(words[::2], words[1::2]))
         return pairs[:MARKS], pairs[MARKS:]
+
+    def profile(self, number):
+        """Have the plugin write profile `number`, at the next block that a guest executes."""
+        with open(self.path, "r+b", buffering=0) as file:
+            place = 16 * (MARKS + MIB_COUNT)
+            file.seek(place)
+            file.write(struct.pack("<Q", number))
+            while file.seek(place) and struct.unpack("<Q", file.read(8))[0]:
+                time.sleep(0.01)
 
 
 def own_mibs(board):
@@ -127,18 +142,48 @@ def load(address, file, requests, connections=CONNECTIONS):
     return errors
 
 
+def symbols(name):
+    """[(where it is in an image, function)], in order; names may come twice."""
+    listed = subprocess.run(["aarch64-linux-gnu-nm", f"{ROOT}/build/arm64/apps/{name}/{name}.elf"],
+                            check=True, stdout=subprocess.PIPE, text=True).stdout
+    return sorted((int(word[0], 16), word[2]) for word in map(str.split, listed.split("\n"))
+                  if len(word) == 3 and word[1] in "tT" and not word[2].startswith("$"))
+
+
 def offsets(name):
     """Where an image's events are."""
-    symbols = subprocess.run(["aarch64-linux-gnu-nm", f"{ROOT}/build/arm64/apps/{name}/{name}.elf"],
-                             check=True, stdout=subprocess.PIPE, text=True).stdout
-    found = dict((word[2], int(word[0], 16)) for word in map(str.split, symbols.split("\n"))
-                 if len(word) == 3)
+    found = {function: at for at, function in symbols(name)}
     return [found[event] for event in EVENTS]
 
 
-def measure(name, requests):
+def read_profile(name, path):
+    """{function: instructions}; the file is used up."""
+    places = symbols(name)
+    found = collections.Counter()
+    with open(path, encoding="ascii") as file:
+        for at, count in (line.split() for line in file):
+            found[places[max(bisect.bisect_right(places, (int(at, 16), "~")) - 1, 0)][1]] += int(count)
+    os.unlink(path)
+    return found
+
+
+def show_profile(name, prefix, requests):
+    """Each function's instructions until each mark and for each request, the largest first."""
+    until = [read_profile(name, f"{prefix}.{mark}") for mark in range(len(BUDGETS))]
+    asked = [read_profile(name, f"{prefix}.{ASKED + i}") for i in range(2 * len(FILES))]
+    each = [collections.Counter({what: (after[what] - before[what]) / requests for what in after})
+            for before, after in zip(asked[::2], asked[1::2])]
+    print(f"{name}: until " + ", until ".join(BUDGETS) + ", each " + ", each ".join(FILES))
+    most = sum((collections.Counter(dict(c.most_common(50))) for c in until + each), collections.Counter())
+    for function in ["all"] + sorted(most, key=most.get, reverse=True):
+        print("".join(f"{sum(c.values()) if function == 'all' else c[function]:9.0f}" for c in until + each)
+              + f"  {function}")
+
+
+def measure(name, requests, profile=False):
     """{what: (own, hypervisor's)} of one subject; requests as instructions for each."""
     unikernel = name != "debian"
+    profile = profile and unikernel
     address = clients.address_of(name if unikernel else "lighttpd")
     subject = Unikernel(name) if unikernel else Debian()
     with open(os.path.join(ROOT, "build/arm64/bulkhead"), "rb") as file:
@@ -150,6 +195,7 @@ def measure(name, requests):
         board = on_bulkhead.Served(f"libos-instructions-{name}", [on_bulkhead.ends(), subject], disk.name)
         board.options[1] = "1"  # CPUs
         board.more += ["-plugin", f"{PLUGIN},el2={el2},out={counted.name}"
+                       + (f",profile={counted.name}" if profile else "")
                        + "".join(f",mark={at:#x}" for at in (offsets(name) if unikernel else []))]
         counters = Counters(counted.name)
         with board:
@@ -160,15 +206,21 @@ def measure(name, requests):
             board.expect(subject.name, "listening on", 120)
             mibs = own_mibs(board)
             errors = load(address, "index.html", 1, 1)
-            for file in ("index.html", "words.txt"):
+            for number, file in enumerate(FILES):
                 errors += load(address, file, 10 * CONNECTIONS)  # what is done once is done now
+                if profile:
+                    counters.profile(ASKED + 2 * number)
                 before = total(counters.read()[1], mibs)
                 errors += load(address, file, requests)
                 after = total(counters.read()[1], mibs)
+                if profile:
+                    counters.profile(ASKED + 2 * number + 1)
                 assert not errors, errors[:5]
                 figures[file] = tuple((b - a) / requests for a, b in zip(before, after))
             marks = counters.read()[0]
             figures.update({what: marks[i] for i, what in enumerate(BUDGETS) if unikernel})
+        if profile:
+            show_profile(name, counted.name, requests)
     return figures
 
 
@@ -186,7 +238,7 @@ def report(subjects):
                       f"{other:10}{'  OVER BUDGET' if over else ''}")
     print(f"\n{'requests per million own instructions':42} {'own':>9} {'hypervisor':>10}")
     for name, figures in subjects.items():
-        for file in ("index.html", "words.txt"):
+        for file in FILES:
             own, other = figures[file]
             beside = subjects.get("debian", {}).get(file)
             factor = f"  {beside[0] / own:.2f} times Debian's" if beside and name != "debian" else ""
@@ -200,6 +252,7 @@ def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--requests", type=int, default=800, help="of each file, to each server")
+    parser.add_argument("--profile", action="store_true", help="of a unikernel, by functions")
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args()
     names = given.names or [n for n in ("web", "lighttpd", "debian")
@@ -208,7 +261,7 @@ def main():
         for linux in (on_bulkhead.ends(), Debian()):  # what is missing in the cache comes while there is a network
             linux.text()
     clients.own_network()
-    return report({name: measure(name, given.requests) for name in names})
+    return report({name: measure(name, given.requests, given.profile) for name in names})
 
 
 if __name__ == "__main__":

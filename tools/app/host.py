@@ -14,7 +14,8 @@ HOST_LIBRARIES = {"mbedtls": ["-lmbedtls", "-lmbedx509", "-lmbedcrypto"],
 
 TAP_SOURCES = ["core/config.c", "core/format.c", "core/poll.c", "core/poller.c",
                "core/sendfile.c", "net/resolver.c", "net/socket.c", "net/stack.c", "net/tcp.c",
-               "net/udp.c", "tap/netdev.c", "tap/platform.c", "tap/posix.c", "tap/resolver.c"]
+               "net/timers.c", "net/udp.c", "tap/netdev.c", "tap/platform.c", "tap/posix.c",
+               "tap/resolver.c"]
 
 # The unikernel's resolver: musl's. What these need of musl's own headers is in libos/tap/musl.
 MUSL_RESOLVER = ("dn_expand dn_skipname dns_parse freeaddrinfo getaddrinfo gethostbyname gethostbyname2 "
@@ -22,7 +23,7 @@ MUSL_RESOLVER = ("dn_expand dn_skipname dns_parse freeaddrinfo getaddrinfo getho
                  "res_msend resolvconf").split()
 
 LWIP_SOURCES = (["core/" + n + ".c" for n in (
-    "def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp ipv4/dhcp "
+    "def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out udp ipv4/dhcp "
     "ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag ipv6/ethip6 ipv6/icmp6 "
     "ipv6/inet6 ipv6/ip6 ipv6/ip6_addr ipv6/ip6_frag ipv6/mld6 ipv6/nd6").split()]
     + ["netif/ethernet.c"])

@@ -33,6 +33,9 @@ struct netdev {
     void (*flush)(struct netdev *device);
 };
 
+/** Whether the stack above speaks IPv6. */
+extern const bool net_has_ipv6;
+
 /** Attach the first device; NULL if there is none (said in the log). */
 struct netdev *netdev_open(void);
 

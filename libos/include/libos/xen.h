@@ -41,6 +41,9 @@ long evtchn_alloc(uint16_t domain);
 
 void evtchn_notify(uint32_t port);
 
+/** Sleep until `port` alone has an event, and take it; false if there was none: deadline, or too early. */
+bool evtchn_wait(uint32_t port, uint64_t deadline_ns);
+
 void evtchn_close(uint32_t port);
 
 /* --- grants: version 1 table, references allocated from a free list --- */
@@ -92,6 +95,9 @@ bool store_watch_begin(struct store_request *request, const char *path, const ch
 
 /** True once per watch event that arrived since the last call (token compared). */
 bool store_watch_fired(const char *token);
+
+/** Forget the events that have come with the answers to earlier requests. */
+void store_watch_seen(const char *token);
 
 /** True if this domain has a store at all. */
 bool store_present(void);

@@ -84,6 +84,7 @@
 #define LWIP_CHKSUM net_checksum
 
 #define LWIP_TIMERS 1
+#define LWIP_TIMERS_CUSTOM 1 /* net/timers.c */
 #define LWIP_ASSERT_CORE_LOCKED()
 #define LWIP_RAND() ((u32_t)random_u32())
 
