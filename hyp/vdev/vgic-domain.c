@@ -10,12 +10,7 @@ enum { V2_DIST_SIZE = 0x1000, V3_DIST_SIZE = 0x10000, V2_VCPUS_MAX = 8 };
 
 static unsigned spi_order(unsigned bank_count)
 {
-    unsigned order = 0;
-
-    while ((FRAME_SIZE << order) < bank_count * sizeof(struct vgic_spi_bank)) {
-        order++;
-    }
-    return order;
+    return frame_order(bank_count * sizeof(struct vgic_spi_bank));
 }
 
 /*

@@ -113,13 +113,8 @@ void xen_set_time_offset(struct domain *d, int64_t seconds)
 
 static unsigned order_for(const struct domain *d)
 {
-    uint64_t bytes = sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
-                     sizeof(struct grant_domain) + d->vcpu_max * sizeof(struct evtchn_vcpu);
-    unsigned order = 0;
-    while (FRAME_SIZE << order < bytes) {
-        order++;
-    }
-    return order;
+    return frame_order(sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
+                       sizeof(struct grant_domain) + d->vcpu_max * sizeof(struct evtchn_vcpu));
 }
 
 void xen_vcpu_create(struct vcpu *v)
