@@ -21,7 +21,7 @@ NOTES = {
     17: "always `/`", 19: "", 29: "FIONBIO, FIONREAD on sockets; else ENOTTY",
     22: "readiness is asked when needed, not queued; EPOLLET reports changes of readiness",
     25: "locks always succeed: one process", 32: "always succeeds",
-    35: "ENOTEMPTY for directories with entries", 46: "disk only",
+    35: "ENOTEMPTY for directories with entries; of a file that is open the content is gone too (EIO)", 46: "disk only",
     49: "only `/`", 52: "accepted, not kept", 53: "accepted, not kept", 54: "accepted, not kept",
     55: "accepted, not kept", 59: "4 KiB", 71: "from the image without copying",
     78: "EINVAL: there are no symbolic links", 82: "commits the whole file system",

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """lighttpd's and SQLite's own tests in C, from Debian's source packages, on both hypervisors. TAP.
 
-lighttpd-check: `make check`'s test_common, test_configfile and test_mod. sqlite-check: speedtest1, whose hash
-over all answers must be that of the same program as a Linux process. Left out: lighttpd's tests in Perl, which
-start CGI and FastCGI processes beside the server; SQLite's in Tcl, which need an interpreter with its test
-extension and processes of its own.
+lighttpd-check: `make check`'s test_common, test_configfile and test_mod but for its test_mod_ssi, which starts
+a process. sqlite-check: speedtest1, whose hash over all answers must be that of the same program as a Linux
+process. Left out: lighttpd's tests in Perl, which start CGI and FastCGI processes beside the server; SQLite's
+in Tcl, which need an interpreter with its test extension and processes of its own.
 """
 import os
 import re

@@ -71,6 +71,8 @@ def generate_config(manifest, calls, resolves=False):
         lines.append("    files_start();")
     if wants_disk:
         lines.append(f"    disk_start({c_string(manifest.disk)});")
+    if manifest.scratch != "none" and OPEN_CALL in calls:
+        lines.append(f"    scratch_start({c_string(manifest.scratch)});")
     if wants_net and resolves:
         lines.append("    resolver_start();")
     if wants_net:

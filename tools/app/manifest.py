@@ -22,6 +22,7 @@ KEYS = {
     "net": ("word", "none", "none, dhcp, or ADDRESS/BITS[,gateway=A][,dns=A]"),
     "ipv6": ("flag", True, "IPv6 beside IPv4"),
     "disk": ("word", "none", "none, or the mount point of the writable file system, such as /data"),
+    "scratch": ("word", "none", "none, or the mount point of a writable file system of 1 MiB in memory, such as /tmp"),
     "files": ("list", [], "directories sealed into the image: FOLDER, or FOLDER:/PLACE"),
     "memory": ("size", 8 << 20, "memory of the domain; K, M, G"),
     "stack": ("size", 64 << 10, "stack of the first thread"),
@@ -120,8 +121,11 @@ class Manifest:
             raise Mistake(f"{self.path}: stack must be whole pages, 4K to 64M")
         if self.memory < 512 << 10:
             raise Mistake(f"{self.path}: memory must be at least 512K")
-        if self.disk != "none" and not self.disk.startswith("/"):
-            raise Mistake(f"{self.path}: disk must be none or a path such as /data")
+        for key, example in (("disk", "/data"), ("scratch", "/tmp")):
+            if self.values[key] != "none" and not self.values[key].startswith("/"):
+                raise Mistake(f"{self.path}: {key} must be none or a path such as {example}")
+        if self.disk != "none" and self.scratch != "none":
+            raise Mistake(f"{self.path}: give either `disk` or `scratch`: there is one writable file system")
         if self.net not in ("none", "dhcp") and not re.match(r"[0-9.]+/\d+", self.net):
             raise Mistake(f"{self.path}: net must be none, dhcp or such as 192.0.2.2/24,"
                           "gateway=192.0.2.1")

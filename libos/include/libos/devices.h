@@ -8,6 +8,9 @@ void files_start(void);
 /** Attach the first block device and mount its file system at `path`. */
 void disk_start(const char *path);
 
+/** Mount a writable file system in memory at `path`: what it holds is gone with the domain. */
+void scratch_start(const char *path);
+
 /** Attach the first network device, start TCP/IP and configure addresses. */
 void net_start(void);
 
