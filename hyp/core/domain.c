@@ -248,9 +248,10 @@ int domain_create(const struct domain_config *config, struct domain **out)
     timer_init(&d->worker, worker_fire);
     d->worker.slow = true;
     d->vcpu = (struct vcpu **)(d + 1);
-    d->vcpu_count = (uint16_t)config->vcpu_count;
+    d->vcpu_max = (uint16_t)config->vcpu_count;
+    d->vcpu_count = config->made ? 1 : d->vcpu_max; /* the others come by domain_add_vcpu() */
     error = p2m_init(d);
-    for (uint32_t i = 0; i < config->vcpu_count && !error; i++) {
+    for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
         error = vcpu_create(d, i);
     }
     if (!error) {
@@ -271,6 +272,24 @@ int domain_create(const struct domain_config *config, struct domain **out)
     }
     *out = d;
     return 0;
+}
+
+int domain_add_vcpu(struct domain *d)
+{
+    uint32_t id = d->vcpu_count;
+    int error = vcpu_create(d, id);
+
+    if (!error) {
+        struct vcpu *v = d->vcpu[id];
+        vgic_vcpu_init(v);
+        xen_vcpu_create(v);
+        if (d->pauses != 0) {
+            sched_pause(v);
+        }
+        /* Who goes through them without the lock finds it whole. */
+        __atomic_store_n(&d->vcpu_count, (uint16_t)(id + 1), __ATOMIC_RELEASE);
+    }
+    return error;
 }
 
 /* Memory and images are in place: vCPU 0 goes. */

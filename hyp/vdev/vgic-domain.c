@@ -10,12 +10,7 @@ enum { V2_DIST_SIZE = 0x1000, V3_DIST_SIZE = 0x10000, V2_VCPUS_MAX = 8 };
 
 static unsigned spi_order(unsigned bank_count)
 {
-    unsigned order = 0;
-
-    while ((FRAME_SIZE << order) < bank_count * sizeof(struct vgic_spi_bank)) {
-        order++;
-    }
-    return order;
+    return frame_order(bank_count * sizeof(struct vgic_spi_bank));
 }
 
 /*
@@ -71,7 +66,7 @@ int vgic_domain_init(struct domain *d, const struct vgic_config *c)
     struct vgic *g = &d->vgic;
 
     if ((c->version != 2 && c->version != 3) || c->nr_spis > VGIC_SPI_MAX ||
-        (c->version == 2 && d->vcpu_count > V2_VCPUS_MAX)) {
+        (c->version == 2 && d->vcpu_max > V2_VCPUS_MAX)) {
         return -XEN_EINVAL;
     }
     unsigned banks = (c->nr_spis + 31) / 32;
@@ -91,12 +86,17 @@ int vgic_domain_init(struct domain *d, const struct vgic_config *c)
         .spi = spi,
     };
     for (unsigned i = 0; i < d->vcpu_count; i++) {
-        memset(&d->vcpu[i]->vgic, 0, sizeof(d->vcpu[i]->vgic));
-        lock_init(&d->vcpu[i]->vgic.lock, RANK_VGIC_CPU);
-        vcpu_reset(d->vcpu[i]);
+        vgic_vcpu_init(d->vcpu[i]);
     }
     spis_reset(g);
     return 0;
+}
+
+void vgic_vcpu_init(struct vcpu *v)
+{
+    memset(&v->vgic, 0, sizeof(v->vgic));
+    lock_init(&v->vgic.lock, RANK_VGIC_CPU);
+    vcpu_reset(v);
 }
 
 void vgic_domain_reset(struct domain *d)

@@ -10,7 +10,7 @@ over a domain that it has made, if it could. CALLS says what each call takes, in
 docs/configuration.md; it is written from there and not from the hypervisor's tables. Exactly what a
 guest's rights allow succeeds; all else is -EPERM, but for what Xen's interface says otherwise.
 An operation of abi/xen that is not in CALLS fails the test. --stays also counts the longest stay at
-EL2, as callfuzz.py does: among them is the making of a domain of 16 vCPUs (docs/caveats.md has what more cost).
+EL2, as callfuzz.py does: among them is the making, and the end, of a domain of 64 vCPUs.
 """
 import argparse
 import os
@@ -159,7 +159,7 @@ def domains(gic):
         guests.append(Domain(
             name, image=os.path.join(IMAGES, "rights"), memory=16,
             bootargs=f"me={holder.number} home=1 other=2 victim={victim} drop={int(holder.drops)} "
-                     f"frame={frame:#x} intid={intid} vcpus={16 if gic == 3 else 8}",
+                     f"frame={frame:#x} intid={intid} vcpus={64 if gic == 3 else 8}",
             extra=f'bulkhead,name = "{name}";' + (f"bulkhead,rights = {rights};" if words else "")))
         guests[-1].share_module = guests[-2].image == guests[-1].image
         holders.append(holder)

@@ -275,6 +275,10 @@ domid_t make(unsigned frames)
     assert_int_equal(domctl_of(XEN_DOMCTL_createdomain, 0xffff, &op), 0);
     domid_t id = op.domain;
     assert_int_equal(op.u.createdomain.arch.gic_version, XEN_DOMCTL_CONFIG_GIC_V3);
+    assert_int_equal(of(id)->vcpu_count, 1);
+    op = (struct xen_domctl){.u.max_vcpus.max = 2};
+    assert_int_equal(domctl_of(XEN_DOMCTL_max_vcpus, id, &op), 0);
+    assert_int_equal(of(id)->vcpu_count, 2);
     op = (struct xen_domctl){.u.max_mem = {frames * 4}};
     assert_int_equal(domctl_of(XEN_DOMCTL_max_mem, id, &op), 0);
     op = (struct xen_domctl){.u.paging_mempool = {64 << FRAME_SHIFT}};

@@ -259,6 +259,42 @@ static void test_make_and_run(void **state)
     end();
 }
 
+/* As many vCPUs as there can be, a few a step; each is paused as its domain is. */
+static void test_many_vcpus(void **state)
+{
+    BEGIN("build");
+    struct xen_domctl op = {.u.createdomain = {.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+                                               .max_vcpus = MAX_VCPUS}};
+    assert_int_equal(domctl_of(XEN_DOMCTL_createdomain, 0xffff, &op), 0);
+    domid_t id = op.domain;
+    op = (struct xen_domctl){.u.max_vcpus.max = MAX_VCPUS - 1};
+    assert_int_equal(domctl_of(XEN_DOMCTL_max_vcpus, id, &op), -XEN_EINVAL);
+    restarts = 0;
+    op.u.max_vcpus.max = MAX_VCPUS;
+    assert_int_equal(domctl_of(XEN_DOMCTL_max_vcpus, id, &op), 0);
+    assert_int_equal(restarts, (MAX_VCPUS - 2) / 8);
+    assert_int_equal(of(id)->vcpu_count, MAX_VCPUS);
+    for (uint32_t i = 0; i < MAX_VCPUS; i++) {
+        assert_int_equal(of(id)->vcpu[i]->id, i);
+        assert_ptr_equal(of(id)->vcpu[i]->evtchn->vcpu, of(id)->vcpu[i]);
+        assert_non_null(of(id)->vcpu[i]->evtchn->poll_timer.fire);
+        assert_int_equal(of(id)->vcpu[i]->sched.pause_count, 1);
+    }
+    assert_int_equal(domctl_of(XEN_DOMCTL_max_vcpus, id, &op), 0); /* again: nothing to do */
+    assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
+    assert_int_equal(of(id)->vcpu[MAX_VCPUS - 1]->sched.pause_count, 0);
+    /* One that runs with fewer keeps those. */
+    op = (struct xen_domctl){
+        .u.createdomain = {.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap, .max_vcpus = 3}};
+    assert_int_equal(domctl_of(XEN_DOMCTL_createdomain, 0xffff, &op), 0);
+    id = op.domain;
+    assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
+    op = (struct xen_domctl){.u.max_vcpus.max = 3};
+    assert_int_equal(domctl_of(XEN_DOMCTL_max_vcpus, id, &op), -XEN_EINVAL);
+    assert_int_equal(of(id)->vcpu_count, 1);
+    end();
+}
+
 /* Numbers are not used again at once; a number may be asked for. */
 static void test_numbers(void **state)
 {
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_drop_by_call),
         cmocka_unit_test(test_time_offset),
         cmocka_unit_test(test_make_and_run),
+        cmocka_unit_test(test_many_vcpus),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_builder_reboots),
         cmocka_unit_test(test_mappings_outlive),

@@ -164,7 +164,7 @@ struct domain *fake_domain(domid_t id, const char *name, unsigned vcpu_count)
     struct domain *d = calloc(1, sizeof(*d));
     CHECK(d != NULL);
     d->id = id;
-    d->vcpu_count = (uint16_t)vcpu_count;
+    d->vcpu_count = d->vcpu_max = (uint16_t)vcpu_count;
     d->refs = 1;
     d->builder = DOMID_INVALID;
     snprintf(d->name, sizeof(d->name), "%s", name);
@@ -572,6 +572,17 @@ WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 WEAK int irq_release(uint32_t intid, struct domain *d)
 {
     return -XEN_ENOENT;
+}
+
+WEAK int domain_add_vcpu(struct domain *d)
+{
+    return -XEN_ENOMEM;
+}
+WEAK void vgic_vcpu_init(struct vcpu *v)
+{
+}
+WEAK void xen_vcpu_create(struct vcpu *v)
+{
 }
 
 /* The line of a domain made by tools, where control/vuart-ring.c is not linked. */

@@ -10,10 +10,21 @@ static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
     return id < d->vcpu_count ? d->vcpu[array_index_clamp(id, d->vcpu_count)] : NULL;
 }
 
-/* All are there from the start. */
+#define VCPUS_AT_ONCE 8u
+
+/* As many as it was made for. All but the first come here, a few a step. */
 int64_t domctl_max_vcpus(struct domctl_call *c)
 {
-    return c->op.u.max_vcpus.max == c->d->vcpu_count ? 0 : -XEN_EINVAL;
+    struct domain *d = c->d;
+    int64_t error = c->op.u.max_vcpus.max == d->vcpu_max ? 0 : -XEN_EINVAL;
+    lock(&d->lock);
+    for (unsigned i = 0; error == 0 && d->vcpu_count < d->vcpu_max; i++) {
+        error = d->state != DOMAIN_CREATED ? -XEN_EINVAL
+                : i == VCPUS_AT_ONCE       ? -XEN_ERESTART
+                                           : domain_add_vcpu(d);
+    }
+    unlock(&d->lock);
+    return error;
 }
 
 int64_t domctl_vcpu_info(struct domctl_call *c)

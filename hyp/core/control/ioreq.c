@@ -171,7 +171,7 @@ static void let_go(struct domain *d, struct ioreq_server *s) REQUIRES(&d->xen->i
 
 static void close_ports(struct domain *d, struct ioreq_server *s)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+    for (uint32_t i = 0; i < d->vcpu_max; i++) {
         evtchn_close_served(d, s->port[i]);
     }
     evtchn_close_served(d, s->buffered_port);
@@ -230,7 +230,7 @@ struct dm_call {
 static int open_ports(struct domain *d, struct ioreq_server *s)
 {
     int error = s->buffered ? evtchn_open_served(d, s->emulator, answered, &s->buffered_port) : 0;
-    for (uint32_t i = 0; i < d->vcpu_count && error == 0; i++) {
+    for (uint32_t i = 0; i < d->vcpu_max && error == 0; i++) {
         error = evtchn_open_served(d, s->emulator, answered, &s->port[i]);
     }
     return error;
@@ -454,7 +454,7 @@ int ioreq_frame(struct domain *d, const struct domain *caller, uint32_t id, uint
         error = page != NULL ? 0 : -XEN_ENOMEM;
         if (page != NULL) {
             frame_share(page);
-            for (uint32_t i = 0; i < d->vcpu_count && frame == 1; i++) {
+            for (uint32_t i = 0; i < d->vcpu_max && frame == 1; i++) {
                 ((struct request *)page)[i].vp_eport = s->port[i];
             }
             s->page[frame] = page;

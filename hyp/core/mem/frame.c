@@ -16,7 +16,7 @@
 #define pool frame_pool
 
 /* Frames that one call scrubs at most, to stay below 50,000 instructions. */
-#define SCRUB_AT_ONCE 256u
+#define SCRUB_AT_ONCE 128u
 
 static bool swap(struct frame *f, union frame_word *expected, union frame_word w)
 {

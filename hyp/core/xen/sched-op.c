@@ -213,10 +213,12 @@ void sched_op_init(struct domain *d)
         timer_init(&d->xen->watchdog[i].timer, watchdog_bites);
         d->xen->watchdog[i].domain = d;
     }
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        timer_init(&d->vcpu[i]->evtchn->poll_timer, poll_over);
-    }
     d->xen->shutdown_code = -1;
+}
+
+void sched_op_vcpu_init(struct vcpu *v)
+{
+    timer_init(&v->evtchn->poll_timer, poll_over);
 }
 
 void sched_op_stop(struct domain *d)

@@ -113,13 +113,15 @@ void xen_set_time_offset(struct domain *d, int64_t seconds)
 
 static unsigned order_for(const struct domain *d)
 {
-    uint64_t bytes = sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
-                     sizeof(struct grant_domain) + d->vcpu_count * sizeof(struct evtchn_vcpu);
-    unsigned order = 0;
-    while (FRAME_SIZE << order < bytes) {
-        order++;
-    }
-    return order;
+    return frame_order(sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
+                       sizeof(struct grant_domain) + d->vcpu_max * sizeof(struct evtchn_vcpu));
+}
+
+void xen_vcpu_create(struct vcpu *v)
+{
+    v->evtchn = (struct evtchn_vcpu *)(v->domain->grant + 1) + v->id;
+    vcpu_op_init(v);
+    sched_op_vcpu_init(v);
 }
 
 /* Parts of one allocation, in the order of order_for(). */
@@ -128,11 +130,10 @@ static void lay_out(struct domain *d, void *va)
     struct xen_domain *x = va;
     d->evtchn = (struct evtchn_domain *)(x + 1);
     d->grant = (struct grant_domain *)(d->evtchn + 1);
-    struct evtchn_vcpu *part = (struct evtchn_vcpu *)(d->grant + 1);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        d->vcpu[i]->evtchn = &part[i];
-    }
     d->xen = x;
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        xen_vcpu_create(d->vcpu[i]);
+    }
 }
 
 /* What every start begins with: nothing pending, everything masked as nothing is bound. */
@@ -164,9 +165,6 @@ int xen_domain_create(struct domain *d)
     lock_init(&x->ioreq_lock, RANK_IOREQ);
     lock_init(&x->console_lock, RANK_XEN_CONSOLE);
     sched_op_init(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        vcpu_op_init(d->vcpu[i]);
-    }
     int error = evtchn_domain_create(d);
     grant_domain_init(d);
     x->shared = error == 0 ? frame_alloc_hyp(d, 0) : NULL;

@@ -338,6 +338,7 @@ struct xen_domain {
 
 int64_t sched_op(struct vcpu *v, uint64_t *arg);
 void sched_op_init(struct domain *d);
+void sched_op_vcpu_init(struct vcpu *v);
 void sched_op_stop(struct domain *d);
 int64_t vcpu_op(struct vcpu *v, uint64_t *arg);
 void vcpu_op_init(struct vcpu *v);

@@ -91,7 +91,8 @@ struct vcpu {
 
 struct domain {
     domid_t id;                                          /* [const] */
-    uint16_t vcpu_count;                                 /* [const] after domain_add_vcpus */
+    uint16_t vcpu_count;                                 /* [const] once it runs; they only come */
+    uint16_t vcpu_max;                                   /* [const] */
     char name[DOMAIN_NAME_LEN];                          /* [const] */
     lock_t lock;                                         /* life cycle */
     uint32_t refs;                                       /* [atomic] */
@@ -149,6 +150,9 @@ must_check int domain_launch(const struct domain_config *config);
  */
 must_check int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
                            struct domain **out);
+
+/* Its next vCPU, up to vcpu_max: it is born with one, so that no call makes many. CREATED. -XEN_ENOMEM. */
+must_check int domain_add_vcpu(struct domain *d) REQUIRES(&d->lock);
 
 /* Borrowed for the duration of a call; NULL if there is none. Counted: domain_put() it. */
 struct domain *domain_get(domid_t id);

@@ -135,6 +135,8 @@ struct vgic_config {
  * more vCPUs than the version has: 8 for GICv2) or -XEN_ENOMEM.
  */
 must_check int vgic_domain_init(struct domain *d, const struct vgic_config *c);
+/* That of a vCPU that came later (domain_add_vcpu()). */
+void vgic_vcpu_init(struct vcpu *v);
 /* Back to power-on state, links to physical interrupts kept; no vCPU is loaded. For a reboot. */
 void vgic_domain_reset(struct domain *d);
 /* Give the memory back; no vCPU is loaded and no physical interrupt linked any more. */

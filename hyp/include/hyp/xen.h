@@ -22,6 +22,8 @@ struct vcpu;
 #define XEN_MAGIC_FRAMES 2
 
 must_check int xen_domain_create(struct domain *d);
+/* Its part of a vCPU that came later (domain_add_vcpu()). */
+void xen_vcpu_create(struct vcpu *v);
 /* Store and console page, their channels, parameters and grants. 0, -XEN_ENOMEM, -XEN_EEXIST (memory in the way). */
 must_check int xen_domain_start(struct domain *d);
 must_check int xen_domain_stop(struct domain *d);
