@@ -4,6 +4,8 @@
  *
  *   web [PORT [ROOT [TLS]]]   serves the tree below ROOT (default: $APP_FILES, else /);
  *                             TLS: directory with cert.pem and key.pem
+ *
+ * $WEB_IDLE: seconds after which a connection is closed on which nothing happens (default: 60).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -426,10 +428,13 @@ int main(int argc, char **argv)
     if (transport_init(argc > 3 ? argv[3] : NULL) != 0) {
         return 1;
     }
+    const char *patience = getenv("WEB_IDLE");
+    int idle = patience != NULL ? (int)port_of(patience) : 0;
+    idle = idle != 0 ? idle : IDLE_SECONDS;
     signal(SIGPIPE, SIG_IGN);
     polls[0] = (struct pollfd){listen_on(port), POLLIN, 0};
     for (;;) {
-        if (poll(polls, count, count > 1 ? IDLE_SECONDS * 1000 : -1) < 0 && errno != EINTR) {
+        if (poll(polls, count, count > 1 ? idle * 1000 : -1) < 0 && errno != EINTR) {
             fail("wait");
         }
         time_t now = time(NULL);
@@ -440,7 +445,7 @@ int main(int argc, char **argv)
                 c->last = now;
                 alive = serve(c);
                 polls[i].events = waits_for(c);
-            } else if (now - c->last > IDLE_SECONDS) {
+            } else if (now - c->last > idle) {
                 alive = 0;
             }
             if (!alive) {

@@ -141,6 +141,7 @@ def play(given, disk):
     """The board and the story."""
     chance = random.Random(given.seed)
     images = [on_bulkhead.Image("web"), on_bulkhead.Image("sqlite")]
+    images[0].extra += " env.WEB_IDLE=3600"  # a driver domain may need longer than a minute to be born again
     with on_bulkhead.Served("libos-back-kill", [on_bulkhead.ends(), back()] + images, disk) as board:
         board.expect("ctl", "run ends: exit 0", 60)
         board.expect("back", "run driver: exit 0", 60)

@@ -43,8 +43,12 @@ static void bad_structures(void **state)
     assert_int_equal(call(OTHER, __HYPERVISOR_hypfs_op, 0, 0, 0), -XEN_EPERM);
     assert_int_equal(call(TOOLS, __HYPERVISOR_hypfs_op, 0, 0, 0), -XEN_ENOSYS);
     p.version = XENPF_INTERFACE_VERSION;
+    p.time.secs = 1700000000;
     assert_int_equal(at_address(OTHER, __HYPERVISOR_platform_op, &p, sizeof(p), AT), -XEN_EPERM);
     assert_int_equal(at_address(TOOLS, __HYPERVISOR_platform_op, &p, sizeof(p), AT), 0);
+    p.time.secs = 12; /* since power-on */
+    assert_int_equal(at_address(TOOLS, __HYPERVISOR_platform_op, &p, sizeof(p), AT), -XEN_EINVAL);
+    p.time.secs = 1700000000;
     p.time.nsecs = 1000000000;
     assert_int_equal(at_address(TOOLS, __HYPERVISOR_platform_op, &p, sizeof(p), AT), -XEN_EINVAL);
     p.time = (struct xenpf_settime64){.mbz = 1};

@@ -295,7 +295,8 @@ static void work_once(void)
 
     while (keys++ < KEYS_PER_EVENT && (key = next_key()) >= 0) {
         if (key == KEY_NEXT) {
-            deliver_input(); /* what was typed before it is for whom it was typed */
+            deliver_input();            /* what was typed before it is for whom it was typed */
+            keys += KEYS_PER_EVENT / 2; /* it shows recent output: as dear as many others */
         }
         key_pressed((char)key);
     }

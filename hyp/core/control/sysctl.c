@@ -253,6 +253,12 @@ int64_t sysctl(struct vcpu *v, uint64_t *arg)
     return result;
 }
 
+/*
+ * Linux hands its own time on at boot, right or not: without a board's clock of its own it counts
+ * from 1970, and every domain would have lost the time that the hypervisor has read from the board.
+ */
+#define CLOCK_OF_1980 315532800u
+
 int64_t platform_op(struct vcpu *v, uint64_t *arg)
 {
     struct {
@@ -271,6 +277,10 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
         return error != 0 ? error : -XEN_ENOSYS;
     }
     if (op.time.mbz != 0 || op.time.nsecs >= 1000000000u) {
+        return -XEN_EINVAL;
+    }
+    if (op.time.secs < CLOCK_OF_1980) {
+        dlog(v->domain, "has a clock that nobody has set; that time is not taken for all.");
         return -XEN_EINVAL;
     }
     xen_set_wall_clock(op.time.secs, op.time.nsecs);
