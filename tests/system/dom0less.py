@@ -61,9 +61,13 @@ class Form:
 def main():
     """One boot, one result for each form."""
     forms = [Form(name, text, cells) for name, (text, cells, _) in FORMS.items()]
-    said, last = {}, next(reversed(FORMS))
+    said, heard, last = {}, {}, next(reversed(FORMS))
 
     def watch(line):
+        # A line that is long in coming is shown in pieces, each behind the name, if its domain is not focused.
+        piece = re.match(r"\(([\w-]+)\) (.*)", line.rpartition("\x1b[2K")[2])
+        if piece:
+            line = heard[piece[1]] = heard.get(piece[1], "") + piece[2]
         # The last one: before it may be a line that is not complete yet, and was taken back for this one.
         match = re.search(r".*shape: (ram .*) args 'i am ([\w-]+)'", line)
         if match:
