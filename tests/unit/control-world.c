@@ -1,6 +1,8 @@
 /* The model machine and its three domains: see control-world.h. */
 #include "control-world.h"
 
+#include "foreign-batch.h"
+
 #include <hyp/checker.h>
 #include <hyp/console.h>
 #include <hyp/cpu.h>
@@ -241,19 +243,7 @@ int64_t sysctl_of(uint32_t cmd, struct xen_sysctl *op)
 
 int64_t map_foreign(domid_t from, uint64_t index, uint64_t at)
 {
-    struct {
-        struct xen_add_to_physmap_batch op;
-        uint64_t index, at;
-        int32_t error;
-    } a = {.op = {.domid = DOMID_SELF,
-                  .space = XENMAPSPACE_gmfn_foreign,
-                  .size = 1,
-                  .u.foreign_domid = from,
-                  .idxs = (SCRATCH << FRAME_SHIFT) + offsetof(typeof(a), index),
-                  .gpfns = (SCRATCH << FRAME_SHIFT) + offsetof(typeof(a), at),
-                  .errs = (SCRATCH << FRAME_SHIFT) + offsetof(typeof(a), error)},
-           .index = index,
-           .at = at};
+    struct foreign_batch a = foreign_batch(SCRATCH << FRAME_SHIFT, from, index, at);
     int64_t result =
         call(1, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a, sizeof(a), false);
     return result != 0 ? result : a.error;

@@ -1,6 +1,8 @@
 /* The tools' calls on domains: what is told, vCPUs, life, memory. */
 #include "tools-world.h"
 
+#include "foreign-batch.h"
+
 #include <hyp/cpu.h>
 
 /* --- The dispatchers --- */
@@ -509,19 +511,7 @@ static void bad_acquire(void **state)
 /* L2: whose memory one may map. */
 static int64_t foreign(domid_t from, uint64_t index)
 {
-    struct {
-        struct xen_add_to_physmap_batch op;
-        uint64_t index, at;
-        int32_t error;
-    } a = {.op = {.domid = DOMID_SELF,
-                  .space = XENMAPSPACE_gmfn_foreign,
-                  .size = 1,
-                  .u.foreign_domid = from,
-                  .idxs = AT + offsetof(typeof(a), index),
-                  .gpfns = AT + offsetof(typeof(a), at),
-                  .errs = AT + offsetof(typeof(a), error)},
-           .index = index,
-           .at = 0x90000};
+    struct foreign_batch a = foreign_batch(AT, from, index, 0x90000);
     int64_t result = MEMORY(TOOLS, add_to_physmap_batch, &a);
     if (result == 0 && a.error == 0) {
         struct xen_remove_from_physmap r = {.domid = DOMID_SELF, .gpfn = 0x90000};
