@@ -10,7 +10,7 @@ HYP_INC    := -Ihyp/include -Ihyp/arch/$(ARCH)/include -Ilib/include -I. -Iabi -
 # take thousands of times a second are built fast.
 HYP_SMALL  := $(patsubst %.c,%.o,$(wildcard $(addprefix hyp/core/,config/*.c console/*.c control/*.c \
               mem/checker*.c mem/frame-boot.c mem/p2m-teardown.c xen/seal.c xen/sched-op.c xen/vcpu-op.c xen/version-op.c \
-              xen/xen-console.c xen/xen-domain.c domain.c fmt.c log.c panic.c random.c sched-budget.c sched-config.c)) \
+              xen/xen-console.c xen/xen-domain.c domain*.c fmt.c log.c panic.c random.c sched-budget.c sched-config.c)) \
               $(addprefix hyp/arch/$(ARCH)/,boot.c context.c debug.c inject.c mmu.c smp.c spsr32.c) \
               hyp/drivers/virtio-mmio.c $(wildcard hyp/drivers/pl*.c) hyp/vdev/vgic-domain.c hyp/vdev/vuart.c lib/text.c lib/chacha20.c)
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-common \

@@ -1,5 +1,5 @@
 /*
- * Domains: the table, their life cycle, and the worker that carries it out.
+ * Domains: their life cycle, and the worker that carries it out; domain-table.c has the table.
  *
  * A trap only records what is to happen (state, reason, job) and pauses the
  * vCPUs. The worker, a software timer, does the rest in bounded steps:
@@ -9,9 +9,9 @@
  *   JOB_EMPTY    memory, tables: until the domain owns nothing
  *   then, by policy: JOB_BUILD -> RUNNING, or JOB_RELEASE -> gone
  *
- * Locks: domains_lock guards the table, d->lock the state, reason and job.
+ * Locks: d->lock guards the state, reason and job.
  */
-#include <hyp/domain.h>
+#include "domain-internal.h"
 
 #include <xen/errno.h>
 #include <hyp/arch.h>
@@ -28,73 +28,6 @@
 #include <lib/string.h>
 
 #define WORKER_PAUSE_NS 50000ull /* between two steps: others get the CPU */
-
-static lock_t domains_lock = LOCK_INIT(RANK_DOMLIST);
-struct kept {
-    struct domain *by_id[MAX_DOMAINS];
-    struct crash_record crash[8]; /* they outlive their domains; a free one has no name */
-};
-static struct kept *kept;    /* [domains_lock] */
-static uint32_t domains_end; /* [domains_lock] no number from here on is taken */
-
-int domains_init(void)
-{
-    kept = frame_alloc_hyp(NULL, frame_order(sizeof(*kept)));
-    return kept ? 0 : -XEN_ENOMEM;
-}
-
-struct domain *domain_get(domid_t id)
-{
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    if (id < domains_end && kept->by_id[id]) {
-        d = kept->by_id[id];
-        __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
-    }
-    unlock(&domains_lock);
-    return d;
-}
-
-struct domain *domain_get_by_name(const char *name)
-{
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    for (unsigned i = 0; i < domains_end && !d; i++) {
-        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, name) == 0) {
-            d = kept->by_id[i];
-            __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
-        }
-    }
-    unlock(&domains_lock);
-    return d;
-}
-
-struct domain *domain_from(uint32_t first)
-{
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    for (uint32_t i = first; i < domains_end && !d; i++) {
-        d = kept->by_id[i];
-    }
-    if (d) {
-        __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
-    }
-    unlock(&domains_lock);
-    return d;
-}
-
-struct domain *domain_next(struct domain *previous)
-{
-    struct domain *d = domain_from(previous ? previous->id + 1u : 0);
-
-    if (previous) {
-        domain_put(previous);
-    }
-    return d;
-}
 
 static void vcpus_free(struct domain *d)
 {
@@ -144,37 +77,6 @@ void domain_put(struct domain *d)
     if (__atomic_fetch_sub(&d->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         domain_free(d);
     }
-}
-
-static int table_insert(struct domain *d)
-{
-    int error = 0;
-
-    lock(&domains_lock);
-    if (d->id >= MAX_DOMAINS || kept->by_id[d->id]) {
-        error = -XEN_EEXIST;
-    }
-    for (unsigned i = 0; i < domains_end && !error; i++) {
-        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, d->name) == 0) {
-            error = -XEN_EEXIST;
-        }
-    }
-    if (!error) {
-        kept->by_id[d->id] = d;
-        domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
-    }
-    unlock(&domains_lock);
-    return error;
-}
-
-static void table_remove(struct domain *d)
-{
-    lock(&domains_lock);
-    kept->by_id[d->id] = NULL;
-    while (domains_end > 0 && !kept->by_id[domains_end - 1]) {
-        domains_end--;
-    }
-    unlock(&domains_lock);
 }
 
 static int vcpu_create(struct domain *d, uint32_t id)
@@ -264,7 +166,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
         error = xen_domain_create(d);
     }
     if (!error) {
-        error = table_insert(d);
+        error = domain_table_insert(d);
     }
     if (error) {
         domain_put(d);
@@ -335,27 +237,6 @@ int domain_launch(const struct domain_config *config)
     return error;
 }
 
-/* A number that is neither configured nor in use, as far from the last one as can be. */
-static domid_t choose_number(void)
-{
-    static uint32_t last; /* [domains_lock] */
-    const struct domain_config *all;
-    int count = config_all(&all);
-    uint32_t first = 1, id;
-
-    for (int i = 0; i < count; i++) {
-        first = all[i].id >= first ? all[i].id + 1u : first;
-    }
-    lock(&domains_lock);
-    id = last + 1 < first ? first : last + 1;
-    for (uint32_t n = first; n < MAX_DOMAINS && (id >= MAX_DOMAINS || kept->by_id[id]); n++) {
-        id = id + 1 < MAX_DOMAINS ? id + 1 : first;
-    }
-    last = id;
-    unlock(&domains_lock);
-    return (domid_t)id;
-}
-
 int domain_make(const struct domain_config *like, domid_t wanted, struct domain *builder,
                 struct domain **out)
 {
@@ -368,7 +249,7 @@ int domain_make(const struct domain_config *like, domid_t wanted, struct domain 
     }
     *config = *like;
     config->made = true;
-    config->id = wanted ? wanted : choose_number();
+    config->id = wanted ? wanted : domain_choose_number();
     fmt(config->name, sizeof(config->name), "dom%u", config->id);
     memcpy(config->node, config->name, sizeof(config->name));
     int error = domain_create(config, &d); /* on error it has freed the configuration */
@@ -448,42 +329,6 @@ static const char *const reason_name[] = {"powered off",         "asked to reboo
                                           "suspended",           "crashed",
                                           "missed its watchdog", "asked for a soft reset"};
 
-/* Its vCPUs are off, so all registers are in memory. The oldest record gives way, if no other does. */
-static void remember_crash(struct domain *d)
-{
-    struct crash_record *to = &kept->crash[0];
-
-    lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(kept->crash); i++) {
-        if (strcmp(kept->crash[i].name, d->name) == 0) {
-            to = &kept->crash[i];
-            break;
-        }
-        to = kept->crash[i].at_ticks < to->at_ticks ? &kept->crash[i] : to;
-    }
-    memcpy(to->name, d->name, sizeof(to->name));
-    to->why = reason_name[d->reason];
-    to->at_ticks = arch_counter_ticks();
-    to->vcpu = d->shutdown_vcpu;
-    arch_vcpu_snapshot(d->vcpu[to->vcpu], to);
-    unlock(&domains_lock);
-}
-
-bool domain_last_crash(unsigned n, struct crash_record *out)
-{
-    bool found = false;
-
-    lock(&domains_lock);
-    for (unsigned i = 0; i < ARRAY_LEN(kept->crash) && !found; i++) {
-        if (*kept->crash[i].name && n-- == 0) {
-            *out = kept->crash[i];
-            found = true;
-        }
-    }
-    unlock(&domains_lock);
-    return found;
-}
-
 /* All vCPUs are off: what happens to the domain? */
 static enum domain_job after_stop(struct domain *d)
 {
@@ -491,7 +336,7 @@ static enum domain_job after_stop(struct domain *d)
     bool ends_host = false;
 
     if (d->reason == SHUTDOWN_crash || d->reason == SHUTDOWN_watchdog) {
-        remember_crash(d);
+        domain_remember_crash(d, reason_name[d->reason]);
     }
     lock(&d->lock);
     if (d->state == DOMAIN_DOWN && policy_of(d) == POLICY_PRESERVE) {
@@ -610,7 +455,7 @@ static void step(struct domain *d)
         log_line("%s is gone.", d->name);
         CHECK(frame_owned_count(d->id) == 0); /* the number may be somebody else's from here on */
         rights_forget(d);
-        table_remove(d);
+        domain_table_remove(d);
         xen_tell_domain_exception();
         return;
     case JOB_NONE:

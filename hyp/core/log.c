@@ -14,9 +14,8 @@
 
 #define EARLY_SIZE 1024u /* power of two, as all sizes of the ring */
 #define LOG_LINE_MAX 240u
-#define DLOG_LINES 10u /* of one domain in a window of a second; ... */
-#define DLOG_DOUBLED \
-    10u /* ... each window that was overrun makes the next twice as long, so often */
+#define DLOG_LINES 10u   /* of one domain in a window, which is a second at first */
+#define DLOG_DOUBLED 10u /* windows overrun in a row double the next one, at most so often */
 
 static char early_ring[EARLY_SIZE];
 static struct {

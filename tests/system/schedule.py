@@ -105,7 +105,8 @@ def deadlines(tap, board):
     """The real-time guest wakes every 10 ms while its neighbour runs hackbench: it is let in at once."""
     board.send("work", "while :; do hackbench -g 1 -l 20; done >/dev/null & echo busy $((6 * 7))\n")
     board.expect("work", "busy 42", 30)
-    # Starting a program takes more than its budget, so it waits by right: measured is what follows.
+    # Starting a program takes more than its budget, so it waits by right: measured is what follows. The guest
+    # looks for the thread that cyclictest makes and does not announce; the shell has nothing to be woken by.
     board.send("home", "cyclictest -q -p 80 -i 10000 -l 900 -t 1 & until [ -d /proc/$!/task ] && "
                "[ $(ls /proc/$!/task | wc -l) = 2 ]; do sleep 0.1; done; echo goes $((6 * 7))\n")
     board.expect("home", "goes 42", 60)

@@ -95,6 +95,7 @@ class Dom0:
                                 stdout=subprocess.PIPE).stdout.decode()
         image, ramdisk = 0x50000000, 0x54000000
         root = initramfs()
+        # `dummy` is what Xen calls its access control without a policy (xen-command-line, "xsm").
         source += ("\n/ { chosen { #address-cells = <2>; #size-cells = <2>; "
                    'xen,xen-bootargs = "console=dtuart dom0_mem=640M bootscrub=0 '
                    'guest_loglvl=all loglvl=warning xsm=dummy"; '

@@ -88,11 +88,10 @@ struct evtchn_domain {
     uint32_t port_count;    /* [lock] ports that have a record */
     uint32_t port_limit;    /* [const] */
     uint32_t search_from;   /* [lock] no port below is free */
-    uint32_t
-        reset_at; /* [atomic] how far evtchn_reset() is: a guest that races there harms itself */
-    uint64_t polling;         /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
-    lock_t fifo_lock;         /* queues of all vCPUs: links, tails */
-    uint32_t **fifo_page;     /* [fifo lock] event words; NULL: two-level ABI */
+    uint32_t reset_at;    /* [atomic] how far evtchn_reset() is; a guest that races harms itself */
+    uint64_t polling;     /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
+    lock_t fifo_lock;     /* queues of all vCPUs: links, tails */
+    uint32_t **fifo_page; /* [fifo lock] event words; NULL: two-level ABI */
     uint32_t fifo_page_count; /* [fifo lock] */
 };
 
