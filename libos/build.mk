@@ -125,7 +125,7 @@ $(LIBOS_B)/compat.a: $(LIBOS_B)/compat/fortify.o
 ALL += $(LIBOS_B)/compat.a
 
 # The rings and the front ends on the host, against a peer that lies.
-LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c libos/xen/blkfront.c libos/net/join.c
+LIBOS_FUZZ_SRCS := tests/libos/fuzz_ring.c libos/ring/ring.c libos/xen/netfront.c libos/xen/blkfront.c
 LIBOS_FUZZ_FLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Ilibos -Ilibos/include
 $(B)/san/libos-fuzz: $(LIBOS_FUZZ_SRCS) libos/ring/ring.h
 	$(call say,SANCC,$@)
@@ -135,13 +135,17 @@ TEST_DEPS      += $(B)/san/libos-fuzz
 TEST_SUITES    += $(B)/san/libos-fuzz 500000;
 NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;
 
-# Joined segments, on the host.
-$(B)/san/libos-join: tests/libos/test_join.c libos/net/join.c libos/net/join.h
+# TCP above a device that cuts segments, or stops to, on the host.
+SEGMENTS_SRCS := tests/libos/test_segments.c $(addprefix libos/net/,socket.c stack.c tcp.c timers.c udp.c)
+SEGMENTS_LWIP := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out udp ipv4/dhcp \
+                   ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag) netif/ethernet
+$(B)/san/libos-segments: $(SEGMENTS_SRCS) libos/net/lwip/lwipopts.h libos/build.mk | $(LIBOS_LWIP)
 	$(call say,SANCC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@
-TEST_DEPS      += $(B)/san/libos-join
-TEST_SUITES    += $(B)/san/libos-join 10000;
+	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -w $(LWIP_CFLAGS) -D_GNU_SOURCE -DLIBOS_TAP_STAGE -DLIBOS_IPV6=0 -fsanitize=address,undefined \
+	    $(SEGMENTS_SRCS) $(SEGMENTS_LWIP:%=$(LIBOS_LWIP)/src/%.c) -o $@
+TEST_DEPS   += $(B)/san/libos-segments
+TEST_SUITES += $(B)/san/libos-segments;
 
 # The file system against power cuts, on the host.
 $(B)/san/libos-slate: tests/libos/test_slate.c libos/files/slate.c libos/files/slate.h

@@ -115,6 +115,9 @@ ssize_t file_writev(struct file *file, const struct iovec *iov, int count)
     if (file->ops->write == NULL) {
         return -EBADF;
     }
+    if (file->ops->writev != NULL) {
+        return file->ops->writev(file, iov, count);
+    }
     for (int i = 0; i < count; i++) {
         if (iov[i].iov_len == 0) {
             continue;

@@ -77,7 +77,7 @@ static ssize_t archive_pread(struct file *file, void *to, size_t size, off_t at)
         return 0;
     }
     size = MIN(size, entry->size - (size_t)at);
-    memcpy(to, archive_start + entry->data + at, size);
+    copy_bulk(to, archive_start + entry->data + at, size);
     return (ssize_t)size;
 }
 

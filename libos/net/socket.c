@@ -310,8 +310,8 @@ SYSCALL(getpeername)
     return 0;
 }
 
-static long send_vector(struct socket *socket, const struct iovec *iov, int count, int flags,
-                        const void *address, socklen_t address_size)
+ssize_t socket_send_vector(struct socket *socket, const struct iovec *iov, int count, int flags,
+                           const void *address, socklen_t address_size)
 {
     if (socket->type == SOCK_STREAM) {
         ssize_t total = 0;
@@ -337,19 +337,25 @@ static long send_vector(struct socket *socket, const struct iovec *iov, int coun
     return error != 0 ? error : udp_socket_send(socket, iov, count, &ip, port);
 }
 
+ssize_t socket_writev(struct file *file, const struct iovec *iov, int count)
+{
+    return socket_send_vector((struct socket *)file, iov, count, 0, NULL, 0);
+}
+
 SYSCALL(sendto)
 {
     SOCKET_OR_RETURN(0)
     struct iovec iov = {ARG_POINTER(1, void), ARG_SIZE(2)};
-    return send_vector(socket, &iov, 1, ARG_INT(3), ARG_POINTER(4, void), (socklen_t)f->x[5]);
+    return socket_send_vector(socket, &iov, 1, ARG_INT(3), ARG_POINTER(4, void),
+                              (socklen_t)f->x[5]);
 }
 
 SYSCALL(sendmsg)
 {
     SOCKET_OR_RETURN(0)
     const struct msghdr *message = ARG_POINTER(1, struct msghdr);
-    return send_vector(socket, message->msg_iov, (int)message->msg_iovlen, ARG_INT(2),
-                       message->msg_name, message->msg_namelen);
+    return socket_send_vector(socket, message->msg_iov, (int)message->msg_iovlen, ARG_INT(2),
+                              message->msg_name, message->msg_namelen);
 }
 
 static long receive_vector(struct socket *socket, const struct iovec *iov, int count, int flags,

@@ -75,6 +75,11 @@ int address_parse(const struct socket *socket, const void *address, socklen_t si
 void address_store(const struct socket *socket, const ip_addr_t *ip, uint16_t port, void *address,
                    socklen_t *size);
 
+/** sendmsg() without ancillary data; writev() with no address. Bytes taken, or -errno. */
+ssize_t socket_send_vector(struct socket *socket, const struct iovec *iov, int count, int flags,
+                           const void *address, socklen_t address_size);
+ssize_t socket_writev(struct file *file, const struct iovec *iov, int count);
+
 /** Wait for an event; -EAGAIN if the socket does not wait or has waited long enough. */
 int socket_wait(struct socket *socket, int flags, uint64_t deadline_ns);
 uint64_t socket_deadline(const struct socket *socket);
@@ -89,6 +94,7 @@ int tcp_socket_bind(struct socket *socket, const ip_addr_t *ip, uint16_t port);
 int tcp_socket_listen(struct socket *socket, int backlog);
 int tcp_socket_connect(struct socket *socket, const ip_addr_t *ip, uint16_t port);
 struct socket *tcp_socket_accept(struct socket *listener);
+/** Bytes taken, or -errno. With MSG_MORE they wait for the next call, or for lwIP's clock of 500 ms. */
 ssize_t tcp_socket_send(struct socket *socket, const void *data, size_t size, int flags);
 ssize_t tcp_socket_receive(struct socket *socket, void *to, size_t size, int flags);
 int tcp_socket_shutdown(struct socket *socket, int how);
@@ -101,6 +107,9 @@ ssize_t udp_socket_send(struct socket *socket, const struct iovec *iov, int coun
                         const ip_addr_t *ip, uint16_t port);
 ssize_t udp_socket_receive(struct socket *socket, const struct iovec *iov, int count, int flags,
                            ip_addr_t *from, uint16_t *port, bool *cut);
+
+/** Does the device cut frames of NET_UNCUT_MAX bytes into segments? May wait for the store. */
+bool net_cuts(void);
 
 /** Make lwIP's begun output go to the device now, not at the next poll. */
 void net_flush(void);

@@ -23,14 +23,14 @@
 #include "net/socket.h"
 #include "net/timers.h"
 
-#define PIECES_MAX 16 /* pbufs of one frame; longer chains are copied together */
-
 const bool net_has_ipv6 = LWIP_IPV6;
 
 static struct netif netif;
 static struct netdev *device;
 static bool announced;
 static bool refused; /* the device had no room for a segment that a connection still has */
+static uint16_t
+    uncut; /* the packet on its way down is to be cut by the device into so many bytes each */
 
 u32_t sys_now(void);
 u32_t sys_now(void)
@@ -152,12 +152,15 @@ static bool is_fragment(const uint8_t *frame, size_t size)
 
 static err_t send_frame(struct netif *unused, struct pbuf *chain)
 {
-    struct net_piece pieces[PIECES_MAX];
+    /* As many as lwIP queues for a connection, and headers; not on the small stack of a thread. */
+    static struct net_piece pieces[NET_PIECES_MAX];
+    _Static_assert(NET_PIECES_MAX >= TCP_SND_QUEUELEN + 2, "a segment has all pieces of the queue");
     unsigned int count = 0;
     bool partial = false;
+    uint16_t segment = chain->tot_len > NET_FRAME_MAX ? uncut : 0;
     for (struct pbuf *p = chain; p != NULL; p = p->next) {
         if (p->len != 0) {
-            if (count == PIECES_MAX) {
+            if (count == NET_PIECES_MAX) {
                 return ERR_BUF;
             }
             pieces[count++] = (struct net_piece){p->payload, p->len};
@@ -173,9 +176,40 @@ static err_t send_frame(struct netif *unused, struct pbuf *chain)
             partial = true;
         }
     }
-    int error = device->transmit(device, pieces, count, chain->tot_len, partial);
+    if (segment != 0 && !partial) {
+        return ERR_IF;
+    }
+    int error = device->transmit(device, pieces, count, chain->tot_len, partial, segment);
     refused |= error == -EAGAIN;
     return error == 0 ? ERR_OK : error == -EAGAIN ? ERR_MEM : ERR_IF;
+}
+
+bool net_cuts(void)
+{
+    return device->cuts != NULL && device->cuts(device);
+}
+
+/*
+ * A segment larger than a frame is about to leave. IP would make fragments of it by the device's
+ * limit, which is lifted for this packet. If the back end has come back as one that does not cut,
+ * fragments they are, and the checksum must be made before them.
+ */
+void net_begin_uncut(const struct tcp_pcb *pcb)
+{
+    if (net_cuts()) {
+        netif.mtu = UINT16_MAX;
+        uncut = pcb->mss > TCP_MSS ? pcb->mss / NET_SEGMENTS : pcb->mss;
+    } else {
+        NETIF_SET_CHECKSUM_CTRL(&netif, NETIF_CHECKSUM_ENABLE_ALL); /* until the next frame comes */
+    }
+}
+
+static err_t output_ip4(struct netif *n, struct pbuf *packet, const ip4_addr_t *to)
+{
+    n->mtu = device->mtu;
+    err_t error = etharp_output(n, packet, to);
+    uncut = 0;
+    return error;
 }
 
 /*
@@ -205,7 +239,7 @@ void net_receive(const void *frame, size_t size, bool verified)
     if (p == NULL) {
         return; /* out of memory: as good as lost on the wire */
     }
-    memcpy(p->payload, frame, size);
+    copy_bulk(p->payload, frame, size);
     if (is_fragment(frame, size)) {
         timers_note_fragment();
     }
@@ -264,7 +298,7 @@ static err_t setup_netif(struct netif *n)
     memcpy(n->hwaddr, device->mac, 6);
     n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP |
                NETIF_FLAG_MLD6;
-    n->output = etharp_output;
+    n->output = output_ip4;
 #if LWIP_IPV6
     n->output_ip6 = ethip6_output;
 #endif

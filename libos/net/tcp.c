@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "libos/heap.h"
+#include "libos/netdev.h"
 #include "libos/platform.h"
 #include "libos/thread.h"
 #include "lwip/tcp.h"
@@ -245,9 +246,29 @@ static u8_t copy_flag(const void *data, size_t size)
     return platform_is_constant(data, size) ? 0 : TCP_WRITE_FLAG_COPY;
 }
 
+/*
+ * Segments of NET_SEGMENTS frames, where the device cuts them: a tenth of the headers, queues and
+ * calls. The window starts with one of them (RFC 6928). After the first loss they are of one frame
+ * again, so that a window that shrinks may shrink to that.
+ */
+static void choose_segment(struct tcp_pcb *pcb, size_t size)
+{
+    bool lost = pcb->ssthresh < TCP_SND_BUF; /* its value until then */
+    if (pcb->mss <= TCP_MSS) {
+        if (size > pcb->mss && !lost && pcb->mss >= TCP_MSS / 4 && IP_IS_V4_VAL(pcb->remote_ip) &&
+            !ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip) && net_cuts()) {
+            pcb->mss = (u16_t)(pcb->mss * NET_SEGMENTS);
+            pcb->cwnd = MAX(pcb->cwnd, pcb->mss);
+        }
+    } else if (lost && pcb->unsent == NULL) { /* lwIP minds unsent ones larger than its limit */
+        pcb->mss /= NET_SEGMENTS;
+    }
+}
+
 /* As much of data as lwIP takes now; 0 if it is full. */
 static size_t queue_some(struct tcp_pcb *pcb, const char *data, size_t size, bool more)
 {
+    choose_segment(pcb, size);
     size_t part = MIN(size, (size_t)MIN(tcp_sndbuf(pcb), 0xffff));
     u8_t flags = copy_flag(data, size) | (more || part < size ? TCP_WRITE_FLAG_MORE : 0);
     /* A full queue of segments is ERR_MEM: try less, down to one segment. */
@@ -286,7 +307,7 @@ ssize_t tcp_socket_send(struct socket *socket, const void *data, size_t size, in
             }
         }
     }
-    if (socket->tcp != NULL && done > 0) {
+    if (socket->tcp != NULL && socket->state == SOCKET_CONNECTED && !(flags & MSG_MORE)) {
         tcp_output(socket->tcp);
         net_flush();
         net_say_answered();
@@ -434,6 +455,7 @@ static int socket_stat(struct file *file, struct stat *to)
 const struct file_ops tcp_ops = {
     .read = tcp_read,
     .write = tcp_write_file,
+    .writev = socket_writev,
     .poll = tcp_poll_now,
     .ioctl = tcp_ioctl,
     .stat = socket_stat,

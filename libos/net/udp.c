@@ -160,6 +160,7 @@ static int udp_stat(struct file *file, struct stat *to)
 const struct file_ops udp_ops = {
     .read = udp_read,
     .write = udp_write,
+    .writev = socket_writev,
     .poll = udp_poll_now,
     .stat = udp_stat,
     .close = udp_socket_close,

@@ -25,12 +25,9 @@ int tap_descriptor(void)
 }
 
 static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
-                    size_t size, bool partial)
+                    size_t size, bool partial, uint16_t segment)
 {
-    struct iovec iov[32];
-    if (count > 32) {
-        return -EIO;
-    }
+    struct iovec iov[NET_PIECES_MAX];
     for (unsigned int i = 0; i < count; i++) {
         iov[i] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].size};
     }

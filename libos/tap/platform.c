@@ -126,3 +126,8 @@ void thread_wait_event(uint64_t deadline_ns)
 void thread_event(void)
 {
 }
+
+void copy_bulk(void *restrict to, const void *restrict from, size_t size)
+{
+    memcpy(to, from, size);
+}

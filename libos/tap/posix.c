@@ -303,18 +303,9 @@ ssize_t writev(int fd, const struct iovec *iov, int count)
     if (!is_ours(fd)) {
         return syscall(SYS_writev, fd, iov, count);
     }
-    ssize_t total = 0;
-    for (int i = 0; i < count; i++) {
-        ssize_t done = write(fd, iov[i].iov_base, iov[i].iov_len);
-        if (done < 0) {
-            return total > 0 ? total : done;
-        }
-        total += done;
-        if ((size_t)done < iov[i].iov_len) {
-            break;
-        }
-    }
-    return total;
+    tap_lock();
+    return leave(ours[fd]->ops->writev == NULL ? -EBADF
+                                               : ours[fd]->ops->writev(ours[fd], iov, count));
 }
 
 ssize_t readv(int fd, const struct iovec *iov, int count)

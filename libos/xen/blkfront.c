@@ -189,11 +189,11 @@ static int transfer_some(uint64_t sector, char *data, size_t count, bool writing
         request.segment_count++;
     }
     if (writing) {
-        memcpy(buffers, data, bytes);
+        copy_bulk(buffers, data, bytes);
     }
     int error = submit(&request);
     if (error == 0 && !writing) {
-        memcpy(data, buffers, bytes);
+        copy_bulk(data, buffers, bytes);
     } else if (error != 0) {
         libos_log("disk: %s of %lu sectors at %lu failed", writing ? "write" : "read", count,
                   sector);

@@ -15,7 +15,6 @@
 #include "libos/netdev.h"
 #include "libos/page.h"
 #include "libos/xen.h"
-#include "net/join.h"
 #include "ring/ring.h"
 #include "xen/xenbus.h"
 
@@ -60,9 +59,8 @@ enum { RXF_data_validated = 1, RXF_csum_blank = 2, RXF_more_data = 4, RXF_extra_
 #define TX_SIZE (PAGE_SIZE / 2)  /* of a transmit buffer; a receive buffer is a page: */
 #define RX_BUFFERS_FIRST 2       /* the back end writes at offset 0 */
 #define RX_BATCH 64
-#define TX_MAX \
-    (BUFFERS_MAX * 2 / 3) /* slots say how joined frames are cut: one for two buffers at most */
-#define HELD_MAX 12       /* buffers of one frame; a back end takes 18 */
+#define TX_BUFFERS_MAX \
+    ((NET_UNCUT_MAX + TX_SIZE - 1) / TX_SIZE) /* of one frame; a back end takes 18 */
 
 enum link_state { LINK_DOWN, LINK_UP, LINK_BROKEN };
 
@@ -79,11 +77,8 @@ static unsigned int rx_wanted; /* receive buffers to be with the back end */
 static uint32_t ring_grant[2];
 static struct ring_ids tx_ids, rx_ids;
 static uint32_t port;
-static bool tx_pending;                  /* put but not pushed */
-static struct tx_request held[HELD_MAX]; /* the last frame, which others may still join */
-static unsigned int held_count;
-static struct join join;
-static enum { GSO_UNKNOWN, GSO_NO, GSO_YES } gso; /* does the back end cut joined frames? */
+static bool tx_pending;                           /* put but not pushed */
+static enum { GSO_UNKNOWN, GSO_NO, GSO_YES } gso; /* does the back end cut frames into segments? */
 
 static void break_link(const char *rule)
 {
@@ -152,80 +147,52 @@ static bool reap_transmitted(void)
     return any;
 }
 
-/* Without a free one the back end is to tell us of the next that it is done with; else it never does. */
-static uint16_t take_transmit_id(void)
+/* Without room the back end is to tell us of the next slot that it is done with; else it never does. */
+static bool has_room(unsigned int slots)
 {
-    uint16_t id = ring_ids_take(&tx_ids);
-    while (id == RING_ID_NONE && state == LINK_UP && (reap_transmitted() || ring_front_arm(&tx))) {
-        id = ring_ids_take(&tx_ids);
-    }
-    return id;
+    bool room;
+    do {
+        room = tx.produced - tx.consumed + slots <= tx_ids.count;
+    } while (!room && state == LINK_UP && (reap_transmitted() || ring_front_arm(&tx)));
+    return room && state == LINK_UP;
 }
 
-/* A new buffer at the end of the held frame; false if there is none now. */
-static bool hold_buffer(void)
+/* An empty buffer for each request; none if there is no memory for one. */
+static bool take_buffers(struct tx_request *requests, unsigned int count)
 {
-    uint16_t id = take_transmit_id();
-    struct buffer *buffer = &tx_buffer[id / 2];
-    if (id == RING_ID_NONE || !buffer_ready(buffer, true)) {
-        if (id != RING_ID_NONE) {
-            ring_ids_release(&tx_ids, id);
+    for (unsigned int i = 0; i < count; i++) {
+        uint16_t id = ring_ids_take(&tx_ids);
+        requests[i] = (struct tx_request){.offset = (uint16_t)(id % 2 * TX_SIZE), .id = id};
+        if (id == RING_ID_NONE || !buffer_ready(&tx_buffer[id / 2], true)) {
+            for (i += id != RING_ID_NONE; i > 0; i--) {
+                ring_ids_release(&tx_ids, requests[i - 1].id);
+            }
+            return false;
         }
-        return false;
+        requests[i].grant = tx_buffer[id / 2].grant;
     }
-    held[held_count++] = (struct tx_request){
-        .grant = buffer->grant, .offset = (uint16_t)(id % 2 * TX_SIZE), .id = id};
     return true;
 }
 
-static char *held_end(void)
+/* Copy the pieces, one behind the other, into the requests' buffers. */
+static void fill(struct tx_request *request, const struct net_piece *pieces, unsigned int count)
 {
-    const struct tx_request *last = &held[held_count - 1];
-    return tx_buffer[last->id / 2].page + last->offset + last->size;
-}
-
-static void append(const char *data, size_t size)
-{
-    while (size > 0) {
-        struct tx_request *last = &held[held_count - 1];
-        size_t part = MIN(size, TX_SIZE - last->size);
-        if (part == 0) { /* the rest goes to the buffer that was made ready behind it */
-            held_count++;
-            continue;
-        }
-        memcpy(held_end(), data, part);
-        last->size = (uint16_t)(last->size + part);
-        data += part;
-        size -= part;
-    }
-}
-
-/* The frame is whole: its requests into the ring. The first has the size of all. */
-static void release_held(void)
-{
-    struct extra_info cut = {EXTRA_gso, 0, join.segment, GSO_tcpv4, 0, 0};
-    bool joined = join.head != NULL && join.size > JOIN_HEADERS + join.segment;
-    for (unsigned int i = 0; i < held_count; i++) {
-        struct tx_request request = held[i];
-        request.flags |= i + 1 < held_count ? TXF_more_data : 0;
-        if (i == 0 && joined) {
-            request.flags |= TXF_extra_info;
-            request.size = (uint16_t)join.size;
-        }
-        (void)ring_front_put(&tx, &request, sizeof(request));
-        if (i == 0 && joined) {
-            (void)ring_front_put(&tx, &cut, sizeof(cut));
+    for (unsigned int i = 0; i < count; i++) {
+        const char *data = pieces[i].data;
+        for (size_t left = pieces[i].size, part; left > 0; left -= part, data += part) {
+            request += request->size == TX_SIZE;
+            part = MIN(left, TX_SIZE - request->size);
+            copy_bulk(tx_buffer[request->id / 2].page + request->offset + request->size, data,
+                      part);
+            request->size = (uint16_t)(request->size + part);
         }
     }
-    tx_pending |= held_count != 0;
-    held_count = 0;
-    join.head = NULL;
 }
 
 /* Asked when it first matters: no wait at the start, and none for those who send little. */
-static bool back_end_cuts(void)
+static bool cuts(struct netdev *device)
 {
-    if (gso == GSO_UNKNOWN) {
+    if (gso == GSO_UNKNOWN && state == LINK_UP) {
         gso = store_read_number(bus.backend, "feature-gso-tcpv4", 0) == 1 &&
                       store_read_number(bus.backend, "feature-sg", 0) == 1
                   ? GSO_YES
@@ -234,54 +201,36 @@ static bool back_end_cuts(void)
     return gso == GSO_YES;
 }
 
-/* Room for the payload of one more segment, in what is left of the last buffer and perhaps another. */
-static bool room_to_join(size_t payload)
-{
-    if (TX_SIZE - held[held_count - 1].size >= payload) {
-        return true;
-    }
-    bool ready = held_count < HELD_MAX && hold_buffer();
-    held_count -= ready; /* behind the last, for append() to find */
-    return ready;
-}
-
 static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
-                    size_t size, bool partial)
+                    size_t size, bool partial, uint16_t segment)
 {
-    if (state != LINK_UP || size > NET_FRAME_MAX) {
+    struct tx_request requests[TX_BUFFERS_MAX];
+    unsigned int used = (unsigned int)((size + TX_SIZE - 1) / TX_SIZE);
+    if (state != LINK_UP || size == 0 || size > (segment != 0 ? NET_UNCUT_MAX : NET_FRAME_MAX)) {
         return -EIO;
     }
-    size_t skip = 0;
-    const uint8_t *frame = pieces[0].data;
-    if (held_count != 0 && partial && pieces[0].size >= JOIN_HEADERS &&
-        join_follows(&join, frame, size) && back_end_cuts() && room_to_join(size - JOIN_HEADERS)) {
-        skip = JOIN_HEADERS;
-    } else {
-        release_held();
-        if (!hold_buffer()) {
-            return -EAGAIN;
+    if (!has_room(used + (segment != 0)) || !take_buffers(requests, used)) {
+        return -EAGAIN;
+    }
+    fill(requests, pieces, count);
+    requests[0].size = (uint16_t)size; /* the first has the size of all */
+    requests[0].flags = (uint16_t)((partial ? TXF_csum_blank | TXF_data_validated : 0) |
+                                   (segment != 0 ? TXF_extra_info : 0));
+    for (unsigned int i = 0; i < used; i++) {
+        requests[i].flags |= i + 1 < used ? TXF_more_data : 0;
+        (void)ring_front_put(&tx, &requests[i], sizeof(requests[i]));
+        if (i == 0 && segment != 0) {
+            struct extra_info cut = {EXTRA_gso, 0, segment, GSO_tcpv4, 0, 0};
+            (void)ring_front_put(&tx, &cut, sizeof(cut));
         }
-        held[0].flags = partial ? TXF_csum_blank | TXF_data_validated : 0;
     }
-    for (unsigned int i = 0; i < count; i++) {
-        size_t from = i == 0 ? skip : 0;
-        append((const char *)pieces[i].data + from, pieces[i].size - from);
-    }
-    if (skip != 0) {
-        join_add(&join, frame, size);
-    } else if (partial) {
-        join_begin(&join, (uint8_t *)tx_buffer[held[0].id / 2].page + held[0].offset, size);
-    }
+    tx_pending = true;
     return 0;
 }
 
 static void flush(struct netdev *device)
 {
-    if (state != LINK_UP || (held_count == 0 && !tx_pending)) {
-        return; /* nearly always: every call of a socket asks */
-    }
-    release_held();
-    if (tx_pending) {
+    if (state == LINK_UP && tx_pending) { /* rarely: every call of a socket asks */
         tx_pending = false;
         if (ring_front_push(&tx)) {
             evtchn_notify(port);
@@ -359,10 +308,9 @@ static bool connect(void)
 {
     ring_front_init(&tx, tx_page, sizeof(struct tx_request));
     ring_front_init(&rx, rx_page, sizeof(struct rx_request));
-    ring_ids_init(&tx_ids, (uint16_t)MIN(buffers, (unsigned int)TX_MAX));
+    ring_ids_init(&tx_ids, (uint16_t)MIN(buffers, tx.size)); /* of slots, too */
     ring_ids_init(&rx_ids, (uint16_t)buffers);
-    held_count = 0;
-    join.head = NULL;
+    tx_pending = false;
     gso = GSO_UNKNOWN;
     /* Frames in the ring before the back end attaches: it then starts with buffers. */
     state = LINK_UP;
@@ -444,6 +392,7 @@ static struct netdev netfront = {
     .mtu = 1500,
     .checksum_offload = true,
     .transmit = transmit,
+    .cuts = cuts,
     .poll = poll_device,
     .flush = flush,
 };

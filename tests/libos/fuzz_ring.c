@@ -224,6 +224,11 @@ size_t libos_format(char *text, size_t size, const char *format, ...)
     return (size_t)length;
 }
 
+void copy_bulk(void *restrict to, const void *restrict from, size_t size)
+{
+    memcpy(to, from, size);
+}
+
 void heap_free(void *memory)
 {
     free(memory);
@@ -231,7 +236,7 @@ void heap_free(void *memory)
 
 long store_read_number(const char *path, const char *name, long otherwise)
 {
-    return 1; /* it takes joined frames */
+    return 1; /* it cuts frames into segments */
 }
 
 static bool watch_fires;
@@ -319,9 +324,7 @@ static void lie(struct input *in)
 
 static void fuzz_netfront(struct input *in)
 {
-    /* Headers that segments to be joined have: so whether they go on is the input's choice. */
-    static uint8_t frame[NET_FRAME_MAX] = {
-        [12] = 8, [14] = 0x45, [23] = 6, [46] = 0x50, [47] = 0x10};
+    static uint8_t frame[NET_UNCUT_MAX + 1];
     grant_count = 0;
     device = netdev_open();
     MUST(device != NULL);
@@ -335,11 +338,10 @@ static void fuzz_netfront(struct input *in)
         case 2: {
             uint32_t kind = next(in, 1);
             struct net_piece piece = {frame,
-                                      kind & 7 ? NET_FRAME_MAX : next(in, 2) % (NET_FRAME_MAX + 1)};
-            (void)device->transmit(device, &piece, 1, piece.size, kind & 8);
-            uint32_t sequence = (uint32_t)(frame[40] << 8 | frame[41]) + (uint32_t)piece.size - 54;
-            frame[40] = (uint8_t)(sequence >> 8);
-            frame[41] = (uint8_t)sequence;
+                                      kind & 7 ? NET_FRAME_MAX : next(in, 2) % (sizeof(frame) + 1)};
+            int error = device->transmit(device, &piece, 1, piece.size, kind & 8,
+                                         kind & 32 && device->cuts(device) ? 1460 : 0);
+            MUST(error != 0 || piece.size <= NET_FRAME_MAX || kind & 32);
             if (kind & 16) {
                 device->flush(device);
             }
@@ -354,7 +356,7 @@ static void fuzz_netfront(struct input *in)
     }
 }
 
-/* --- an honest back end, as strict as Linux's: joined segments arrive as one stream --- */
+/* --- an honest back end, as strict as Linux's: frames small and large arrive as one stream --- */
 
 struct slot { /* struct netif_tx_request */
     uint32_t grant;
@@ -408,11 +410,10 @@ static size_t take_frame(struct ring *back, uint8_t *frame, uint16_t *cut)
     return at;
 }
 
-/* Segments of a stream with bursts and pauses; its bytes must come out in order. */
+/* Frames of a stream with bursts and pauses; its bytes must come out in order. */
 static unsigned long honest_netfront(void)
 {
-    static uint8_t frame[NET_FRAME_MAX] = {
-        [12] = 8, [14] = 0x45, [23] = 6, [46] = 0x50, [47] = 0x10};
+    static uint8_t frame[NET_UNCUT_MAX];
     static uint8_t whole[65536];
     uint32_t sent = 0, seen = 0;
     unsigned long cut_frames = 0;
@@ -424,7 +425,9 @@ static unsigned long honest_netfront(void)
     MUST(device != NULL && ring_back_init(&back, granted[0], 12));
     for (int burst = 0; burst < 20000; burst++) {
         for (int n = rand() % 30; n > 0; n--) {
+            bool large = rand() % 2 == 0;
             size_t payload = rand() % 4 == 0 ? (size_t)rand() % 1460 + 1 : 1460;
+            payload += large ? (size_t)(rand() % (NET_SEGMENTS - 1) + 1) * 1460 : 0;
             for (size_t i = 0; i < payload; i++) {
                 frame[54 + i] = (uint8_t)((sent + i) * 31 >> 3);
             }
@@ -432,7 +435,7 @@ static unsigned long honest_netfront(void)
             frame[40] = (uint8_t)(sent >> 8), frame[41] = (uint8_t)sent;
             struct net_piece pieces[2] = {{frame, 54 + payload / 3},
                                           {frame + 54 + payload / 3, payload - payload / 3}};
-            if (device->transmit(device, pieces, 2, 54 + payload, true) != 0) {
+            if (device->transmit(device, pieces, 2, 54 + payload, true, large ? 1460 : 0) != 0) {
                 break;
             }
             sent += (uint32_t)payload;

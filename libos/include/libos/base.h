@@ -39,6 +39,9 @@ void libos_panic(const char *format, ...) printf_like(1, 2) __attribute__((noret
 size_t libos_format(char *text, size_t size, const char *format, ...) printf_like(3, 4);
 size_t libos_vformat(char *text, size_t size, const char *format, va_list arguments);
 
+/** memcpy() for what may be large: payload, files, sectors. */
+void copy_bulk(void *restrict to, const void *restrict from, size_t size);
+
 #define CHECK(condition)                                                              \
     do {                                                                              \
         if (__builtin_expect(!(condition), 0)) {                                      \

@@ -20,6 +20,7 @@ struct file;
 struct file_ops {
     ssize_t (*read)(struct file *file, void *to, size_t size); /* may wait; -EAGAIN if O_NONBLOCK */
     ssize_t (*write)(struct file *file, const void *from, size_t size);
+    ssize_t (*writev)(struct file *file, const struct iovec *iov, int count); /* NULL: by write */
     ssize_t (*pread)(struct file *file, void *to, size_t size, off_t at);
     ssize_t (*pwrite)(struct file *file, const void *from, size_t size, off_t at);
     off_t (*seek)(struct file *file, off_t offset, int whence);

@@ -7,6 +7,10 @@
 #include "libos/base.h"
 
 #define NET_FRAME_MAX 1514
+/* Segments of TCP that may leave as one frame, for the device to cut: the initial window of RFC 6928. */
+#define NET_SEGMENTS 10
+#define NET_UNCUT_MAX (54 + NET_SEGMENTS * 1460) /* bytes of such a frame */
+#define NET_PIECES_MAX 130
 
 struct net_piece {
     const void *data;
@@ -21,10 +25,15 @@ struct netdev {
     /**
      * Queue one frame made of pieces, `size` bytes in all; copies, so the pieces may be
      * reused at once. @partial: the transport checksum holds the pseudo-header's sum only.
+     * @segment: 0, or the bytes of payload of each segment that the device is to cut this
+     * frame of TCP over IPv4 into; partial then, and cuts() has said yes.
      * Returns 0, -EAGAIN if the ring is full, -EIO if the device is gone.
      */
     int (*transmit)(struct netdev *device, const struct net_piece *pieces, unsigned int count,
-                    size_t size, bool partial);
+                    size_t size, bool partial, uint16_t segment);
+
+    /** Does it take frames of up to NET_UNCUT_MAX bytes? NULL: never. May wait for the store. */
+    bool (*cuts)(struct netdev *device);
 
     /** Look for received frames and hand each to net_receive(); true if there was any. */
     bool (*poll)(struct netdev *device);

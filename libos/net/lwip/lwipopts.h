@@ -19,6 +19,7 @@
 #define mem_clib_malloc heap_alloc
 #define mem_clib_calloc libos_calloc
 #define mem_clib_free heap_free
+#define MEMCPY copy_bulk
 
 /* The manifest's choice: each of the two is an archive of its own (libos/build.mk). */
 #ifndef LIBOS_IPV6
@@ -90,6 +91,9 @@
 
 /* Initial sequence numbers: RFC 6528, keyed hash; see net/stack.c. */
 #define LWIP_HOOK_TCP_ISN net_initial_sequence
+/* Not for options: the one place that sees each segment with its connection. */
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, hdr, pcb, opts) \
+    ((p)->tot_len > TCP_MSS + TCP_HLEN ? net_begin_uncut(pcb) : (void)0, (opts))
 #define LWIP_HOOK_FILENAME "net/lwip/hooks.h"
 
 #endif
