@@ -57,7 +57,10 @@ def build_project(manifest, where, stage="xen", sanitized=False):
     stamp = os.path.join(place, "objects")
     os.makedirs(place, exist_ok=True)
     command = ["sh", "-e", recipe]
-    if toolchain.stale(stamp, [recipe], command):
+    roots = [os.path.join(manifest.directory, name) for name, _ in manifest.file_roots()]
+    sources = [os.path.join(folder, name) for folder, _, names in os.walk(manifest.directory) for name in names
+               if name != os.path.basename(manifest.path) and not any(folder.startswith(r) for r in roots)]
+    if toolchain.stale(stamp, sources, command):
         print(f"  PROJECT {manifest.name} (a few minutes at first)", flush=True)
         cross = toolchain.CROSS if stage == "xen" else ""
         environment = dict(os.environ, CC=driver, AR=cross + "ar", RANLIB=cross + "ranlib",
