@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,21 @@ static void content(void)
     close(fd);
 }
 
+static bool unlinked_while_open(void)
+{
+    char got[8] = {0};
+    struct stat st;
+    int fd = open(at("gone"), O_RDWR | O_CREAT, 0644);
+    bool good =
+        write(fd, "kept", 4) == 4 && unlink(at("gone")) == 0 && access(at("gone"), F_OK) == -1;
+    int other = open(at("gone"), O_RDWR | O_CREAT, 0644); /* another file of the same name */
+    good &= write(other, "new", 3) == 3 && pwrite(fd, "!", 1, 4) == 1;
+    good &= pread(fd, got, sizeof(got), 0) == 5 && memcmp(got, "kept!", 5) == 0;
+    good &= fstat(fd, &st) == 0 && st.st_nlink == 0 && st.st_size == 5;
+    good &= pread(other, got, sizeof(got), 0) == 3 && memcmp(got, "new", 3) == 0;
+    return close(fd) == 0 && close(other) == 0 && unlink(at("gone")) == 0 && good;
+}
+
 static void names(void)
 {
     char path[64];
@@ -92,6 +108,7 @@ static void names(void)
           "readlinkat: of a file is EINVAL");
     check(unlink(at("other")) == 0 && unlink(at("other")) == -1 && errno == ENOENT,
           "unlinkat: once");
+    check(unlinked_while_open(), "unlinkat: a file that is open keeps what it has");
     check(unlink(at("sub/one")) == 0 && rmdir(at("sub")) == 0, "unlinkat: a file, then its folder");
 }
 

@@ -22,21 +22,29 @@ struct table {
              SLATE_FILES_MAX * sizeof(struct slate_record)];
 };
 
+/* A file removed while it was open: without a name, and on the disk only until it is closed. */
+struct orphan {
+    struct slate_record record;
+    unsigned int opens;
+    struct orphan *next;
+};
+
 struct slate_file {
     struct file file;
-    int index;   /* record; several opens share it */
-    bool orphan; /* unlinked while open: reads fail from then on */
+    int index;             /* of the record; several opens share it */
+    struct orphan *orphan; /* has the record instead, if not NULL */
     off_t offset;
     struct slate_file *next_open;
 };
 
 static struct blkdev *device;
 static struct table *table;
-static uint64_t *used; /* bitmap: in the live table */
+static uint64_t *used; /* bitmap: in the live table, or an orphan's */
 static uint64_t *held; /* bitmap: in the committed table */
 static uint32_t block_count;
 static bool dirty;
 static struct slate_file *open_files;
+static struct orphan *orphans;
 
 static uint32_t crc32(const void *data, size_t size)
 {
@@ -83,38 +91,45 @@ static bool read_table(uint32_t block, struct table *to)
     return crc32(to, table_bytes(&to->header)) == crc;
 }
 
-/* Fill `used` from the records; what is wrong, or NULL. */
+/* Mark a record's blocks as used; what is wrong, or NULL. */
+static const char *claim_record(const struct slate_record *record)
+{
+    uint64_t blocks = 0;
+    if (record->extent_count > SLATE_EXTENTS ||
+        memchr(record->name, '\0', SLATE_NAME_SIZE) == NULL) {
+        return "a record is malformed";
+    }
+    for (uint32_t e = 0; e < record->extent_count; e++) {
+        struct slate_extent extent = record->extents[e];
+        if (extent.start >= block_count || extent.count > block_count - extent.start) {
+            return "an extent lies outside the device";
+        }
+        blocks += extent.count;
+        for (uint32_t b = extent.start; b < extent.start + extent.count; b++) {
+            if (bit_get(used, b)) {
+                return "a block belongs to two files";
+            }
+            bit_set(used, b, true);
+        }
+    }
+    return record->size > blocks * SLATE_BLOCK ? "a file is longer than its blocks" : NULL;
+}
+
+/* Fill `used` from all records; what is wrong, or NULL. */
 static const char *claim_blocks(void)
 {
+    const char *wrong = NULL;
     memset(used, 0, (block_count + 63) / 64 * 8);
     for (uint32_t b = 0; b < SLATE_FIRST_DATA; b++) {
         bit_set(used, b, true);
     }
-    for (uint32_t i = 0; i < table->header.records; i++) {
-        const struct slate_record *record = &table->records[i];
-        uint64_t blocks = 0;
-        if (record->extent_count > SLATE_EXTENTS ||
-            memchr(record->name, '\0', SLATE_NAME_SIZE) == NULL) {
-            return "a record is malformed";
-        }
-        for (uint32_t e = 0; e < record->extent_count; e++) {
-            struct slate_extent extent = record->extents[e];
-            if (extent.start >= block_count || extent.count > block_count - extent.start) {
-                return "an extent lies outside the device";
-            }
-            blocks += extent.count;
-            for (uint32_t b = extent.start; b < extent.start + extent.count; b++) {
-                if (bit_get(used, b)) {
-                    return "a block belongs to two files";
-                }
-                bit_set(used, b, true);
-            }
-        }
-        if (record->size > blocks * SLATE_BLOCK) {
-            return "a file is longer than its blocks";
-        }
+    for (uint32_t i = 0; wrong == NULL && i < table->header.records; i++) {
+        wrong = claim_record(&table->records[i]);
     }
-    return NULL;
+    for (const struct orphan *o = orphans; wrong == NULL && o != NULL; o = o->next) {
+        wrong = claim_record(&o->record);
+    }
+    return wrong;
 }
 
 static bool all_zero(const struct table *t)
@@ -260,15 +275,41 @@ static void free_blocks_from(struct slate_record *record, uint64_t keep)
     dirty = true;
 }
 
-/* Take the last record's place; open files follow their records. */
-static void remove_record(int index)
+/* Whoever has the file open keeps it; 0, or -ENOMEM with nothing changed. */
+static int orphan_record(int index)
 {
-    int last = (int)--table->header.records;
-    free_blocks_from(&table->records[index], 0);
+    struct orphan *orphan = NULL;
     for (struct slate_file *f = open_files; f != NULL; f = f->next_open) {
-        if (f->index == index && !f->orphan) {
-            f->orphan = true;
-        } else if (f->index == last && !f->orphan) {
+        if (f->orphan != NULL || f->index != index) {
+            continue;
+        }
+        if (orphan == NULL) {
+            orphan = heap_alloc(sizeof(*orphan));
+            if (orphan == NULL) {
+                return -ENOMEM;
+            }
+            *orphan = (struct orphan){table->records[index], 0, orphans};
+            orphans = orphan;
+        }
+        f->orphan = orphan;
+        orphan->opens++;
+    }
+    if (orphan == NULL) {
+        free_blocks_from(&table->records[index], 0);
+    }
+    return 0;
+}
+
+/* The last record takes its place, and open files follow their records. 0 or -ENOMEM. */
+static int remove_record(int index)
+{
+    int error = orphan_record(index);
+    if (error != 0) {
+        return error;
+    }
+    int last = (int)--table->header.records;
+    for (struct slate_file *f = open_files; f != NULL; f = f->next_open) {
+        if (f->index == last && f->orphan == NULL) {
             f->index = index;
         }
     }
@@ -277,6 +318,7 @@ static void remove_record(int index)
     }
     memset(&table->records[last], 0, sizeof(table->records[last]));
     dirty = true;
+    return 0;
 }
 
 static bool block_free(uint32_t block)
@@ -407,14 +449,14 @@ static int make_room(struct slate_record *record, uint64_t size)
 static struct slate_record *record_of(struct file *file)
 {
     struct slate_file *self = (struct slate_file *)file;
-    return self->orphan ? NULL : &table->records[self->index];
+    return self->orphan != NULL ? &self->orphan->record : &table->records[self->index];
 }
 
 static ssize_t slate_pread(struct file *file, void *to, size_t size, off_t at)
 {
     const struct slate_record *record = record_of(file);
-    if (record == NULL || at < 0) {
-        return record == NULL ? -EIO : -EINVAL;
+    if (at < 0) {
+        return -EINVAL;
     }
     if (S_ISDIR(record->mode)) {
         return -EISDIR;
@@ -430,8 +472,8 @@ static ssize_t slate_pread(struct file *file, void *to, size_t size, off_t at)
 static ssize_t slate_pwrite(struct file *file, const void *from, size_t size, off_t at)
 {
     struct slate_record *record = record_of(file);
-    if (record == NULL || at < 0) {
-        return record == NULL ? -EIO : -EINVAL;
+    if (at < 0) {
+        return -EINVAL;
     }
     if ((file->flags & O_ACCMODE) == O_RDONLY) {
         return -EBADF;
@@ -467,8 +509,8 @@ static ssize_t slate_read(struct file *file, void *to, size_t size)
 static ssize_t slate_write(struct file *file, const void *from, size_t size)
 {
     struct slate_file *self = (struct slate_file *)file;
-    if (file->flags & O_APPEND && !self->orphan) {
-        self->offset = (off_t)table->records[self->index].size;
+    if (file->flags & O_APPEND) {
+        self->offset = (off_t)record_of(file)->size;
     }
     ssize_t done = slate_pwrite(file, from, size, self->offset);
     self->offset += done > 0 ? done : 0;
@@ -478,20 +520,17 @@ static ssize_t slate_write(struct file *file, const void *from, size_t size)
 static off_t slate_seek(struct file *file, off_t offset, int whence)
 {
     struct slate_file *self = (struct slate_file *)file;
-    const struct slate_record *record = record_of(file);
     off_t base = whence == SEEK_SET   ? 0
                  : whence == SEEK_CUR ? self->offset
-                 : record != NULL     ? (off_t)record->size
-                                      : 0;
+                                      : (off_t)record_of(file)->size;
     if (whence < 0 || whence > 2 || base + offset < 0) {
         return -EINVAL;
     }
     return self->offset = base + offset;
 }
 
-static void fill_stat(int index, struct stat *to)
+static void fill_stat(const struct slate_record *record, struct stat *to)
 {
-    const struct slate_record *record = &table->records[index];
     to->st_dev = 2;
     to->st_ino = (ino_t)crc32(record->name, strlen(record->name)) + 16;
     to->st_mode = record->mode;
@@ -503,13 +542,8 @@ static void fill_stat(int index, struct stat *to)
 
 static int slate_fstat(struct file *file, struct stat *to)
 {
-    struct slate_file *self = (struct slate_file *)file;
-    if (self->orphan) {
-        to->st_mode = S_IFREG | 0644;
-        to->st_nlink = 0;
-    } else if (self->index >= 0) {
-        fill_stat(self->index, to);
-    }
+    fill_stat(record_of(file), to);
+    to->st_nlink = ((struct slate_file *)file)->orphan == NULL;
     return 0;
 }
 
@@ -521,7 +555,7 @@ static int slate_sync(struct file *file)
 static int slate_truncate(struct file *file, off_t size)
 {
     struct slate_record *record = record_of(file);
-    if (record == NULL || size < 0) {
+    if (size < 0) {
         return -EINVAL;
     }
     if ((uint64_t)size > record->size) {
@@ -536,14 +570,30 @@ static int slate_truncate(struct file *file, off_t size)
     return 0;
 }
 
+/* The last of those who had it open has closed it. */
+static void drop_orphan(struct orphan *orphan)
+{
+    struct orphan **at = &orphans;
+    while (*at != orphan) {
+        at = &(*at)->next;
+    }
+    *at = orphan->next;
+    free_blocks_from(&orphan->record, 0);
+    heap_free(orphan);
+}
+
 static void slate_close(struct file *file)
 {
+    struct orphan *orphan = ((struct slate_file *)file)->orphan;
     struct slate_file **at = &open_files;
     while (*at != (struct slate_file *)file) {
         at = &(*at)->next_open;
     }
     *at = (*at)->next_open;
     heap_free(file);
+    if (orphan != NULL && --orphan->opens == 0) {
+        drop_orphan(orphan);
+    }
 }
 
 static const struct file_ops slate_ops = {
@@ -660,7 +710,7 @@ static int slate_path_stat(const char *path, struct stat *to)
 {
     int index = find_record(path);
     if (index >= 0) {
-        fill_stat(index, to);
+        fill_stat(&table->records[index], to);
         return 0;
     }
     if (path[1] != '\0') {
@@ -689,8 +739,7 @@ static int slate_unlink(const char *path, bool directory)
             return -ENOTEMPTY;
         }
     }
-    remove_record(index);
-    return 0;
+    return remove_record(index);
 }
 
 static int slate_mkdir(const char *path, mode_t mode)
@@ -722,7 +771,10 @@ static int slate_rename(const char *from, const char *to)
         if (S_ISDIR(table->records[old].mode)) {
             return -EISDIR;
         }
-        remove_record(old);
+        int error = remove_record(old);
+        if (error != 0) {
+            return error;
+        }
         index = find_record(from);
     }
     strcpy(table->records[index].name, to);
@@ -755,6 +807,7 @@ struct file_system *slate_mount(struct blkdev *on, const char *path)
     device = on;
     block_count = (uint32_t)MIN(on->sectors / (SLATE_BLOCK / SECTOR_SIZE), (uint64_t)1 << 28);
     open_files = NULL;
+    orphans = NULL;
     dirty = false;
     if (block_count <= SLATE_FIRST_DATA) {
         libos_log("disk: too small");

@@ -18,8 +18,10 @@
  * always finds its data. fsync() of anything commits everything. What SQLite asks of a disk is
  * exactly this.
  *
- * Invariants: no block belongs to two files; `used` covers the live table, `held` the committed one;
- * allocation takes blocks outside both.
+ * A file removed while it is open keeps its blocks, without a name, until it is closed or the machine is off.
+ *
+ * Invariants: no block belongs to two files; `used` covers the live table and the files without a
+ * name, `held` the committed table; allocation takes blocks outside both.
  */
 #ifndef LIBOS_FILES_SLATE_H
 #define LIBOS_FILES_SLATE_H
