@@ -7,6 +7,7 @@ TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py;
 TEST_SUITES += $(PYTHON) tests/libos/xen_boot.py --on $(B)/arm64/bulkhead;
 TEST_SUITES += $(PYTHON) tests/libos/posix_table.py;
 TEST_SUITES += $(PYTHON) tests/libos/pure.py;
+TEST_SUITES += $(PYTHON) tests/libos/images.py --tap;
 TEST_SUITES += $(PYTHON) tests/libos/tool.py;
 TEST_SUITES += $(PYTHON) tests/libos/tap.py;
 # The demo as a user starts it, with curl: a sealed unikernel behind Linux's netback on Bulkhead.

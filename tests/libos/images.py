@@ -3,6 +3,7 @@
 
   images.py [NAME...]  TAP: two builds of each program are identical
   images.py --sizes    the table of sizes; exit 1 if a budget is broken
+  images.py --tap      the same as TAP: one result for each image that is built
 """
 import os
 import shutil
@@ -37,18 +38,24 @@ def files_size(name):
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def sizes():
-    """Print the table."""
-    print(f"{'image':10} {'bytes':>9} {'files in it':>12} {'without':>9} {'budget':>9} {'goal':>9}")
+def sizes(tap):
+    """Print the table, or the results."""
     broken = False
-    for name, (budget, goal) in BUDGETS.items():
+    if tap:
+        print(f"1..{len(BUDGETS)}")
+    else:
+        print(f"{'image':10} {'bytes':>9} {'files in it':>12} {'without':>9} {'budget':>9} {'goal':>9}")
+    for number, (name, (budget, goal)) in enumerate(BUDGETS.items(), 1):
         path = os.path.join(APPS, name, name)
         if not os.path.exists(path):
-            print(f"{name:10} not built")
+            print(f"ok {number} # SKIP {name} is not built" if tap else f"{name:10} not built")
             continue
         whole, files = os.path.getsize(path), files_size(name)
         over = whole - files > budget
         broken |= over
+        if tap:
+            print(f"{'not ' * over}ok {number} - {name}: {whole - files} bytes without its files, {budget} at most")
+            continue
         print(f"{name:10} {whole:9} {files:12} {whole - files:9} {budget:9} {goal:9}"
               f"{'  OVER BUDGET' if over else ''}{'' if whole - files <= goal else '  above goal'}")
     return 1 if broken else 0
@@ -64,8 +71,8 @@ def build(name):
 
 def main():
     """One of the two."""
-    if "--sizes" in sys.argv:
-        return sizes()
+    if "--sizes" in sys.argv or "--tap" in sys.argv:
+        return sizes("--tap" in sys.argv)
     names = sys.argv[1:] or sorted(name for name in os.listdir(os.path.join(ROOT, "apps"))
                                    if os.path.exists(os.path.join(ROOT, "apps", name, "app.conf")))
     print(f"1..{len(names)}", flush=True)
