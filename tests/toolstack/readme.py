@@ -56,6 +56,14 @@ def answer(words, pattern, seconds):
     raise Failed(f"{' '.join(words)} did not show {pattern!r}, but {text[-300:]!r}")
 
 
+def on_time(who, match):
+    """A clock that runs like ours, within a minute."""
+    late = time.time() - int(match[1])
+    if abs(late) > 60 * SLOW:
+        raise Failed(f"the clock of {who} is {late:.0f} s behind ours")
+    return f"{who} knows what time it is"
+
+
 def play(lines, demo, ports):
     """Yield what has been shown to work."""
     demo.wait(PROMPT, 100)
@@ -64,9 +72,12 @@ def play(lines, demo, ports):
              for line in lines]
     answer([local[1][0], "-s", "-S", "-m", "20"] + local[1][1:], "This page comes from a Debian guest", 100)
     yield f"{lines[1]}: the guest's page"
-    answer(local[2][:1] + SSH + local[2][1:] + ["echo $(hostname) $(wc -l < /srv/starts)"],
-           r"web [1-9]", 60)
+    found = answer(local[2][:1] + SSH + local[2][1:] + ["echo $(hostname) $(wc -l < /srv/starts) $(date +%s)"],
+                   r"web [1-9]\d* (\d+)", 60)
     yield f"{lines[2]}: a shell in the guest, its disk written to"
+    yield on_time("the guest", found)
+    demo.send("date +%s\r")
+    yield on_time("the control domain", demo.wait(r"\n(\d+)\n", 30))
     demo.send(lines[3] + "\r")
     demo.wait(r"\nweb +1 +256 +1 +[-r][-b]----", 60)
     demo.wait(r"web: http and ssh answer|web:~# ", 60)

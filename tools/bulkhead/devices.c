@@ -101,6 +101,33 @@ static bool interrupts_go_to_gic(const void *tree, int node)
     return false;
 }
 
+/* The node of a device's clock number `index`, if it is a clock that nothing drives; else negative. */
+static int fixed_clock(const void *tree, int node, int index)
+{
+    int length, clock;
+    const fdt32_t *phandles = fdt_getprop(tree, node, "clocks", &length);
+
+    if (!phandles || index >= length / 4) {
+        return -FDT_ERR_NOTFOUND;
+    }
+    clock = fdt_node_offset_by_phandle(tree, fdt32_to_cpu(phandles[index]));
+    return clock >= 0 && fdt_node_check_compatible(tree, clock, "fixed-clock") == 0
+               ? clock
+               : -FDT_ERR_NOTFOUND;
+}
+
+/* Such clocks are copied with the device (bindings/clock/fixed-clock.yaml: no cells behind the phandle). */
+static bool has_fixed_clocks(const void *tree, int node)
+{
+    int length, fixed = 0;
+    const void *clocks = fdt_getprop(tree, node, "clocks", &length);
+
+    while (fixed_clock(tree, node, fixed) >= 0) {
+        fixed++;
+    }
+    return clocks && fixed == length / 4;
+}
+
 static void check_references(struct system *system, struct place place, const char *path, int node)
 {
     const void *tree = system->board.tree;
@@ -109,7 +136,8 @@ static void check_references(struct system *system, struct place place, const ch
     fdt_for_each_property_offset (property, tree, node) {
         const char *name;
 
-        if (fdt_getprop_by_offset(tree, property, &name, NULL) && is_reference(name)) {
+        if (fdt_getprop_by_offset(tree, property, &name, NULL) && is_reference(name) &&
+            !(strcmp(name, "clocks") == 0 && has_fixed_clocks(tree, node))) {
             report_error(system->report, place,
                          "assign: %s needs other nodes of the board (%s); "
                          "write a partial tree by hand and name it with device_tree",
@@ -283,6 +311,47 @@ static int write_device(void *out, const void *tree, const char *path)
     return bad;
 }
 
+/* Is this clock number `index` of device `number`, or of one before it? */
+static bool is_written(const void *tree, const struct domain *domain, unsigned number, int index,
+                       int clock)
+{
+    for (unsigned i = 0; i <= number; i++) {
+        int node = fdt_path_offset(tree, domain->assign.items[i]), other;
+
+        for (int k = 0; (i < number || k < index) && (other = fixed_clock(tree, node, k)) >= 0;
+             k++) {
+            if (other == clock) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The fixed clocks of device `number` of a domain that none before it has, as they are. */
+static int write_clocks(void *out, const void *tree, const struct domain *domain, unsigned number)
+{
+    int node = fdt_path_offset(tree, domain->assign.items[number]);
+    int property, length, clock, bad = 0;
+
+    for (int i = 0; (clock = fixed_clock(tree, node, i)) >= 0; i++) {
+        if (is_written(tree, domain, number, i, clock)) {
+            continue;
+        }
+        bad |= fdt_begin_node(out, fdt_get_name(tree, clock, NULL));
+        fdt_for_each_property_offset (property, tree, clock) {
+            const char *name;
+            const void *data = fdt_getprop_by_offset(tree, property, &name, &length);
+
+            if (data) {
+                bad |= fdt_property(out, name, data, length);
+            }
+        }
+        bad |= fdt_end_node(out);
+    }
+    return bad;
+}
+
 void *devices_tree(struct system *system, const struct domain *domain, size_t *size)
 {
     void *out = must_allocate(DEVICES_BYTES);
@@ -299,6 +368,7 @@ void *devices_tree(struct system *system, const struct domain *domain, size_t *s
     bad |= fdt_property_u32(out, "#size-cells", 2);
     bad |= fdt_property(out, "ranges", NULL, 0);
     for (unsigned i = 0; i < domain->assign.count && !bad; i++) {
+        bad |= write_clocks(out, system->board.tree, domain, i);
         bad |= write_device(out, system->board.tree, domain->assign.items[i]);
     }
     bad |= fdt_end_node(out);

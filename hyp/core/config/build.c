@@ -325,7 +325,7 @@ static bool give_part(void *arg, const struct passthrough_part *p)
     log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, p->node,
              p->size_bytes, p->host.v,
              d->config->direct_map
-                 ? "this guest can read and write all memory through it"
+                 ? "if it does DMA, this guest can read and write all memory"
                  : "and without direct-map its DMA goes to other addresses than meant");
     return true;
 }

@@ -276,11 +276,8 @@ int64_t platform_op(struct vcpu *v, uint64_t *arg)
     if (error != 0 || op.cmd != XENPF_settime64) {
         return error != 0 ? error : -XEN_ENOSYS;
     }
-    if (op.time.mbz != 0 || op.time.nsecs >= 1000000000u) {
-        return -XEN_EINVAL;
-    }
-    if (op.time.secs < CLOCK_OF_1980) {
-        dlog(v->domain, "has a clock that nobody has set; that time is not taken for all.");
+    /* Linux starts in 1970 and says so, until it has found a clock: that time is not for all. */
+    if (op.time.mbz != 0 || op.time.nsecs >= 1000000000u || op.time.secs < CLOCK_OF_1980) {
         return -XEN_EINVAL;
     }
     xen_set_wall_clock(op.time.secs, op.time.nsecs);

@@ -73,6 +73,7 @@ CASES = {
     "good_real_time": ([domain(sched='"rt"', budget="2000", period="10000")], [], None),
     "good_rights": ([domain(rights='["build", "device /pl031@9010000", "irq 34", "inspect *"]')], [], None),
     "good_direct_map": ([domain(direct_map="1", assign='["/virtio_mmio@a000000"]')], [], None),
+    "good_assign_clock": ([domain(direct_map="1", assign='["/pl031@9010000", "/pl061@9030000"]')], [], None),
     "good_one_kernel_for_all": ([domain(), second(), domain(name='"third"')], [], None),
 
     "bad_key_misspelt": ([domain(memroy="1")], [], "d0.cfg:7: error: memroy is not a key; is memory "
@@ -157,8 +158,8 @@ CASES = {
     "bad_static_hypervisor": ([domain(static_mem='["0x40000000,0x4000000"]')], [],
                               "overlaps the hypervisor"),
     "bad_assign_path": ([domain(assign='["/nothing@0"]')], [], "the board has no node /nothing@0"),
-    "bad_assign_clock": ([domain(direct_map="1", assign='["/pl031@9010000"]')], [],
-                         "needs other nodes of the board (clocks)"),
+    "bad_assign_reference": ([domain(direct_map="1", assign='["/pcie@10000000"]')], [],
+                             "needs other nodes of the board ("),
     "bad_assign_layout": ([domain(assign='["/pcie@10000000"]')], [],
                           "is taken in the guest's memory map; add direct_map = 1"),
     "bad_assign_gic": ([domain(assign='["/intc@8000000/its@8080000"]')], [],
