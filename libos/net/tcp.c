@@ -248,20 +248,22 @@ static u8_t copy_flag(const void *data, size_t size)
 
 /*
  * Segments of NET_SEGMENTS frames, where the device cuts them: a tenth of the headers, queues and
- * calls. The window starts with one of them (RFC 6928). After the first loss they are of one frame
- * again, so that a window that shrinks may shrink to that.
+ * calls. The window starts with one of them (RFC 6928). After a loss, and for a peer whose window
+ * holds less, they are of one frame, so that what may be sent can be that little. They change back
+ * when all is acknowledged: lwIP never sends a segment larger than the window after a time-out.
  */
 static void choose_segment(struct tcp_pcb *pcb, size_t size)
 {
+    bool large = pcb->mss > TCP_MSS;
+    unsigned int frame = large ? pcb->mss / NET_SEGMENTS : pcb->mss;
     bool lost = pcb->ssthresh < TCP_SND_BUF; /* its value until then */
-    if (pcb->mss <= TCP_MSS) {
-        if (size > pcb->mss && !lost && pcb->mss >= TCP_MSS / 4 && IP_IS_V4_VAL(pcb->remote_ip) &&
-            !ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip) && net_cuts()) {
-            pcb->mss = (u16_t)(pcb->mss * NET_SEGMENTS);
-            pcb->cwnd = MAX(pcb->cwnd, pcb->mss);
-        }
-    } else if (lost && pcb->unsent == NULL) { /* lwIP minds unsent ones larger than its limit */
-        pcb->mss /= NET_SEGMENTS;
+    bool fits = !lost && pcb->snd_wnd >= frame * NET_SEGMENTS;
+    if (!large && size > frame && fits && frame >= TCP_MSS / 4 && IP_IS_V4_VAL(pcb->remote_ip) &&
+        !ip_addr_cmp(&pcb->local_ip, &pcb->remote_ip) && net_cuts()) {
+        pcb->mss = (u16_t)(frame * NET_SEGMENTS);
+        pcb->cwnd = MAX(pcb->cwnd, pcb->mss);
+    } else if (large && !fits && pcb->unsent == NULL && pcb->unacked == NULL) {
+        pcb->mss = (u16_t)frame;
     }
 }
 

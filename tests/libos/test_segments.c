@@ -21,7 +21,7 @@
 #include "lwip/ip_addr.h"
 #include "net/socket.h"
 
-enum { MSS = 1000, PORT = 80, CLIENT = 4000 };
+enum { MSS = 1000, PORT = 80, ROUNDS = 20 };
 enum { SYN = 2, ACK = 16 };
 
 static unsigned int passed, failed;
@@ -145,6 +145,9 @@ static bool device_cuts = true;
 static int transmit(struct netdev *device, const struct net_piece *pieces, unsigned int count,
                     size_t size, bool partial, uint16_t segment)
 {
+    if (((const uint8_t *)pieces[0].data)[13] == 6) {
+        return 0; /* ARP: who asks has learnt from the question */
+    }
     struct sent *to = &sent[sent_count++ % ARRAY_COUNT(sent)];
     *to = (struct sent){.size = 0, .partial = partial, .segment = segment};
     if (size > (segment == 0 ? NET_FRAME_MAX : NET_UNCUT_MAX)) {
@@ -188,6 +191,7 @@ struct netdev *netdev_open(void)
 /* --- the client --- */
 
 static uint32_t client_sequence = 1000, server_next; /* the stream until there has been taken */
+static uint16_t client_port = 4000, client_window = 60000;
 
 static void put(uint8_t *at, uint32_t value, int bytes)
 {
@@ -242,13 +246,13 @@ static void say(uint8_t flags)
     frame[23] = 6;
     memcpy(frame + 26, addresses, 8);
     put(frame + 24, (uint16_t)~sum(frame + 14, 20, 0), 2);
-    put(frame + 34, CLIENT, 2);
+    put(frame + 34, client_port, 2);
     put(frame + 36, PORT, 2);
     put(frame + 38, client_sequence, 4);
     put(frame + 42, server_next, 4);
     frame[46] = (uint8_t)((5 + options / 4) << 4);
     frame[47] = flags;
-    put(frame + 48, 60000, 2);
+    put(frame + 48, client_window, 2);
     put(frame + 54, 0x02040000 | MSS, 4);
     net_receive(frame, 54 + options, true);
     client_sequence += flags & SYN ? 1 : 0;
@@ -312,32 +316,145 @@ static void pass_seconds(int seconds)
     }
 }
 
-static struct socket *connect_client(void)
+static struct socket *listen_here(void)
 {
     struct socket *listener = socket_new(AF_INET, SOCK_STREAM, &tcp_ops);
     ip_addr_t any = *IP4_ADDR_ANY;
-    check(tcp_socket_open(listener) == 0 && tcp_socket_bind(listener, &any, PORT) == 0 &&
-              tcp_socket_listen(listener, 5) == 0,
-          "a listener");
+    if (tcp_socket_open(listener) != 0 || tcp_socket_bind(listener, &any, PORT) != 0 ||
+        tcp_socket_listen(listener, 5) != 0) {
+        libos_panic("no listener");
+    }
     ask_for_neighbour();
+    return listener;
+}
+
+static struct socket *connect_client(struct socket *listener)
+{
+    client_port++;
     sent_count = 0;
     say(SYN);
-    check(sent_count == 1 && sent[0].frame[47] == (SYN | ACK), "SYN is answered");
+    if (sent_count != 1 || sent[0].frame[47] != (SYN | ACK)) {
+        libos_panic("SYN is not answered");
+    }
     server_next = get(sent[0].frame + 38, 4) + 1;
     say(ACK);
     sent_count = 0;
     struct socket *socket = tcp_socket_accept(listener);
-    check(socket != NULL, "accepted");
+    if (socket == NULL) {
+        libos_panic("no connection to accept");
+    }
     socket->file.flags |= O_NONBLOCK;
     return socket;
+}
+
+static int one_lost_of; /* so many segments; 0: none */
+
+static bool lost(void)
+{
+    return one_lost_of != 0 && rand() % one_lost_of == 0;
+}
+
+static void say_perhaps(void)
+{
+    if (!lost()) {
+        say(ACK);
+    }
+}
+
+/* What was sent, cut where the device would, over a line that loses. Every second segment is acknowledged
+ * over the same, and at once what comes out of order. */
+static bool take_some(unsigned int *losses)
+{
+    static struct sent frames[ARRAY_COUNT(sent)];
+    unsigned int count = sent_count, unacknowledged = 0;
+    memcpy(frames, sent, sizeof(frames));
+    sent_count = 0;
+    for (unsigned int i = 0; i < count; i++) {
+        const struct sent *s = &frames[i];
+        size_t segment = s->segment != 0 ? s->segment : s->size - 54;
+        for (size_t at = 54; at < s->size; at += segment) {
+            uint32_t place = get(s->frame + 38, 4) + (uint32_t)(at - 54);
+            size_t size = MIN(segment, s->size - at);
+            if (lost()) {
+                ++*losses;
+                continue;
+            }
+            size_t old = server_next - place; /* huge if there is a gap: kept by nobody */
+            bool next = old < size;
+            for (; old < size; old++, server_next++) {
+                if (s->frame[at + old] != byte_at(server_next)) {
+                    return false;
+                }
+            }
+            if (!next || ++unacknowledged == 2) {
+                unacknowledged = 0;
+                say_perhaps();
+            }
+        }
+    }
+    if (unacknowledged != 0) {
+        say_perhaps();
+    }
+    return true;
+}
+
+/* Send so many bytes of the stream and take them; the seconds it took, 1000 if they did not arrive. */
+static unsigned int pass_stream(struct socket *socket, size_t size, unsigned int *losses)
+{
+    static uint8_t stream[400000];
+    uint32_t start = server_next;
+    size_t queued = 0;
+    uint64_t began = now_ns;
+    for (size_t i = 0; i < size; i++) {
+        stream[i] = byte_at(start + (uint32_t)i);
+    }
+    while (server_next != start + size && now_ns - began < 1000 * NS_PER_SECOND) {
+        ssize_t done = tcp_socket_send(socket, stream + queued, size - queued, 0);
+        queued += done > 0 ? (size_t)done : 0;
+        if (sent_count == 0) {
+            pass_seconds(1);
+            ask_for_neighbour(); /* or the stack forgets it */
+        }
+        if (!take_some(losses)) {
+            break;
+        }
+    }
+    return server_next == start + size ? (unsigned int)((now_ns - began) / NS_PER_SECOND) : 1000;
+}
+
+/* 400,000 bytes, of which every fiftieth segment is lost. */
+static void lossy_line(struct socket *listener)
+{
+    unsigned int losses = 0, seconds;
+    char what[100];
+    one_lost_of = 50;
+    seconds = pass_stream(connect_client(listener), 400000, &losses);
+    snprintf(what, sizeof(what), "%u segments lost: every byte in order, in %u s", losses, seconds);
+    check(seconds < 1000 && losses > 0, what);
+    one_lost_of = 0;
+}
+
+/* A client whose window becomes smaller than a large segment, for good. */
+static void small_window(struct socket *listener)
+{
+    unsigned int losses = 0, before, after;
+    struct socket *socket = connect_client(listener);
+    before = pass_stream(socket, 100000, &losses);
+    client_window = 2500;
+    after = pass_stream(socket, 100000, &losses);
+    printf("# %u s, then %u s\n", before, after);
+    check(before == 0 && after < 60, "a window that becomes small: every byte in order");
+    client_window = 60000;
 }
 
 int main(void)
 {
     static uint8_t data[40000], packet[65536];
-    printf("1..13\n");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("1..%d\n", 11 + ROUNDS);
     net_start();
-    struct socket *socket = connect_client();
+    struct socket *listener = listen_here();
+    struct socket *socket = connect_client(listener);
     uint32_t start = server_next;
     for (size_t i = 0; i < sizeof(data); i++) {
         data[i] = byte_at(start + (uint32_t)i);
@@ -386,5 +503,9 @@ int main(void)
     check(tcp_socket_send(socket, data + 38000, 2000, 0) == 2000, "taken after a loss");
     say(ACK);
     check(take(MSS, 0) == 2, "and sent in frames of one segment, small window or not");
+    small_window(listener);
+    for (int round = 0; round < ROUNDS; round++) {
+        lossy_line(listener);
+    }
     return failed != 0;
 }
