@@ -139,7 +139,7 @@ NIGHTLY_SUITES += $(B)/san/libos-fuzz 10000000 $$RANDOM;
 SEGMENTS_SRCS := tests/libos/test_segments.c $(addprefix libos/net/,socket.c stack.c tcp.c timers.c udp.c)
 SEGMENTS_LWIP := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out udp ipv4/dhcp \
                    ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag) netif/ethernet
-$(B)/san/libos-segments: $(SEGMENTS_SRCS) libos/net/lwip/lwipopts.h libos/build.mk | $(LIBOS_LWIP)
+$(B)/san/libos-segments: $(SEGMENTS_SRCS) tests/libos/host.h libos/net/lwip/lwipopts.h libos/build.mk | $(LIBOS_LWIP)
 	$(call say,SANCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -w $(LWIP_CFLAGS) -D_GNU_SOURCE -DLIBOS_TAP_STAGE -DLIBOS_IPV6=0 -fsanitize=address,undefined \
@@ -148,7 +148,7 @@ TEST_DEPS   += $(B)/san/libos-segments
 TEST_SUITES += $(B)/san/libos-segments;
 
 # The file system against power cuts, on the host.
-$(B)/san/libos-slate: tests/libos/test_slate.c libos/files/slate.c libos/files/slate.h
+$(B)/san/libos-slate: tests/libos/test_slate.c tests/libos/host.h libos/files/slate.c libos/files/slate.h
 	$(call say,SANCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@

@@ -5,14 +5,12 @@
  */
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "libos/config.h"
 #include "libos/devices.h"
-#include "libos/heap.h"
 #include "libos/netdev.h"
 #include "libos/platform.h"
 #include "libos/random.h"
@@ -40,21 +38,6 @@ static struct poller *network;
 uint64_t time_monotonic_ns(void)
 {
     return now_ns;
-}
-
-void *heap_alloc(size_t size)
-{
-    return malloc(size);
-}
-
-void *heap_zalloc(size_t size)
-{
-    return calloc(1, size);
-}
-
-void heap_free(void *memory)
-{
-    free(memory);
 }
 
 uint32_t random_u32(void)
@@ -85,19 +68,6 @@ uint64_t platform_uptime_us(void)
 uint64_t platform_cpu_ns(void)
 {
     return 0;
-}
-
-void libos_log(const char *format, ...)
-{
-}
-
-void libos_panic(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    printf("\nBail out!\n");
-    exit(1);
 }
 
 const char config_name[] = "segments";

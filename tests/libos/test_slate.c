@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "files/slate.h"
-#include "libos/heap.h"
+#include "host.h"
 #include "libos/time.h"
 
 #define SECTORS 2048 /* 1 MiB: small, so that it fills up */
@@ -35,29 +35,9 @@ static uint64_t generate(uint64_t below)
 }
 
 /* --- what slate.c needs of the library OS --- */
-void *heap_alloc(size_t size)
-{
-    return malloc(size);
-}
-void *heap_zalloc(size_t size)
-{
-    return calloc(1, size);
-}
-void heap_free(void *memory)
-{
-    free(memory);
-}
 uint64_t time_wall_ns(void)
 {
     return 0;
-}
-void libos_log(const char *format, ...)
-{
-}
-void libos_panic(const char *format, ...)
-{
-    fprintf(stderr, "panic: %s\n", format);
-    abort();
 }
 size_t fs_put_entry(void *to, size_t room, uint64_t inode, uint64_t next, uint8_t type,
                     const char *name, size_t length)
