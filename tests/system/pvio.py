@@ -26,11 +26,11 @@ PV = dict(uart=False, xen_enhanced="enabled")
 BACK, FRONT, WITNESS = 2, 3, 4
 
 
-def ctl(extra=""):
+def ctl(extra="", **keys):
     """The store's domain, a back end for all."""
     return Guest("ctl", run=("pv-ctl",), rights=["store"], memory=256, vcpus=2, programs=STORE,
                  modules=("xen-evtchn", "xen-gntdev", "xen-privcmd", "xenfs", "loop", "xen-blkback",
-                          "xen-netback"), extra="quiet " + extra, xen_enhanced="enabled")
+                          "xen-netback"), extra="quiet " + extra, xen_enhanced="enabled", **keys)
 
 
 def back(extra="", programs=(), run=("pv-back",), **keys):
@@ -281,7 +281,8 @@ def kills(options):
     """Either end dies again and again: nothing leaks, nobody else notices."""
     rng = random.Random(options.seed)
     again = dict(on_crash="restart")
-    some = [ctl(), back("panic=-1", **again),
+    # Who plugs things together again is not to wait for those who make load.
+    some = [ctl(cpu_weight=1024), back("panic=-1", cpu_weight=1024, **again),
             front("front", FRONT, ("pv-load",), "panic=-1", **again),
             front("witness", WITNESS, ("pv-load",), vcpus=1)]
     done = 0
