@@ -4,8 +4,8 @@
  * Memory is moved in 64-bit words, many to a round, which the compiler pairs
  * into LDP/STP: no FP registers (a guest's are in them), and no access that
  * is not aligned (the code also runs with alignment checking on). Two areas
- * that are not aligned to each other are copied by bytes: only text does that
- * here.
+ * that are not aligned to each other are copied by bytes: for much data there
+ * is arch_copy_unaligned().
  *
  * The compiler must not recognise these loops and replace them by calls to
  * the very functions they implement.

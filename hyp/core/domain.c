@@ -369,7 +369,8 @@ static int empty(struct domain *d)
     if (p2m_teardown(d) != 0 || tables || frame_release_parked(d) != 0 || parked) {
         return -XEN_ERESTART;
     }
-    return xen_domain_stop(d); /* again: what others have bound to it meanwhile */
+    return xen_domain_stop(
+        d); /* again: pages that were mapped, what others have bound to it meanwhile */
 }
 
 /* All devices and vCPUs back to power-on, before the memory is built anew. */

@@ -4,7 +4,8 @@
   cost.py [--on HYPERVISOR] [-v]      only one of them
 
 One CPU, -icount, the counting plugin of bench/: exact for the hypervisor,
-and the same control domain and guest on both; an instruction takes a nanosecond. Prints a table.
+and the same control domain and guest on both; an instruction takes a nanosecond. Prints a table; exit 1 if
+a figure is above its part of stock Xen's.
 """
 import os
 import re
@@ -21,6 +22,7 @@ import run as bench
 TEXT = {"create": "xl create, Debian's kernel, 128 MiB, 1 vCPU", "create-ms": "... ms until it returns",
         "destroy": "xl destroy of it", "destroy-ms": "... ms until it returns",
         "disk": "blkfront request of 4 KiB", "net": "netfront packet received"}
+BUDGETS = {"create": 1, "destroy": 1, "disk": 0.5, "net": 0.5}  # of stock Xen's
 
 
 def mark_program():
@@ -61,11 +63,15 @@ def main():
     both = {"bulkhead": OURS, "xen": "xen"} if not given.on else {
         "xen" if given.on == "xen" else "bulkhead": given.on}
     figures = {name: measure(name, where, given.verbose) for name, where in both.items()}
-    print(f"{'EL2 instructions':46}" + "".join(f"{name:>14}" for name in figures))
+    bad = not all(set(rows) == set(TEXT) for rows in figures.values())
+    print(f"{'EL2 instructions':46}" + "".join(f"{name:>14}" for name in list(figures) + ["budget"]))
     for key, text in TEXT.items():
-        print(f"{text:46}" + "".join(f"{rows.get(key, 'absent'):>14}"
-                                     for rows in figures.values()))
-    return 0 if all(set(rows) == set(TEXT) for rows in figures.values()) else 1
+        rows = [values.get(key, "absent") for values in figures.values()]
+        budget = int(rows[1] * BUDGETS[key]) if len(rows) == 2 and "absent" not in rows and key in BUDGETS else "-"
+        over = budget != "-" and rows[0] > budget
+        bad |= over
+        print(f"{text:46}" + "".join(f"{value:>14}" for value in rows + [budget]) + "  OVER BUDGET" * over)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -108,10 +108,6 @@ void arch_vcpu_destroy(struct vcpu *v)
 void arch_vcpu_snapshot(const struct vcpu *v, struct crash_record *to)
 {
 }
-unsigned checker_run(void)
-{
-    return 0;
-}
 void sched_times(struct vcpu *v, uint64_t now_ticks, struct sched_times *out)
 {
     *out = (struct sched_times){.state = SCHED_RUNNING, .since_ticks = now_ticks};

@@ -305,10 +305,8 @@ static void a_restart_does_not_wait_for_others(void **state)
     assert_int_equal(map(2, 1, 8, WORLD_HOLE, GNTMAP_host_map, &h), GNTST_okay);
     strcpy(guest(2, WORLD_HOLE), "still here");
     struct domain *d = world[1];
-    while (xen_domain_stop(d) == -XEN_ERESTART) {
-    }
-    while (p2m_teardown(d) == -XEN_ERESTART) {
-    }
+    world_empty(d);
+    world_stop_calls(d);
     assert_int_equal(xen_domain_start(d), 0);
     assert_string_equal(guest(2, WORLD_HOLE), "still here");
     assert_int_equal(entry(1, 8)->flags, 0);
@@ -335,6 +333,7 @@ static void an_end_is_made_in_small_steps(void **state)
     for (uint32_t i = 1; i < ARRAY_LEN(h); i++) {
         assert_int_equal(unmap(2, WORLD_HOLE + i, h[i]), GNTST_okay);
     }
+    world_empty(d);
     frame_stats(&s);
     uint64_t free = s.free, most = 0;
     unsigned calls = 1;

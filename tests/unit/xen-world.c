@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "xen-world.h"
+#include <hyp/checker.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/gic.h>
@@ -94,18 +95,31 @@ void world_begin(unsigned count)
     }
 }
 
-void world_kill(unsigned id)
+void world_stop_calls(struct domain *d)
 {
-    struct domain *d = world[id];
     int error;
-    world[id] = NULL;
     while ((error = xen_domain_stop(d)) == -XEN_ERESTART) {
     }
     assert_int_equal(error, 0);
+}
+
+void world_empty(struct domain *d)
+{
+    int error;
+    world_stop_calls(d);
+    assert_int_equal(checker_run(), 0); /* what its tables map is still what they say */
     while ((error = p2m_teardown(d)) == -XEN_ERESTART) {
     }
     assert_int_equal(error, 0);
     fake_tlb_check(d);
+}
+
+void world_kill(unsigned id)
+{
+    struct domain *d = world[id];
+    world[id] = NULL;
+    world_empty(d);
+    world_stop_calls(d);
 }
 
 /* Domains killed before may have been kept by what others had mapped of them; now nobody is left. */

@@ -29,7 +29,11 @@ extern size_t world_console_length, world_console_room;
 
 /* A machine with domains 1..count, two vCPUs each, started as enhanced. */
 void world_begin(unsigned count);
-/* A domain goes: stop to the end, stage 2, free. Checks that it leaves nothing behind once others let go. */
+/* As JOB_UNLINK, xen_domain_stop() to its end; then stage 2. The checker must be silent between the two. */
+void world_empty(struct domain *d);
+/* xen_domain_stop() to its end: once more after world_empty(), as JOB_EMPTY does. */
+void world_stop_calls(struct domain *d);
+/* A domain goes: all of these. Checks that it leaves nothing behind once others let go. */
 void world_kill(unsigned id);
 /* Kill what is left and check that every frame, lock and reference is back. */
 void world_end(void);

@@ -125,6 +125,12 @@ void fake_zero_watch(bool on)
     zero_watch_only = on;
 }
 
+void arch_copy_unaligned(void *restrict to, const void *restrict from, size_t size)
+{
+    CHECK((((uintptr_t)to ^ (uintptr_t)from) & 7) != 0);
+    memcpy(to, from, size);
+}
+
 void arch_zero_pages(void *va, uint64_t size_bytes)
 {
     CHECK(((uintptr_t)va & FRAME_MASK) == 0 && (size_bytes & FRAME_MASK) == 0);

@@ -675,7 +675,9 @@ int grant_table_detach(struct domain *d)
     struct grant_table *t = g->table != NULL ? g->table : g->leaving;
     g->table = NULL;
     g->leaving = t;
-    for (unsigned n = 0; t != NULL && n < DETACH_PAGES;) {
+    /* Nobody finds it from now on. Its pages are mapped until the domain's own tables are gone (P4). */
+    bool mapped = d->p2m.max_gfn.v != 0;
+    for (unsigned n = 0; t != NULL && !mapped && n < DETACH_PAGES;) {
         t->detached = true;
         n++;
         if (t->frame_count != 0) {
@@ -693,5 +695,5 @@ int grant_table_detach(struct domain *d)
         }
     }
     unlock(&g->lock);
-    return g->leaving != NULL ? -XEN_ERESTART : 0;
+    return g->leaving != NULL && !mapped ? -XEN_ERESTART : 0;
 }

@@ -79,6 +79,8 @@ noreturn_fn void arch_park(void);
  * arch_s2_publish() does and returns when done. Cheap if the domain's VMID was never loaded. */
 void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too);
 
+/* memcpy() between places in RAM that are not aligned to each other, which lib/string.c does by bytes. */
+void arch_copy_unaligned(void *restrict to, const void *restrict from, size_t size);
 /* Zero whole pages of RAM (DC ZVA); the caller owns them and no stage 2 leads to them. */
 void arch_zero_pages(void *va, uint64_t size_bytes);
 /* The same, and clean it to memory, where somebody with his caches off would look. */
