@@ -148,7 +148,7 @@ TEST_DEPS   += $(B)/san/libos-segments
 TEST_SUITES += $(B)/san/libos-segments;
 
 # The file system against power cuts, on the host.
-$(B)/san/libos-slate: tests/libos/test_slate.c tests/libos/host.h libos/files/slate.c libos/files/slate.h
+$(B)/san/libos-slate: tests/libos/test_slate.c tests/libos/host.h libos/files/slate.c libos/files/slate-directory.c libos/files/slate.h libos/files/slate-internal.h
 	$(call say,SANCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(LIBOS_FUZZ_FLAGS) -fsanitize=address,undefined $(filter %.c,$^) -o $@

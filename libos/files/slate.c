@@ -1,11 +1,11 @@
 #include "files/slate.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files/slate-internal.h"
 #include "libos/heap.h"
 #include "libos/time.h"
 
@@ -143,8 +143,6 @@ static bool all_zero(const struct table *t)
     return true;
 }
 
-static int commit(void);
-
 static bool load(void)
 {
     struct table *other = heap_alloc(sizeof(*other));
@@ -174,12 +172,12 @@ static bool load(void)
     table->header = (struct slate_header){SLATE_MAGIC, SLATE_VERSION, 0, 0, block_count, 0};
     libos_log("disk: empty; made a file system of %u MiB", block_count / 256);
     dirty = true;
-    return claim_blocks() == NULL && commit() == 0;
+    return claim_blocks() == NULL && slate_commit() == 0;
 }
 
 /* --- committing --- */
 
-static int commit(void)
+int slate_commit(void)
 {
     int error = device->flush(); /* the data first, then what points to it */
     if (error != 0 || !dirty) {
@@ -203,6 +201,11 @@ static int commit(void)
 }
 
 /* --- records --- */
+
+const struct slate_record *slate_record_at(uint32_t number)
+{
+    return number < table->header.records ? &table->records[number] : NULL;
+}
 
 static int find_record(const char *path)
 {
@@ -549,7 +552,7 @@ static int slate_fstat(struct file *file, struct stat *to)
 
 static int slate_sync(struct file *file)
 {
-    return commit();
+    return slate_commit();
 }
 
 static int slate_truncate(struct file *file, off_t size)
@@ -608,72 +611,12 @@ static const struct file_ops slate_ops = {
     .close = slate_close,
 };
 
-/* --- directories --- */
-
-struct slate_directory {
-    struct file file;
-    char path[SLATE_NAME_SIZE];
-    uint32_t next;
-};
-
-static ssize_t directory_list(struct file *file, void *to, size_t size)
-{
-    struct slate_directory *self = (struct slate_directory *)file;
-    size_t length = self->path[1] == '\0' ? 0 : strlen(self->path);
-    size_t done = 0;
-    for (; self->next < table->header.records; self->next++) {
-        const struct slate_record *record = &table->records[self->next];
-        const char *name = record->name + length + 1;
-        if (strncmp(record->name, self->path, length) != 0 || record->name[length] != '/' ||
-            *name == '\0' || strchr(name, '/') != NULL) {
-            continue;
-        }
-        size_t more = fs_put_entry((char *)to + done, size - done, self->next + 16, self->next + 1,
-                                   S_ISDIR(record->mode) ? DT_DIR : DT_REG, name, strlen(name));
-        if (more == 0) {
-            return done == 0 ? -EINVAL : (ssize_t)done;
-        }
-        done += more;
-    }
-    return (ssize_t)done;
-}
-
-static int directory_stat(struct file *file, struct stat *to)
-{
-    to->st_mode = S_IFDIR | 0755;
-    to->st_dev = 2;
-    return 0;
-}
-
-static void directory_close(struct file *file)
-{
-    heap_free(file);
-}
-
-static const struct file_ops directory_ops = {
-    .list = directory_list, .stat = directory_stat, .sync = slate_sync, .close = directory_close};
-
-static int open_directory(const char *path, int flags, struct file **file)
-{
-    if ((flags & O_ACCMODE) != O_RDONLY) {
-        return -EISDIR;
-    }
-    struct slate_directory *opened = heap_zalloc(sizeof(*opened));
-    if (opened == NULL) {
-        return -ENOMEM;
-    }
-    opened->file.ops = &directory_ops;
-    strcpy(opened->path, path);
-    *file = &opened->file;
-    return 0;
-}
-
 /* --- names --- */
 
 static int slate_open(const char *path, int flags, mode_t mode, struct file **file)
 {
     if (is_directory(path)) {
-        return open_directory(path, flags, file);
+        return slate_open_directory(path, flags, file);
     }
     int index = find_record(path);
     if (flags & O_DIRECTORY) {
