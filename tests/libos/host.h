@@ -9,9 +9,11 @@
 #include "libos/base.h"
 #include "libos/heap.h"
 
+static bool host_no_memory; /* heap_alloc() fails */
+
 void *heap_alloc(size_t size)
 {
-    return malloc(size);
+    return host_no_memory ? NULL : malloc(size);
 }
 
 void *heap_zalloc(size_t size)
