@@ -7,6 +7,7 @@
  * mounted again, and must show exactly the state of the last successful sync in names and
  * sizes, and in each byte either that state's or one written later.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +178,14 @@ static void step_unlink(struct file_system *fs, unsigned int i)
 {
     struct file *file =
         now.exists[i] && nameless.file == NULL && generate(2) ? open_file(fs, i, O_RDWR) : NULL;
+    if (file != NULL &&
+        generate(4) == 0) { /* no memory for what it would become: nothing changes */
+        host_no_memory = true;
+        if (fs->unlink(name(i), false) != -ENOMEM) {
+            nameless_wrong = "removed without memory for a file that is open";
+        }
+        host_no_memory = false;
+    }
     if (now.exists[i] && fs->unlink(name(i), false) == 0) {
         now.exists[i] = false;
         if (file != NULL) {
