@@ -42,17 +42,28 @@ static bool free_run(const struct spec_window *w, unsigned order)
     return false;
 }
 
-/* F1, F3: from free to owned, clean. */
+static bool all_in_state(unsigned frame, unsigned count, enum frame_state state)
+{
+    for (unsigned i = frame; i < frame + count; i++) {
+        if (expected.frame[i].state != state) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* F1, F3: from FREE or FIXED to owned, clean. */
 static const char *become_owned(const struct spec_window *w, unsigned frame, unsigned count,
-                                domid_t id)
+                                enum frame_state from, domid_t id)
 {
     if (frame + count > w->frame_count) {
         return "allocated outside the window";
     }
+    if (!all_in_state(frame, count, from)) {
+        return from == FRAME_FIXED ? "allocated a frame that was not kept for its place"
+                                   : "allocated a frame that was not free";
+    }
     for (unsigned i = frame; i < frame + count; i++) {
-        if (!is_free(&expected.frame[i]) && expected.frame[i].state != FRAME_FIXED) {
-            return "allocated a frame that was not free";
-        }
         expected.frame[i].state = FRAME_OWNED;
         expected.frame[i].owner = id;
         expected.frame[i].refs = 1;
@@ -77,30 +88,22 @@ static const char *rule_alloc(const struct spec_window *w, const struct spec_cal
     if (((w->first_frame.v + c->frame) & ((1u << c->order) - 1)) != 0) {
         return "allocated a block that is not aligned";
     }
-    for (unsigned i = 0; i < 1u << c->order; i++) {
-        if (expected.frame[c->frame + i].state == FRAME_FIXED) {
-            return "allocated a frame that is kept for its place";
-        }
-    }
-    return become_owned(w, c->frame, 1u << c->order, d->id);
+    return become_owned(w, c->frame, 1u << c->order, FRAME_FREE, d->id);
 }
 
 static const char *rule_alloc_at(const struct spec_window *w, const struct spec_call *c)
 {
     const struct domain *d = w->domain[c->domain];
-    bool all_free = true;
-    for (unsigned i = c->frame; i < c->frame + c->count; i++) {
-        all_free =
-            all_free && (is_free(&expected.frame[i]) || expected.frame[i].state == FRAME_FIXED);
-    }
     if (c->result == -XEN_EBUSY) {
-        return all_free ? "refused a place that was free" : NULL;
+        return all_in_state(c->frame, c->count, FRAME_FIXED) ? "refused a place that was free"
+                                                             : NULL;
     }
     bool fits = owned_by(d->id, w) + c->count <= d->max_frames;
     if (c->result == -XEN_E2BIG) {
         return fits ? "refused below the limit" : NULL;
     }
-    return fits ? become_owned(w, c->frame, c->count, d->id) : "allocated above the limit";
+    return fits ? become_owned(w, c->frame, c->count, FRAME_FIXED, d->id)
+                : "allocated above the limit";
 }
 
 /* F2: it goes back only at 0, and where it came from. */
@@ -172,14 +175,11 @@ static const char *rule_share(const struct spec_window *w, const struct spec_cal
 
 static const char *rule_fix(const struct spec_window *w, const struct spec_call *c)
 {
-    bool all_free = true;
-    for (unsigned i = c->frame; i < c->frame + c->count; i++) {
-        all_free = all_free && is_free(&expected.frame[i]);
+    bool reserved = all_in_state(c->frame, c->count, FRAME_NONE);
+    if (reserved != (c->result == 0)) {
+        return reserved ? "refused to keep frames" : "kept frames that were not reserved";
     }
-    if (all_free != (c->result == 0)) {
-        return all_free ? "refused to keep free frames" : "kept frames that were not free";
-    }
-    for (unsigned i = c->frame; all_free && i < c->frame + c->count; i++) {
+    for (unsigned i = c->frame; reserved && i < c->frame + c->count; i++) {
         expected.frame[i].state = FRAME_FIXED;
         expected.frame[i].fixed = true;
     }

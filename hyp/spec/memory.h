@@ -56,7 +56,7 @@ enum spec_op {
     SPEC_ALLOC_AT,  /* frame_alloc_domain_at(domain, frame, count): result */
     SPEC_GET,       /* frame_get(frame, domain): result 1 or 0 */
     SPEC_PUT,       /* frame_put(frame) */
-    SPEC_RELEASE,   /* frame_release(frame, order, domain) */
+    SPEC_RELEASE,   /* frame_release_some(frame, 1 << order, domain) until it is done */
     SPEC_HYP_ALLOC, /* frame_alloc_hyp(domain, 0): result 0 or -XEN_ENOMEM, frame */
     SPEC_HYP_FREE,  /* frame_free_hyp(domain, frame, 0) */
     SPEC_SHARE,     /* frame_share(frame) */

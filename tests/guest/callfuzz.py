@@ -29,12 +29,9 @@ def free_after_destroying(console, names):
             console.send(f"destroy {name}\n")
             if "gone" in console.expect(rf"{name} is gone|Not possible: {name}").group(0):
                 break
-    while True:  # what is being scrubbed at this moment counts as free only afterwards
-        console.send("memory\n")
-        match = console.expect(r"(\d+) free \(of these (\d+) to be scrubbed first\), (\d+) the")
-        if match[2] == "0":
-            return int(match[1]), int(match[3])
-        time.sleep(0.2)
+    console.send("memory\n")
+    match = console.expect(r"(\d+) free, (\d+) the")
+    return int(match[1]), int(match[2])
 
 
 def story(console, names, calls):

@@ -82,7 +82,7 @@ def free_after_destroying(console):
             if "gone" in console.expect(rf"{name} is gone|Not possible: {name}").group(0):
                 break
     console.send("memory\n")
-    match = console.expect(r"(\d+) free \(of these \d+ to be scrubbed first\), (\d+) the")
+    match = console.expect(r"(\d+) free, (\d+) the")
     return int(match[1]), int(match[2])
 
 

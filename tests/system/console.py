@@ -246,7 +246,7 @@ class Story:
         for name in ("home", "bert", "cleo", "fred"):
             self.order(f"destroy {name}", f"{name} is being destroyed")
             self.board.expect(None, rf"{name} is gone", 30)
-        self.ask("memory", r"to be scrubbed first\), 0 the")
+        self.ask("memory", r"free, 0 the")
         self.board.send(None, "poweroff now\r")
         while not self.board.ended:
             if self.board.elapsed() > 600:

@@ -46,23 +46,27 @@ static int nothing_leaked(void **state)
     assert_int_equal(frame_owned_count(1), 0);
     assert_int_equal(frame_owned_count(2), 0);
     assert_int_equal(fake_locks_held(), 0);
-    while (frame_scrub_some(9)) {
-    }
-    frame_stats(&now);
-    assert_int_equal(now.dirty, 0);
-    assert_int_equal(now.free, at_start.free);
     return 0;
 }
 
 static mfn_t take(struct domain *d, unsigned order)
 {
     mfn_t m = MFN_NONE;
-    int error;
-    do {
-        error = frame_alloc_domain(d, order, &m);
-    } while (error == -XEN_ERESTART);
-    assert_int_equal(error, 0);
+    assert_int_equal(frame_alloc_domain(d, order, &m), 0);
     return m;
+}
+
+/* As tear-down does it, in as many steps as it takes; returns them. */
+static unsigned give_up(mfn_t m, unsigned order, domid_t owner)
+{
+    unsigned steps = 0;
+    for (uint64_t done = 0; done < 1ull << order; steps++) {
+        int budget = 64;
+        uint64_t zeroed = fake_zeroed_bytes;
+        done += frame_release_some(mfn(m.v + done), (1ull << order) - done, owner, &budget);
+        assert_true(fake_zeroed_bytes - zeroed <= 2 * 64 * FRAME_SIZE);
+    }
+    return steps;
 }
 
 static struct frame_info info(mfn_t m)
@@ -93,7 +97,6 @@ static void test_alloc_marks_owner(void **state)
     assert_int_equal(frame_owned_count(1), 1);
     frame_put(m);
     assert_int_equal(info(m).state, FRAME_FREE);
-    assert_true(info(m).dirty);
 }
 
 static void test_references_keep_a_frame(void **state)
@@ -117,7 +120,9 @@ static void test_whole_chunk_splits_on_reference(void **state)
     assert_int_equal(info(one).refs, 2);
     assert_int_equal(info(mfn(one.v + 1)).refs, 1);
     assert_int_equal(info(m).refs, 1);
-    frame_release(m, 10, 1);
+    assert_true(FAKE_EXPECT_ASSERT(frame_release(one, 0, 1))); /* somebody has seen it */
+    fake_locks_forget();
+    give_up(m, 10, 1);
     assert_int_equal(frame_owned_count(1), 0);
     assert_int_equal(info(one).state, FRAME_OWNED); /* held by the other reference, nobody's */
     assert_int_equal(info(one).owner, DOMID_INVALID);
@@ -132,7 +137,7 @@ static void test_put_within_whole_chunk(void **state)
     frame_put(mfn(m.v + 5));
     assert_int_equal(frame_owned_count(1), 511);
     assert_int_equal(info(mfn(m.v + 5)).state, FRAME_FREE);
-    assert_true(FAKE_EXPECT_ASSERT(frame_release(m, 9, 1))); /* one is not its own any more */
+    assert_true(FAKE_EXPECT_ASSERT(give_up(mfn(m.v + 5), 0, 1))); /* not its own any more */
     for (unsigned i = 5; i < 512; i++) {
         if (i != 5) {
             frame_put(mfn(m.v + i));
@@ -140,89 +145,76 @@ static void test_put_within_whole_chunk(void **state)
     }
 }
 
-static void test_scrub_before_reuse(void **state)
+static void assert_clean(mfn_t m, uint64_t count)
+{
+    for (uint64_t i = 0; i < count << FRAME_SHIFT; i++) {
+        assert_int_equal(((uint8_t *)mfn_to_va(m))[i], 0);
+    }
+}
+
+static void test_scrub_before_it_is_free(void **state)
 {
     mfn_t m = take(a, 0);
     memset(mfn_to_va(m), 0x5a, FRAME_SIZE);
-    frame_put(m);
+    assert_true(frame_get(m, 1));
     uint64_t cleaned = fake_cleaned_bytes;
-    mfn_t again = take(b, 0);
-    while (again.v != m.v) { /* clean frames come first */
-        assert_int_equal(*(uint8_t *)mfn_to_va(again), 0);
-        again = take(b, 0);
-    }
-    for (unsigned i = 0; i < FRAME_SIZE; i++) {
-        assert_int_equal(((uint8_t *)mfn_to_va(m))[i], 0);
-    }
-    assert_true(fake_cleaned_bytes > cleaned);
-    for (mfn_t f = mpa_mfn(mpa(FAKE_RAM_BASE)); f.v < fake_ram_end() >> FRAME_SHIFT; f.v++) {
-        struct frame_info i = info(f);
-        if (i.state == FRAME_OWNED) {
-            frame_put(f);
-        }
-    }
+    frame_put(m);
+    assert_int_equal(fake_cleaned_bytes, cleaned);
+    frame_put(m);
+    assert_int_equal(fake_cleaned_bytes, cleaned + FRAME_SIZE);
+    assert_clean(m, 1);
+    void *page = frame_alloc_hyp(a, 2);
+    memset(page, 0x5a, FRAME_SIZE << 2);
+    frame_free_hyp(a, page, 2);
+    assert_clean(va_to_mfn(page), 4);
 }
 
-static void test_never_owned_memory_is_not_scrubbed(void **state)
+static void test_what_nobody_had_is_not_scrubbed(void **state)
 {
     uint64_t zeroed = fake_zeroed_bytes;
     mfn_t m = take(a, 12);
-    assert_int_equal(fake_zeroed_bytes, zeroed);
     frame_release(m, 12, 1);
+    assert_int_equal(fake_zeroed_bytes, zeroed);
 }
 
-static void test_big_dirty_block_is_scrubbed_in_steps(void **state)
+static void test_big_block_is_scrubbed_in_steps(void **state)
 {
     mfn_t m = take(a, 13); /* 32 MiB of 64: the largest block */
-    for (unsigned i = 0; i < 1u << 13; i++) {
-        *(uint64_t *)mfn_to_va(mfn(m.v + i)) = i + 1;
-    }
-    frame_release(m, 13, 1);
-    mfn_t n = MFN_NONE;
-    unsigned steps = 0;
-    int error;
-    for (; (error = frame_alloc_domain(b, 13, &n)) == -XEN_ERESTART; steps++) {
-        assert_int_equal(frame_owned_count(2), 0);
-    }
-    assert_int_equal(error, 0);
-    assert_in_range(steps, 63, 65); /* half a MiB each */
-    assert_int_equal(n.v, m.v);
-    for (unsigned i = 0; i < 1u << 13; i++) {
-        assert_int_equal(*(uint64_t *)mfn_to_va(mfn(n.v + i)), 0);
-    }
-    frame_release(n, 13, 2);
+    memset(mfn_to_va(m), 0xff, FRAME_SIZE << 13);
+    assert_int_equal(give_up(m, 13, 1), 64); /* half a MiB each */
+    assert_clean(m, 1u << 13);
+    assert_int_equal(frame_owned_count(1), 0);
 }
 
-static void test_idle_scrubbing(void **state)
+static mfn_t dying;
+static unsigned calls;
+
+static void refer_meanwhile(void)
 {
-    struct frame_stats s;
-    mfn_t m = take(a, 11), one = take(a, 0), two = take(a, 3);
-    memset(mfn_to_va(m), 0xff, FRAME_SIZE << 11);
-    memset(mfn_to_va(two), 0xff, FRAME_SIZE << 3);
-    for (unsigned i = 0; i < 8; i++) {
-        frame_put(mfn(two.v + i));
+    if (calls++ == 2) {
+        assert_true(frame_get(mfn(dying.v + 3), 1));
     }
-    frame_put(one);
-    frame_release(m, 11, 1);
-    frame_stats(&s);
-    assert_true(s.dirty >= (1u << 11) + 9);
-    uint64_t before = fake_zeroed_bytes;
-    assert_true(frame_scrub_some(4));
-    assert_true(fake_zeroed_bytes - before <= FRAME_SIZE << 4);
-    unsigned rounds = 0;
-    while (frame_scrub_some(4)) {
-        assert_true(++rounds < 10000);
-    }
-    frame_stats(&s);
-    assert_int_equal(s.dirty, 0);
-    before = fake_zeroed_bytes;
-    m = take(b, 11);
-    assert_int_equal(fake_zeroed_bytes, before);
-    for (unsigned i = 0; i < 1u << 11; i++) {
-        assert_int_equal(*(uint8_t *)mfn_to_va(mfn(m.v + i)), 0);
-    }
-    frame_release(m, 11, 2);
-    assert_false(frame_scrub_some(4) && frame_scrub_some(4) && fake_zeroed_bytes == before);
+}
+
+/* Somebody who takes a reference to a frame that was scrubbed already, and writes there, leaves nothing. */
+static void test_reference_while_it_is_scrubbed(void **state)
+{
+    dying = take(a, 9);
+    memset(mfn_to_va(dying), 0xff, FRAME_SIZE << 9);
+    fake_scrubbing = refer_meanwhile;
+    calls = 0;
+    give_up(dying, 9, 1);
+    fake_scrubbing = NULL;
+    mfn_t held = mfn(dying.v + 3);
+    assert_int_equal(info(held).owner, DOMID_INVALID);
+    memset(mfn_to_va(held), 0xff, FRAME_SIZE);
+    frame_put(held);
+    assert_clean(dying, 1u << 9);
+    /* What was scrubbed then does not count in the next life. */
+    assert_int_equal(frame_alloc_domain(a, 13, &dying), 0);
+    memset(mfn_to_va(dying), 0xff, FRAME_SIZE << 13);
+    give_up(dying, 13, 1);
+    assert_clean(dying, 1u << 13);
 }
 
 static void test_limits(void **state)
@@ -267,7 +259,6 @@ static void test_hyp_frames(void **state)
     assert_true(FAKE_EXPECT_ASSERT(frame_free_hyp(b, p, 0)));
     p[7] = 1;
     frame_free_hyp(a, p, 0);
-    assert_true(info(m).dirty);
     void *chunk = frame_alloc_hyp(NULL, 9);
     assert_non_null(chunk);
     assert_int_equal(info(va_to_mfn(chunk)).owner, DOMID_XEN);
@@ -299,11 +290,23 @@ static void test_exhaustion(void **state)
     frame_release(m, 13, 1);
 }
 
+/* RAM of which [start, start + count) frames are reserved at boot, like static memory. */
+static mfn_t boot_reserving(uint64_t start, uint64_t count)
+{
+    const struct frame_range ram = {mpa(FAKE_RAM_BASE), mpa(fake_ram_end())};
+    const mfn_t at = {(FAKE_RAM_BASE >> FRAME_SHIFT) + start};
+    const struct frame_range reserved = {mfn_mpa(at), mfn_mpa(mfn(at.v + count))};
+    assert_int_equal(frame_init(&ram, 1, &reserved, 1), 0);
+    assert_int_equal(info(at).state, FRAME_NONE);
+    assert_int_equal(frame_fix_range(reserved.start, reserved.end), 0);
+    assert_int_equal(frame_fix_range(reserved.start, reserved.end), -XEN_EBUSY);
+    frame_stats(&at_start);
+    return at;
+}
+
 static void test_fixed_place(void **state)
 {
-    mfn_t at = mfn((FAKE_RAM_BASE >> FRAME_SHIFT) + 4096 + 300);
-    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1000))), 0);
-    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1000))), -XEN_EBUSY);
+    mfn_t at = boot_reserving(4096 + 300, 1000);
     assert_int_equal(info(at).state, FRAME_FIXED);
     assert_int_equal(info(mfn(at.v + 999)).state, FRAME_FIXED);
     assert_int_equal(info(mfn(at.v + 1000)).state, FRAME_FREE);
@@ -324,17 +327,10 @@ static void test_fixed_place(void **state)
         frame_put(mfn(at.v + i));
     }
     assert_int_equal(info(at).state, FRAME_FIXED);
-    int error;
-    unsigned steps = 0;
-    while ((error = frame_alloc_domain_at(b, at, 1000)) == -XEN_ERESTART) {
-        steps++;
-    }
-    assert_int_equal(error, 0);
-    assert_in_range(steps, 7, 8);
-    for (unsigned i = 0; i < 1000; i++) {
-        assert_int_equal(*(uint64_t *)mfn_to_va(mfn(at.v + i)), 0);
-        frame_put(mfn(at.v + i));
-    }
+    assert_clean(at, 1000);
+    assert_int_equal(frame_alloc_domain_at(b, at, 1000), 0);
+    frame_release(at, 3, 2);
+    assert_int_equal(info(at).state, FRAME_FIXED);
     for (mfn_t f = mpa_mfn(mpa(FAKE_RAM_BASE)); f.v < fake_ram_end() >> FRAME_SHIFT; f.v++) {
         if (info(f).state == FRAME_OWNED) {
             frame_put(f);
@@ -344,62 +340,51 @@ static void test_fixed_place(void **state)
 
 static void test_fixed_chunks(void **state)
 {
-    mfn_t at = mfn((FAKE_RAM_BASE >> FRAME_SHIFT) + 4096);
-    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1024))), 0);
+    mfn_t at = boot_reserving(4096, 1024);
     assert_int_equal(frame_alloc_domain_at(a, at, 1024), 0);
     assert_true(frame_get(mfn(at.v + 3), 1));
     frame_put(mfn(at.v + 3));
-    frame_release(at, 10, 1); /* one chunk split, one whole */
+    give_up(at, 10, 1); /* one chunk split, one whole */
     assert_int_equal(info(at).state, FRAME_FIXED);
     assert_int_equal(info(mfn(at.v + 1023)).state, FRAME_FIXED);
-    assert_true(info(mfn(at.v + 1023)).dirty);
     assert_int_equal(frame_alloc_domain_at(a, mfn(at.v + 600), 2), 0); /* opens the whole one */
     frame_release(mfn(at.v + 600), 1, 1);
-    while (frame_scrub_some(9)) {
-    }
-    assert_false(info(mfn(at.v + 1023)).dirty);
     assert_int_equal(frame_alloc_domain_at(a, at, 1024), 0);
     frame_release(at, 10, 1);
 }
-
-static const mfn_t scrubbed_at = {(FAKE_RAM_BASE >> FRAME_SHIFT) + 4096};
-static unsigned came_between;
 
 static void ask_for_it(void)
 {
-    assert_int_equal(frame_alloc_domain_at(b, scrubbed_at, 1024), -XEN_ERESTART);
-    came_between++;
+    assert_int_equal(frame_alloc_domain_at(b, dying, 1024), -XEN_ERESTART);
+    calls++;
 }
 
-/* A domain is built again while an idle CPU scrubs what it had: it has to wait, not to fail. */
+/* A domain is built again while another CPU scrubs the last page that was lent: it has to wait, not to fail. */
 static void test_fixed_while_scrubbed(void **state)
 {
-    mfn_t at = scrubbed_at;
-    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1024))), 0);
-    assert_int_equal(frame_alloc_domain_at(a, at, 1024), 0);
-    assert_true(frame_get(mfn(at.v + 3), 1)); /* one chunk split, one whole */
-    frame_put(mfn(at.v + 3));
-    frame_release(at, 10, 1);
+    dying = boot_reserving(4096, 1024);
+    assert_int_equal(frame_alloc_domain_at(a, dying, 1024), 0);
+    assert_true(frame_get(mfn(dying.v + 3), 1));
+    give_up(dying, 10, 1);
+    assert_int_equal(frame_alloc_domain_at(b, dying, 1024), -XEN_EBUSY);
     fake_scrubbing = ask_for_it;
-    for (came_between = 0; frame_scrub_some(6);) {
-    }
+    calls = 0;
+    frame_put(mfn(dying.v + 3));
     fake_scrubbing = NULL;
-    assert_true(came_between > 512);
-    assert_int_equal(frame_alloc_domain_at(b, at, 1024), 0);
-    frame_release(at, 10, 2);
+    assert_int_equal(calls, 1);
+    assert_int_equal(frame_alloc_domain_at(b, dying, 1024), 0);
+    frame_release(dying, 10, 2);
 }
 
-static void test_at_free_memory(void **state)
+static void test_at_other_memory(void **state)
 {
     mfn_t at = mfn((FAKE_RAM_BASE >> FRAME_SHIFT) + 512 + 7);
-    assert_int_equal(frame_alloc_domain_at(a, at, 1), 0);
-    assert_int_equal(frame_alloc_domain_at(a, mfn(at.v - 7), 512), -XEN_EBUSY);
+    assert_int_equal(frame_alloc_domain_at(a, at, 1), -XEN_EBUSY); /* free, but not kept for it */
+    assert_int_equal(frame_fix_range(mfn_mpa(at), mfn_mpa(mfn(at.v + 1))), -XEN_EBUSY);
     assert_int_equal(frame_alloc_domain_at(a, mfn(3), 1), -XEN_EBUSY);
     assert_int_equal(frame_alloc_domain_at(a, at, 0), -XEN_EBUSY);
     assert_int_equal(frame_alloc_domain_at(a, mfn(~0ull - 3), 8), -XEN_EBUSY);
     assert_int_equal(frame_alloc_domain_at(a, at, 1ull << 40), -XEN_EBUSY);
-    frame_put(at);
-    assert_int_equal(frame_alloc_domain_at(a, mfn(at.v - 7), 512), -XEN_ERESTART);
 }
 
 static void test_unknown_frames(void **state)
@@ -441,14 +426,11 @@ static void test_random(void **state)
             unsigned i = (unsigned)rand() % n;
             mfn_t one = mfn(have[i].m.v + (unsigned)rand() % (1u << have[i].order));
             bool held = rand() % 4 == 0 && frame_get(one, 1);
-            frame_release(have[i].m, have[i].order, 1);
+            give_up(have[i].m, have[i].order, 1);
             if (held) {
                 frame_put(one);
             }
             have[i] = have[--n];
-        }
-        if (rand() % 16 == 0) {
-            frame_scrub_some((unsigned)rand() % 10);
         }
     }
     while (n > 0) {
@@ -491,15 +473,12 @@ static void test_maps(void **state)
     assert_int_equal(frame_alloc_domain_at(a, mfn((base + 6 * MIB) >> FRAME_SHIFT), 16384),
                      -XEN_EBUSY);
 
-    /* Modules are given back after use. */
-    frame_add_range(mpa(base + MIB + 1), mpa(base + 3 * MIB), true);
+    /* Boot code is given back after use. */
+    frame_add_range(mpa(base + MIB + 1), mpa(base + 3 * MIB));
     assert_int_equal(info(mfn((base + MIB) >> FRAME_SHIFT)).state, FRAME_NONE);
     assert_int_equal(info(mfn((base + 2 * MIB) >> FRAME_SHIFT)).state, FRAME_FREE);
-    assert_true(info(mfn((base + 2 * MIB) >> FRAME_SHIFT)).dirty);
-    assert_true(
-        FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 2 * MIB), mpa(base + 3 * MIB), true)));
-    assert_true(
-        FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 10 * MIB), mpa(base + 11 * MIB), true)));
+    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 2 * MIB), mpa(base + 3 * MIB))));
+    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(mpa(base + 10 * MIB), mpa(base + 11 * MIB))));
     frame_stats(&at_start);
 }
 
@@ -509,13 +488,8 @@ static void test_whole_chunks_given_back(void **state)
     const struct frame_range ram = {mpa(base), mpa(base + 64 * MIB)};
     const struct frame_range module = {mpa(base + 16 * MIB), mpa(base + 24 * MIB)};
     assert_int_equal(frame_init(&ram, 1, &module, 1), 0);
-    frame_add_range(module.start, module.end, true);
-    struct frame_stats s;
-    frame_stats(&s);
-    assert_int_equal(s.dirty, 8 * 256);
-    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(module.start, module.end, true)));
-    while (frame_scrub_some(8)) {
-    }
+    frame_add_range(module.start, module.end);
+    assert_true(FAKE_EXPECT_ASSERT(frame_add_range(module.start, module.end)));
     frame_stats(&at_start);
     assert_int_equal(at_start.total, at_start.free);
 }
@@ -540,19 +514,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_chunk_splits_on_reference, setup,
                                         nothing_leaked),
         cmocka_unit_test_setup(test_put_within_whole_chunk, setup),
-        cmocka_unit_test_setup_teardown(test_scrub_before_reuse, setup, nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_never_owned_memory_is_not_scrubbed, setup,
+        cmocka_unit_test_setup_teardown(test_scrub_before_it_is_free, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_what_nobody_had_is_not_scrubbed, setup,
                                         nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_big_dirty_block_is_scrubbed_in_steps, setup,
-                                        nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_idle_scrubbing, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_big_block_is_scrubbed_in_steps, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_reference_while_it_is_scrubbed, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_limits, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_hyp_frames, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_exhaustion, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_fixed_place, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_fixed_chunks, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_fixed_while_scrubbed, setup, nothing_leaked),
-        cmocka_unit_test_setup_teardown(test_at_free_memory, setup, nothing_leaked),
+        cmocka_unit_test_setup_teardown(test_at_other_memory, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_unknown_frames, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_random, setup, nothing_leaked),
         cmocka_unit_test_setup_teardown(test_maps, setup, nothing_leaked),

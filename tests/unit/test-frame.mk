@@ -1,2 +1,2 @@
 UNIT_TESTS += frame
-UNIT_SRCS_frame := hyp/core/mem/frame.c hyp/core/mem/frame-pool.c hyp/core/mem/frame-boot.c
+UNIT_SRCS_frame := hyp/core/mem/frame.c hyp/core/mem/frame-boot.c

@@ -322,7 +322,7 @@ static void test_take_splits_blocks(void **state)
     assert_int_equal(e.order, 0);
     p2m_flush(d);
     fake_tlb_check(d);
-    frame_release(e.mfn, 0, 1);
+    frame_put(e.mfn);
     assert_int_equal(frame_owned_count(1), 511);
 }
 
@@ -487,7 +487,7 @@ static void test_teardown_of_gigabytes(void **state)
 {
     mfn_t m = memory(18);
     map(G1, m, G1, P2M_RAM);
-    map(9 * G1, mfn(G1 * 3), G1, P2M_MMIO);
+    map(9 * G1, mfn(G1 * 60), G1, P2M_MMIO); /* no RAM */
 }
 
 /* What took a call to one leaf was in one piece: 512 records of a split 2 MiB, 262,144 of a GiB. */
@@ -501,7 +501,7 @@ static void test_teardown_of_split_leaves(void **state)
     uint64_t owned = frame_owned_count(1), calls = 0;
     assert_int_equal(look(G1).order, 18);
     for (; p2m_teardown(d) == -XEN_ERESTART; calls++) {
-        assert_in_range(owned - frame_owned_count(1), 1, 128 * 512);
+        assert_in_range(owned - frame_owned_count(1), 0, 512 + 128);
         owned = frame_owned_count(1);
     }
     assert_true(calls >= 256 * 512 / 128);
@@ -571,13 +571,9 @@ static void bad_forgotten_flush_on_split(void **state)
 
 static void bad_frame_reused_while_mapped(void **state)
 {
-    mfn_t m = memory(0), again;
+    mfn_t m = memory(0);
     map(5, m, 1, P2M_RAM);
-    frame_put(m); /* before it is unmapped: breaks P4 */
-    assert_true(FAKE_EXPECT_ASSERT({
-        while (frame_alloc_domain(d, 0, &again) == 0) {
-        }
-    }));
+    assert_true(FAKE_EXPECT_ASSERT(frame_put(m))); /* before it is unmapped: breaks P4 */
     setup(state);
 }
 

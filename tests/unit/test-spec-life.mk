@@ -1,2 +1,2 @@
 UNIT_TESTS += spec-life
-UNIT_SRCS_spec-life := hyp/spec/life.c hyp/core/mem/frame.c hyp/core/mem/frame-pool.c hyp/core/mem/frame-boot.c
+UNIT_SRCS_spec-life := hyp/spec/life.c hyp/core/mem/frame.c hyp/core/mem/frame-boot.c

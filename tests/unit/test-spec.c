@@ -16,13 +16,14 @@ static struct spec_window w;
 static struct spec_memory pre, post;
 
 /*
- * Frames 0, 1 OWNED by a (0 held twice), 2 HYP of a, 3 FIXED, 4 OWNED by b and fixed, 5 to 7 FREE.
+ * Frames 0, 1 OWNED by a (0 held twice), 2 HYP of a, 3 FIXED, 4 OWNED by b and fixed, 5 to 7 FREE,
+ * 8 and 9 NONE.
  * a maps gfn 0 -> 0 RAM, 1 -> 1 RAM_RO, 2 -> 4 FOREIGN.
  */
 static int setup(void **state)
 {
     fake_boot(1, 0);
-    w = (struct spec_window){.first_frame = mfn(0x40000), .frame_count = 8, .gfn_count = 4};
+    w = (struct spec_window){.first_frame = mfn(0x40000), .frame_count = 10, .gfn_count = 4};
     w.domain[0] = fake_domain(1, "a", 1);
     w.domain[1] = fake_domain(2, "b", 1);
     w.domain[0]->max_frames = 4;
@@ -63,7 +64,7 @@ static void refused(struct spec_call c, const char *why)
 static void test_allocation(void **state)
 {
     refused(CALL(.op = SPEC_ALLOC, .frame = 0), "not free");
-    refused(CALL(.op = SPEC_ALLOC, .frame = 3), "kept for its place");
+    refused(CALL(.op = SPEC_ALLOC, .frame = 3), "not free");
     refused(CALL(.op = SPEC_ALLOC, .frame = 5, .order = 1), "not aligned");
     refused(CALL(.op = SPEC_ALLOC, .order = 2, .frame = 4), "above the limit");
     refused(CALL(.op = SPEC_ALLOC, .result = -XEN_E2BIG), "below the limit");
@@ -92,16 +93,16 @@ static void test_allocation_leaves_a_clean_frame(void **state)
 
 static void test_places(void **state)
 {
-    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 2, .result = -XEN_EBUSY), "was free");
+    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 3, .count = 1, .result = -XEN_EBUSY), "was free");
     allowed(CALL(.op = SPEC_ALLOC_AT, .frame = 4, .count = 2, .result = -XEN_EBUSY));
-    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 1, .result = -XEN_E2BIG),
+    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 3, .count = 1, .result = -XEN_E2BIG),
             "below the limit");
     refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 3), "above the limit");
-    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 4, .count = 2), "not free");
-    refused(CALL(.op = SPEC_ALLOC_AT, .domain = 1, .frame = 7, .count = 2), "outside the window");
-    refused(CALL(.op = SPEC_FIX, .frame = 5, .count = 2, .result = -XEN_EBUSY), "refused to keep");
-    refused(CALL(.op = SPEC_FIX, .frame = 4, .count = 2), "not free");
-    refused(CALL(.op = SPEC_FIX, .frame = 5, .count = 2), "another state");
+    refused(CALL(.op = SPEC_ALLOC_AT, .frame = 5, .count = 1), "not kept for its place");
+    refused(CALL(.op = SPEC_ALLOC_AT, .domain = 1, .frame = 9, .count = 2), "outside the window");
+    refused(CALL(.op = SPEC_FIX, .frame = 8, .count = 2, .result = -XEN_EBUSY), "refused to keep");
+    refused(CALL(.op = SPEC_FIX, .frame = 5, .count = 2), "not reserved");
+    refused(CALL(.op = SPEC_FIX, .frame = 8, .count = 2), "another state");
     post.frame[3] = (struct spec_frame){FRAME_OWNED, 1, 1, true, 0};
     allowed(CALL(.op = SPEC_ALLOC_AT, .frame = 3, .count = 1));
 }

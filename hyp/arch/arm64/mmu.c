@@ -243,7 +243,8 @@ void mmu_drop_boot(void)
     dsb(ish);
     isb();
     if (map(DIRECTMAP_VA + start, start, end - start, MAP_DATA) == 0) {
-        frame_add_range(mpa(start), mpa(end), true);
+        arch_scrub_pages(arch_ram_va(start), end - start);
+        frame_add_range(mpa(start), mpa(end));
     }
 }
 

@@ -359,10 +359,8 @@ static void idle(struct cpu *c)
 {
     uint64_t began = arch_counter_ticks();
 
-    if (!frame_scrub_some(4)) {
-        dsb(sy);
-        __asm__ volatile("wfi" : : : "memory");
-    }
+    dsb(sy);
+    __asm__ volatile("wfi" : : : "memory");
     irq_interrupt(c);
     c->idle_ticks += arch_counter_ticks() - began;
 }

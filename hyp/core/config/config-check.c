@@ -286,9 +286,6 @@ static bool fix_static(struct reader *r, const struct domain_config *d)
         mpa_t start = d->static_range[i].start, end = mpa(start.v + d->static_range[i].size_bytes);
         struct frame_info first;
         bool known = frame_info(mpa_mfn(start), &first);
-        if (known && first.state == FRAME_NONE) {
-            frame_add_range(start, end, false);
-        }
         if (!known || (first.state != FRAME_FIXED && frame_fix_range(start, end) != 0)) {
             return config_mistake(r, d, "xen,static-mem", "at %#lx is in use; move it", start.v);
         }

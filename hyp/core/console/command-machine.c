@@ -24,9 +24,9 @@ void cmd_memory(struct run *r)
 
     if (r->n == 0) {
         frame_stats(&s);
-        say("%lu KiB of memory; %lu free (of these %lu to be scrubbed first), %lu the domains',\n"
+        say("%lu KiB of memory; %lu free, %lu the domains',\n"
             "%lu the hypervisor's, and %lu its frame records.\n",
-            kib(s.total), kib(s.free), kib(s.dirty), kib(s.owned), kib(s.hyp), s.table_bytes >> 10);
+            kib(s.total), kib(s.free), kib(s.owned), kib(s.hyp), s.table_bytes >> 10);
         say("       HAS KiB     LIMIT KiB   SPENT ON IT KiB   OF IT STAGE 2   ALLOWANCE KiB  "
             "NAME\n");
     }

@@ -64,7 +64,6 @@ static int64_t physinfo(struct sysctl_call *c)
                         XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2,
         .total_pages = frames.total,
         .free_pages = frames.free,
-        .scrub_pages = frames.dirty,
         .max_mfn = frames.last.v,
     };
     return 0;

@@ -141,11 +141,11 @@ int frame_init(const struct frame_range *ram, unsigned ram_count,
         return -XEN_EINVAL;
     }
     for (unsigned k = 0; k <= FRAME_ORDER_MAX; k++) {
-        pool.head[k] = pool.tail[k] = NIL;
+        pool.head[k] = NIL;
     }
     pool.base = first & ~((1ull << FRAME_ORDER_MAX) - 1);
     pool.chunk_count = (uint32_t)((last - pool.base + CHUNK_FRAMES - 1) >> CHUNK_ORDER);
-    pool.total = pool.free = pool.dirty = pool.hyp = pool.scrubbing = pool.scrub_cursor = 0;
+    pool.total = pool.free = pool.hyp = 0;
     struct frame_range records = place_records(&m);
     if (records.end.v == 0) {
         return -XEN_ENOMEM;
@@ -154,46 +154,44 @@ int frame_init(const struct frame_range *ram, unsigned ram_count,
         uint64_t end, at = ram[i].start.v;
         for (; next_gap(&m, &ram[i], &at, &end); at = end) {
             if (at <= records.start.v && end >= records.end.v) { /* records end the gap */
-                frame_add_range(mpa(at), records.start, false);
+                frame_add_range(mpa(at), records.start);
             } else {
-                frame_add_range(mpa(at), mpa(end), false);
+                frame_add_range(mpa(at), mpa(end));
             }
         }
     }
     return 0;
 }
 
-/* NONE -> FREE for one block. */
-static void add_block(uint32_t index, unsigned order, bool dirty) REQUIRES(&pool.lock)
+/* The largest order at which both an index and a count allow a block. */
+static unsigned order_at(uint32_t index, uint64_t count)
 {
-    struct scrub_unit unused;
-    CHECK(chunk_of(index)->slot != NIL);
-    if (order < CHUNK_ORDER) {
-        if (chunk_of(index)->f.w.state == FRAME_NONE) {
-            chunk_open(index);
-        }
-        CHECK(chunk_of(index)->f.w.state == FRAME_SPLIT);
-        CHECK(record_of(index)->w.state == FRAME_NONE);
-        block_free(index, order, dirty, 0);
-        return;
+    unsigned order = 0;
+    while (order < FRAME_ORDER_MAX && (index & (1u << order)) == 0 && count >> (order + 1) != 0) {
+        order++;
     }
-    CHECK(chunk_of(index)->f.w.state == FRAME_NONE);
-    CHECK(piece_state(index, CHUNK_ORDER, &unused) == FRAME_NONE);
-    for (uint32_t i = 0; dirty && i < 1u << order; i += CHUNK_FRAMES) {
-        chunk_of(index + i)->f.w.dirty = true;
-        pool.dirty += CHUNK_FRAMES;
-    }
-    block_give_back(index, order);
+    return order;
 }
 
-void frame_add_range(mpa_t start, mpa_t end, bool dirty)
+/* NONE -> FREE for one block. */
+static void add_block(uint32_t index, unsigned order) REQUIRES(&pool.lock)
+{
+    CHECK(chunk_of(index)->slot != NIL);
+    if (order < CHUNK_ORDER && chunk_of(index)->f.w.state == FRAME_NONE) {
+        chunk_split(index);
+    }
+    CHECK(node_of(index, order)->w.state == FRAME_NONE && frame_is_taken(index));
+    block_free(index, order);
+}
+
+void frame_add_range(mpa_t start, mpa_t end)
 {
     uint64_t at = frame_ceil(start.v) >> FRAME_SHIFT, stop = end.v >> FRAME_SHIFT;
     lock(&pool.lock);
     while (at < stop) {
         uint32_t index = (uint32_t)(at - pool.base);
-        unsigned order = order_at(index, stop - at, FRAME_ORDER_MAX);
-        add_block(index, order, dirty);
+        unsigned order = order_at(index, stop - at);
+        add_block(index, order);
         pool.total += 1ull << order;
         at += 1ull << order;
     }

@@ -11,9 +11,9 @@
  *   SHARED    domid     a hypervisor page a guest may map (grant table, shared info)
  *
  *   edges: NONE -> FREE        frame_init() at boot, frame_add_range()
- *          FREE -> FIXED       frame_fix_range()
- *          FREE -> OWNED       frame_alloc_domain(), frame_alloc_domain_at(); refs = 1, the owner's
- *          FIXED -> OWNED      frame_alloc_domain_at()
+ *          NONE -> FIXED       frame_fix_range()
+ *          FREE -> OWNED       frame_alloc_domain(); refs = 1, the owner's
+ *          FIXED -> OWNED      frame_alloc_domain_at(), likewise
  *          FREE -> HYP -> FREE frame_alloc_hyp(), frame_free_hyp()
  *          HYP <-> SHARED      frame_share(), frame_unshare()
  *          SHARED -> FREE      frame_free_shared(), or the last frame_put() after it
@@ -22,8 +22,8 @@
  * F1  a frame is in exactly one state; only the functions above change it.
  * F2  OWNED: refs = 1 for being allocated to its owner + 1 for each foreign
  *     mapping and grant mapping. It goes back only at 0.
- * F3  memory that a guest owned is scrubbed before it is anybody else's.
- *     Memory that nobody owned since power-on need not be (`dirty` tells).
+ * F3  memory that a guest or the hypervisor used is scrubbed before it is FREE
+ *     or FIXED again. Memory that nobody owned since power-on need not be.
  * F4  no frame is reachable by two domains except by a grant or a declared
  *     shared region; checker_run() (debug) walks all stage-2 tables to see.
  * F5  every HYP frame that is spent for a domain counts in domain.hyp_frames,
@@ -58,11 +58,11 @@ struct frame_range { /* [start, end), any alignment */
  */
 must_check int frame_init(const struct frame_range *ram, unsigned ram_count,
                           const struct frame_range *reserved, unsigned reserved_count);
-/* Give a part of `ram` that was reserved to the allocator: boot code, modules no longer
- * needed. Whole frames within [start, end). `dirty`: somebody's data may be in it. */
-void frame_add_range(mpa_t start, mpa_t end, bool dirty);
-/* Keep free RAM for frame_alloc_domain_at() only. Whole frames. -XEN_EBUSY: not all of it is
- * free; then nothing is kept. */
+/* Give a part of `ram` that was reserved to the allocator: boot code that is no longer needed. Whole
+ * frames within [start, end), with nobody's data in them. */
+void frame_add_range(mpa_t start, mpa_t end);
+/* Keep such a part for frame_alloc_domain_at(). Whole frames. -XEN_EBUSY: not all of it is RAM that
+ * was reserved; then nothing is kept. */
 must_check int frame_fix_range(mpa_t start, mpa_t end);
 
 /* Is it RAM, in the direct map? Any value may be asked. No lock. */
@@ -72,32 +72,27 @@ struct frame_info {
     enum frame_state state;
     domid_t owner;
     uint32_t refs;
-    bool dirty; /* FREE and FIXED: has to be scrubbed */
     bool fixed; /* FIXED, or OWNED and will be FIXED again */
 };
 /* A snapshot for checks and dumps. False if `m` is no RAM that we know. Any value may be asked. */
 bool frame_info(mfn_t m, struct frame_info *out);
 
 /*
- * Allocate 2^order frames as guest memory of `d`, aligned to their size, scrubbed. Counts against
- * d->max_frames. Returns 0, -XEN_ENOMEM, -XEN_E2BIG (over d's limit), or -XEN_ERESTART: some of
- * it had to be scrubbed, call again (orders above 8 only; bounded work each time).
+ * Allocate 2^order frames as guest memory of `d`, aligned to their size. Counts against
+ * d->max_frames. Returns 0, -XEN_ENOMEM, or -XEN_E2BIG (over d's limit).
  */
 must_check int frame_alloc_domain(struct domain *d, unsigned order, mfn_t *out);
-/* The same at a fixed place (xen,static-mem, direct-map): `count` frames from `at`, FREE or
- * FIXED, at most 1 GiB in one call. -XEN_EBUSY if one is neither. */
+/* The same at a fixed place (xen,static-mem): `count` frames from `at`, all FIXED. -XEN_EBUSY if one
+ * is not; -XEN_ERESTART if one is just being scrubbed, on its way to be. The caller bounds `count`. */
 must_check int frame_alloc_domain_at(struct domain *d, mfn_t at, uint64_t count);
-/*
- * The owner gives up 2^order frames: all of them OWNED by `owner`. Those that others still hold
- * lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are
- * freed by the last frame_put(). The TLB no longer leads to them. In one go: for blocks that nobody
- * has referred to yet, or single frames.
- */
+/* Undo that for 2^order frames which no guest has seen: they are not scrubbed, and all of them OWNED
+ * by `owner` with one reference. */
 void frame_release(mfn_t m, unsigned order, domid_t owner);
 /*
- * The same for `count` frames, for tear-down: at most 1 GiB, and no more once *budget, which each
- * record lowers (one for up to 2 MiB that are still whole, 512 for a split 2 MiB), is used up. Returns
- * how many frames were given up: call again for the rest.
+ * The owner gives up `count` frames, which the TLB does not lead to any more. Those that others still
+ * hold lose their owner (DOMID_INVALID), so that nothing counts as the domain's any more, and are freed
+ * by the last frame_put(). No more once *budget, which each frame lowers by at most one, is used up.
+ * Returns how many frames were given up: call again for the rest.
  */
 must_check uint64_t frame_release_some(mfn_t m, uint64_t count, domid_t owner, int *budget);
 /*
@@ -132,11 +127,8 @@ must_check bool frame_get_shared(mfn_t m, domid_t owner);
 /* Does anybody but its owner hold it? Steady only while nobody can find the frame, e.g. under
  * its p2m lock. */
 bool frame_is_shared(mfn_t m);
-/* Drop one of an OWNED frame; the last one frees it, to be scrubbed. */
+/* Drop one of an OWNED frame; the last one scrubs and frees it. */
 void frame_put(mfn_t m);
-
-/* Scrub up to 2^order frames of free memory. False: nothing is left to do. For idle CPUs. */
-bool frame_scrub_some(unsigned order);
 
 /* The direct map; the frame must be RAM. */
 static inline void *mfn_to_va(mfn_t m)
@@ -161,7 +153,6 @@ static inline unsigned frame_order(size_t size_bytes)
 
 struct frame_stats {
     uint64_t total, free, hyp, owned; /* frames; free includes FIXED */
-    uint64_t dirty;                   /* of the free ones */
     mfn_t last;                       /* no frame is above */
     mpa_t table;                      /* frame records themselves */
     uint64_t table_bytes;
