@@ -31,7 +31,7 @@ struct claim {
 
 struct reader {
     const struct tree *tree;
-    struct domain_config *domain; /* CONFIG_DOMAINS + 1 of them */
+    struct domain_config *domain; /* room for all that the tree may have, and one more */
     unsigned domain_count;        /* that are good so far */
     unsigned seen;                /* domain nodes met */
     bool store_seen;              /* a domain has number 0 */

@@ -172,10 +172,15 @@ static void parse(struct reader *r)
     keep_all(r->domain, r->domain_count);
 }
 
+/* A domain without a mistake takes more of a tree: its node with compatible, cpus and memory. */
+#define DOMAIN_TOKENS 64
+
 int config_parse(const struct tree *t, const struct domain_config **out)
 {
     unsigned order = frame_order(sizeof(struct reader));
-    unsigned list_order = frame_order(sizeof(struct domain_config) * (CONFIG_DOMAINS + 1));
+    uint64_t most = (uint64_t)(t->end - t->root) / DOMAIN_TOKENS;
+    unsigned room = 1 + (unsigned)(most < CONFIG_DOMAINS ? most : CONFIG_DOMAINS);
+    unsigned list_order = frame_order(sizeof(struct domain_config) * room);
     struct reader *r = frame_alloc_hyp(NULL, order);
     struct domain_config *list = frame_alloc_hyp(NULL, list_order);
 
