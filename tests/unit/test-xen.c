@@ -248,15 +248,41 @@ static void virqs_arrive(void **state)
 {
     struct evtchn_bind_virq v = {VIRQ_DOM_EXC, 0, 0};
     assert_int_equal(EVENT(1, bind_virq, &v), 0);
-    evtchn_virq_domain(world[1], VIRQ_DOM_EXC);
+    evtchn_virq(world[1]->vcpu[0], VIRQ_DOM_EXC);
     assert_true(take_pending(1, v.port));
     struct evtchn_bind_vcpu bv = {v.port, 1};
     assert_int_equal(EVENT(1, bind_vcpu, &bv), 0);
     struct evtchn_close c = {v.port};
     assert_int_equal(EVENT(1, close, &c), 0);
-    evtchn_virq_domain(world[1], VIRQ_DOM_EXC); /* gone: nothing happens */
+    evtchn_virq(world[1]->vcpu[0], VIRQ_DOM_EXC); /* gone: nothing happens */
     assert_false(take_pending(1, v.port));
     assert_int_equal(EVENT(1, bind_virq, &v), 0);
+}
+
+/* As it may be who serves everybody's store: the table goes in steps, and nobody opens a channel in it meanwhile. */
+static void a_large_table_goes_in_steps(void **state)
+{
+    struct domain *d = world[1];
+    struct frame_stats s;
+    evtchn_port_t port;
+    int error = -XEN_ERESTART;
+    d->evtchn->port_limit = EVTCHN_PORTS_MAX;
+    d->hyp_frames_max += 32;
+    for (unsigned i = 0; i < 4000; i++) {
+        assert_int_equal(evtchn_open(d, EVTCHN_UNBOUND, 2, NULL, &port), 0);
+    }
+    frame_stats(&s);
+    uint64_t free = s.free, most = 0;
+    for (unsigned calls = 0; error != 0; calls++) {
+        error = xen_domain_stop(d);
+        assert_true(calls < 200);
+        frame_stats(&s);
+        most = s.free - free > most ? s.free - free : most;
+        free = s.free;
+        assert_int_equal(evtchn_open(d, EVTCHN_UNBOUND, 2, NULL, &port), -XEN_ENOSPC);
+    }
+    assert_in_range(most, 1, 17);
+    assert_int_equal(d->evtchn->port_count, 0);
 }
 
 /* --- FIFO --- */
@@ -700,6 +726,7 @@ int main(void)
         T(bad_binds_are_refused),
         T(ports_are_limited_and_come_back),
         T(virqs_arrive),
+        T(a_large_table_goes_in_steps),
         T(fifo_keeps_order_and_priority),
         T(fifo_moves_queues_when_empty),
         T(fifo_takes_over_what_was_pending),
