@@ -379,6 +379,25 @@ static void fifo_takes_over_what_was_pending(void **state)
     assert_int_equal(fifo_take(1), ipi.port);
 }
 
+/* However much there is: some of it in each call. */
+static void fifo_takes_over_much_in_pieces(void **state)
+{
+    struct evtchn_bind_ipi ipi = {0, 0};
+    unsigned count = 0, taken = 0;
+    for (; EVENT(1, bind_ipi, &ipi) == 0; count++) {
+        struct evtchn_send s = {ipi.port};
+        assert_int_equal(EVENT(1, send, &s), 0);
+    }
+    assert_true(count > 1000);
+    unsigned before = world_restarts;
+    fifo_on(1);
+    assert_in_range(world_restarts - before, 3, 4);
+    while (fifo_take(1) != 0) {
+        taken++;
+    }
+    assert_int_equal(taken, count);
+}
+
 static void a_lying_guest_cannot_lead_the_fifo_astray(void **state)
 {
     uint32_t *words = guest(1, FIFO_ARRAY);
@@ -730,6 +749,7 @@ int main(void)
         T(fifo_keeps_order_and_priority),
         T(fifo_moves_queues_when_empty),
         T(fifo_takes_over_what_was_pending),
+        T(fifo_takes_over_much_in_pieces),
         T(a_lying_guest_cannot_lead_the_fifo_astray),
         T(vcpu_info_moves_once),
         T(runstate_may_straddle_two_pages),

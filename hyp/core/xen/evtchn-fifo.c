@@ -24,6 +24,9 @@
 #define LINKED (1u << EVTCHN_FIFO_LINKED)
 #define BUSY (1u << EVTCHN_FIFO_BUSY)
 
+/* Events that one call of expand_array raises: some 100 instructions each. */
+#define RAISE_BUDGET 256u
+
 /* Event word of `port`, or NULL if the guest has not given that page yet. [fifo lock] */
 static uint32_t *word_of(const struct evtchn_domain *e, uint32_t port)
 {
@@ -149,29 +152,44 @@ int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg)
     return 0;
 }
 
-/* What was raised before these event words were there, in the old ABI too, is pending in them. */
+/*
+ * What was raised before these event words were there, in the old ABI too, is
+ * pending in them. A call that is made again because there is much of that (H1)
+ * finds its page in place.
+ */
 int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg)
 {
     const struct evtchn_expand_array *op = arg;
     struct evtchn_domain *e = d->evtchn;
-    uint32_t first = e->fifo_page_count * (uint32_t)FIFO_WORDS;
+    uint32_t count = e->fifo_page_count, budget = RAISE_BUDGET;
     mfn_t frame;
     if (e->fifo_page == NULL) {
         return -XEN_EOPNOTSUPP;
     }
-    int error = first < EVTCHN_FIFO_NR_CHANNELS ? xen_own_frame(d, gfn(op->array_gfn), &frame)
-                                                : -XEN_ENOSPC;
+    int error = xen_own_frame(d, gfn(op->array_gfn), &frame);
     if (error != 0) {
         return error;
     }
-    lock(&e->fifo_lock);
-    e->fifo_page[e->fifo_page_count++] = mfn_to_va(frame);
-    unlock(&e->fifo_lock);
-    for (uint32_t port = first; port < e->port_count && port < first + FIFO_WORDS; port++) {
+    if (count == 0 || e->fifo_page[count - 1] != mfn_to_va(frame)) {
+        if (count == FIFO_PAGES) {
+            frame_put(frame);
+            return -XEN_ENOSPC;
+        }
+        lock(&e->fifo_lock);
+        e->fifo_page[e->fifo_page_count++] = mfn_to_va(frame);
+        unlock(&e->fifo_lock);
+    } else {
+        frame_put(frame);
+    }
+    uint32_t end = e->fifo_page_count * (uint32_t)FIFO_WORDS;
+    for (uint32_t port = end - (uint32_t)FIFO_WORDS; port < e->port_count && port < end; port++) {
         struct evtchn *c = evtchn_at(e, port);
         if (evtchn_clear_two_level(d, port) || c->fifo_pending) {
             c->fifo_pending = false;
             (void)fifo_raise(d, c, port);
+            if (--budget == 0) {
+                return -XEN_ERESTART;
+            }
         }
     }
     return 0;
