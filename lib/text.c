@@ -16,6 +16,16 @@ bool text_copy(char *to, size_t size, const char *from)
     return fits;
 }
 
+size_t text_word(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n] != 0 && s[n] != ' ') {
+        n++;
+    }
+    return n;
+}
+
 static int digit_value(char c)
 {
     if (c >= '0' && c <= '9') {

@@ -16,10 +16,9 @@
  */
 #include <hyp/config.h>
 
-#include "board-internal.h"
+#include "devices-internal.h"
 #include "guest-tree-internal.h"
 #include "image-internal.h"
-#include "passthrough-internal.h"
 
 #include <hyp/arch.h>
 #include <hyp/frame.h>
@@ -207,8 +206,8 @@ static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_b
 }
 
 /* The next part of a module. */
-static int copy_module(struct domain *d, struct build *b, uint64_t to, const struct module *module,
-                       uint64_t size_bytes, bool code)
+static int copy_module(struct domain *d, struct build *b, uint64_t to,
+                       const struct config_range *module, uint64_t size_bytes, bool code)
 {
     uint64_t left = size_bytes - b->done, n = left < STEP_BYTES ? left : STEP_BYTES;
     const void *from = n != 0 ? arch_map_ram(mpa(module->start.v + b->done), n) : "";
@@ -242,8 +241,8 @@ static int write_tree(struct domain *d, struct build *b)
     if (b->tree == NULL) {
         return fail(d, -XEN_ENOMEM, "its tree cannot be written");
     }
-    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
-                     &b->layout)) {
+    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room,
+                     c->module[MODULE_RAMDISK].size_bytes, &b->layout)) {
         return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit");
     }
     b->tree_size = guest_tree_write(b->tree, room, d, &b->memory, gpa(b->layout.ramdisk));
@@ -304,7 +303,7 @@ static int map_device(struct domain *d, gfn_t at, mfn_t to, uint64_t count)
 }
 
 /* A device's region or interrupt becomes the guest's. */
-static bool give_part(void *arg, const struct passthrough_part *p)
+static bool give_part(void *arg, const struct device_part *p)
 {
     struct domain *d = arg;
 
@@ -347,10 +346,10 @@ struct board_gift {
 };
 
 /* What a dom0 cannot be given is said, and its tree shows it nevertheless: as on Xen. */
-static bool give_board_part(void *arg, const struct passthrough_part *p)
+static bool give_board_part(void *arg, const struct device_part *p)
 {
     struct board_gift *gift = arg;
-    struct passthrough_part clipped = *p;
+    struct device_part clipped = *p;
     uint64_t limit = gift->domain->p2m.gfn_limit << FRAME_SHIFT;
 
     if (p->intid == 0 && p->host.v + p->size_bytes > limit) {
@@ -369,9 +368,8 @@ static bool give_board_part(void *arg, const struct passthrough_part *p)
 static int give_board(struct domain *d)
 {
     struct board_gift gift = {.domain = d};
-    struct board b = board_open(config_host_tree());
 
-    if (!board_walk(&b, give_board_part, &gift)) {
+    if (!devices_walk(d->config, give_board_part, &gift)) {
         return -XEN_EINVAL; /* it does not stop the walk */
     }
     log_warn("%s is a dom0 in Xen's form: it holds every right over every domain, and all devices "
@@ -385,20 +383,15 @@ static int give_board(struct domain *d)
 
 static int give_devices(struct domain *d)
 {
-    char why[PASSTHROUGH_WORDS];
     int error = give_gic_cpu_interface(d);
 
     if (error != 0 || d->config->dom0) {
         return error != 0 ? error : give_board(d);
     }
-    if (d->config->tree.size_bytes == 0 ||
-        passthrough_walk(config_host_tree(), d->config, give_part, d, why)) {
-        return 0;
-    }
-    return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;
+    return devices_walk(d->config, give_part, d) ? 0 : -XEN_EBUSY;
 }
 
-static bool make_quiet(void *arg, const struct passthrough_part *p)
+static bool make_quiet(void *arg, const struct device_part *p)
 {
     (void)arg;
     if (p->virtio) {
@@ -409,12 +402,7 @@ static bool make_quiet(void *arg, const struct passthrough_part *p)
 
 void domain_quiet_devices(struct domain *d)
 {
-    char why[PASSTHROUGH_WORDS];
-
-    if (!d->config->made && d->config->tree.size_bytes != 0 &&
-        !passthrough_walk(config_host_tree(), d->config, make_quiet, NULL, why)) {
-        log_warn("%s: %s", d->name, why);
-    }
+    (void)!devices_walk(d->config, make_quiet, NULL); /* read before: it has no mistakes */
 }
 
 /* One call's share of the phase. 0: the phase is complete. */
@@ -431,9 +419,11 @@ static int run_phase(struct domain *d, struct build *b)
     case TREE_COPY:
         return copy_tree(d, b);
     case KERNEL:
-        return copy_module(d, b, b->layout.kernel, &c->kernel, c->image.file_bytes, true);
+        return copy_module(d, b, b->layout.kernel, &c->module[MODULE_KERNEL], c->image.file_bytes,
+                           true);
     case RAMDISK:
-        return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
+        return copy_module(d, b, b->layout.ramdisk, &c->module[MODULE_RAMDISK],
+                           c->module[MODULE_RAMDISK].size_bytes, false);
     case DEVICES:
         set_entry(d, b);
         error = xen_domain_start(d);

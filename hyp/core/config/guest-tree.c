@@ -12,7 +12,7 @@
  */
 #include "guest-tree-internal.h"
 
-#include "board-internal.h"
+#include "devices-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -47,7 +47,7 @@ struct tree_writer {
     size_t copied;                /* of the names: the partial tree's own, as they were */
     int error;                    /* the first */
     struct tree partial;          /* empty: none. A dom0's: the board's */
-    struct board board;           /* no tree: only for a dom0 */
+    struct board board;           /* of a dom0 */
     uint32_t gic_phandle;         /* that of /gic in the partial tree, or Xen's */
     struct tree_cells cells;      /* of the root */
     uint32_t clock_phandle;       /* not one of the partial tree's */
@@ -218,14 +218,14 @@ static void open_partial(struct tree_writer *w, const struct domain_config *c)
 
     w->cells = (struct tree_cells){GUEST_ROOT_ADDRESS_CELLS, GUEST_ROOT_SIZE_CELLS};
     if (c->dom0) {
-        w->board = board_open(config_host_tree());
-        w->partial = *w->board.tree;
+        w->board = board_open();
+        w->partial = *config_host_tree();
         w->gic_phandle = w->board.gic_phandle;
         w->cells = (struct tree_cells){2, 1};
         tree_read_cells(t, tree_root(t), &w->cells);
         return;
     }
-    if (c->tree.size_bytes != 0 && !passthrough_open(&w->partial, c)) {
+    if (c->module[MODULE_TREE].size_bytes != 0 && !devices_open(&w->partial, c)) {
         note(w, -XEN_EINVAL);
         w->partial = (struct tree){0};
     }
@@ -259,26 +259,26 @@ static void copy_properties(struct tree_writer *w, tree_node n, const char *exce
 }
 
 /* A node with all below. */
-static void copy_node(struct tree_writer *w, tree_node n)
+static void copy_node(struct tree_writer *w, tree_node n, bool dom0)
 {
     int depth = 0;
 
     do {
-        int was = depth;
-        enum board_node kind = w->board.tree != NULL ? board_node(&w->board, n) : BOARD_GIVEN;
-        bool hidden = kind == BOARD_HIDDEN;
-        if (!hidden) {
+        int open = depth;
+        enum board_node kind = dom0 ? board_node(&w->board, n) : BOARD_GIVEN;
+        if (kind == BOARD_HIDDEN) {
+            n = tree_after(&w->partial, n, &depth);
+            open--;
+        } else {
             begin(w, tree_name(n));
             copy_properties(w, n, kind == BOARD_SHOWN ? "status" : "");
-        }
-        if (kind == BOARD_SHOWN) {
-            put_string(w, "status", "disabled");
-        }
-        do {
+            if (kind == BOARD_SHOWN) {
+                put_string(w, "status", "disabled");
+            }
             n = tree_next(&w->partial, n, &depth);
-        } while (hidden && n.at && depth > was);
+        }
         depth = n.at && depth > 0 ? depth : 0;
-        for (was -= hidden; was >= depth; was--) {
+        for (; open >= depth; open--) {
             end(w);
         }
     } while (depth > 0);
@@ -309,9 +309,9 @@ static void write_chosen(struct tree_writer *w, const struct domain *d, const ch
     if (d->vuart.present) {
         put_string(w, "stdout-path", uart);
     }
-    if (c->ramdisk.size_bytes != 0) {
+    if (c->module[MODULE_RAMDISK].size_bytes != 0) {
         put_u64(w, "linux,initrd-start", ramdisk.v);
-        put_u64(w, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes);
+        put_u64(w, "linux,initrd-end", ramdisk.v + c->module[MODULE_RAMDISK].size_bytes);
     }
     put(w, "rng-seed", rng_seed, sizeof(rng_seed));
     put(w, "kaslr-seed", kaslr_seed, sizeof(kaslr_seed));
@@ -497,7 +497,7 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
         bool aliases = strcmp(tree_name(n), "aliases") == 0;
         if ((d->config->dom0 && !aliases) || strcmp(tree_name(n), "passthrough") == 0 ||
             strcmp(tree_name(n), "reserved-memory") == 0) {
-            copy_node(w, n);
+            copy_node(w, n, d->config->dom0);
         }
     }
     end(w);
@@ -505,7 +505,8 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
 
 size_t guest_tree_room(const struct domain_config *c)
 {
-    uint64_t source = c->dom0 ? tree_size(config_host_tree()->fdt) : c->tree.size_bytes;
+    uint64_t source =
+        c->dom0 ? tree_size(config_host_tree()->fdt) : c->module[MODULE_TREE].size_bytes;
 
     return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 3 * source;
 }

@@ -192,13 +192,21 @@ tree_node tree_child(const struct tree *t, tree_node n)
     return depth == 1 ? next : (tree_node){NULL};
 }
 
+tree_node tree_after(const struct tree *t, tree_node n, int *depth)
+{
+    int was = *depth;
+
+    do {
+        n = tree_next(t, n, depth);
+    } while (n.at && *depth > was);
+    return n;
+}
+
 tree_node tree_sibling(const struct tree *t, tree_node n)
 {
     int depth = 0;
 
-    do {
-        n = tree_next(t, n, &depth);
-    } while (n.at && depth > 0);
+    n = tree_after(t, n, &depth);
     return depth == 0 ? n : (tree_node){NULL};
 }
 

@@ -47,6 +47,8 @@ tree_node tree_sibling(const struct tree *t, tree_node n); /* the next of the sa
 tree_node tree_parent(const struct tree *t, tree_node n);
 /* The next in the order of the tree, parents first; *depth (may be NULL) follows. */
 tree_node tree_next(const struct tree *t, tree_node n, int *depth);
+/* The next that is not below `n`. */
+tree_node tree_after(const struct tree *t, tree_node n, int *depth);
 /* The node of `path`, which ends at `length` or a zero: "/a/b", or an alias as its first part. */
 tree_node tree_find(const struct tree *t, const char *path, size_t length);
 /* The first from `n` on, in the order of the tree, that is compatible with `what`. */
