@@ -96,28 +96,25 @@ static bool check_places(struct reader *r, const struct domain_config *d)
 
 static bool check_kernel(struct domain_config *d)
 {
-    const struct config_range *kernel = &d->module[MODULE_KERNEL];
-    uint64_t size = kernel->size_bytes < IMAGE_HEADER_SIZE ? kernel->size_bytes : IMAGE_HEADER_SIZE;
     uint64_t bank = d->memory_bytes < GUEST_RAM0_SIZE ? d->memory_bytes : GUEST_RAM0_SIZE;
-    uint64_t ramdisk_bytes = d->module[MODULE_RAMDISK].size_bytes;
-    const void *header = arch_map_ram(kernel->start, size);
+    uint64_t tree_bytes = TREE_ROOM + 4 * d->module[MODULE_TREE].size_bytes;
+    const char *why = image_probe(d);
     struct image_layout layout;
-    const char *why = "cannot be mapped";
 
-    if (header == NULL || !image_probe(header, kernel->size_bytes, &d->image, &d->aarch32, &why)) {
-        return config_mistake(d, "multiboot,kernel", "at %#lx %s", kernel->start.v, why);
+    if (why != NULL) {
+        return config_mistake(d, "multiboot,kernel", "at %#lx %s", d->module[MODULE_KERNEL].start.v,
+                              why);
     }
     if (d->aarch32 && !arch_has_aarch32()) {
         return config_mistake(d, "multiboot,kernel",
                               "is a 32-bit kernel, and this CPU runs 64-bit ones only");
     }
     return d->direct_map || /* where it gets its memory is not known yet */
-           image_place(&d->image, GUEST_RAM0_BASE, bank,
-                       TREE_ROOM + 3 * d->module[MODULE_TREE].size_bytes, ramdisk_bytes, &layout) ||
+           image_place(d, GUEST_RAM0_BASE, bank, tree_bytes, &layout) ||
            config_mistake(d, "memory",
                           "of %lu KiB is too little: the kernel needs %lu KiB, the ramdisk %lu KiB",
                           d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
-                          ramdisk_bytes / 1024);
+                          d->module[MODULE_RAMDISK].size_bytes / 1024);
 }
 
 /* `free_bytes`: what the allocator has, less what the domains before this one take. */

@@ -33,13 +33,9 @@ enum module_kind {
 
 #define CONFIG_STATIC_RANGES 8
 
-/* How a kernel module is packed, and what its header asks for; found once, when the tree is read.
- */
-enum image_format { IMAGE_ARM64, IMAGE_ZIMAGE };
-
+/* What a kernel module's header asks for; found once, when the tree is read. */
 struct image {
-    enum image_format format;
-    uint64_t load_offset; /* IMAGE_ARM64: text_offset. IMAGE_ZIMAGE: its fixed address, or 0 */
+    uint64_t load_offset; /* arm64: text_offset. 32-bit: its fixed address, or 0 */
     uint64_t file_bytes;  /* what is copied */
     uint64_t total_bytes; /* with its bss: nothing else may be put there */
 };
