@@ -1,7 +1,7 @@
 /*
  * A tree in Xen's classic form: a kernel, and perhaps a ramdisk, as modules
  * directly below /chosen. It becomes one domain that holds every right and all
- * of the board's devices (board-internal.h), at the machine's own addresses; so
+ * of the board's devices (devices-internal.h), at the machine's own addresses; so
  * an installation of Xen goes on as it is, and can be split up afterwards.
  *
  * Sources: Xen 4.17 docs/misc/arm/device-tree/booting.txt (nodes, which command
