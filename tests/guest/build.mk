@@ -19,6 +19,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
+TEST_SUITES += $(PYTHON) tests/guest/run.py --deadline;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --no-icount pollrace:vcpus=2;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --cpus 1 handover:vcpus=2+neighbour;
 TEST_SUITES += $(PYTHON) tests/guest/below.py;
@@ -28,6 +29,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --gic 2;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --deadline --gic 2 --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --cpu max --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --conform --cpu max;
 
