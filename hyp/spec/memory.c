@@ -391,23 +391,20 @@ static void look_at_frame(mfn_t m, struct spec_frame *f)
     f->mark = info.state == FRAME_OWNED ? *(const uint64_t *)mfn_to_va(m) : 0;
 }
 
-struct look {
-    const struct spec_window *w;
-    struct spec_entry *map;
-};
-
-static bool look_at_block(void *arg, gfn_t g, const struct p2m_entry *e)
+static void look_at_map(const struct spec_window *w, struct domain *d, struct spec_entry *map)
 {
-    const struct look *l = arg;
-    uint64_t last = l->w->first_gfn.v + l->w->gfn_count;
-    for (uint64_t i = 0; i < 1ull << e->order && g.v + i < last; i++) {
-        uint64_t frame = e->mfn.v + i - l->w->first_frame.v;
-        if (g.v + i >= l->w->first_gfn.v) {
-            l->map[g.v + i - l->w->first_gfn.v] = (struct spec_entry){
-                (uint8_t)e->type, frame < l->w->frame_count ? (uint16_t)frame : SPEC_NO_FRAME};
+    uint64_t first = w->first_gfn.v, last = first + w->gfn_count, next;
+    memset(map, 0, w->gfn_count * sizeof(map[0]));
+    for (uint64_t g = first; d != NULL && g < last; g = next) {
+        struct p2m_entry e = {.order = 0};
+        bool there = p2m_lookup(d, gfn(g), &e);
+        next = (g >> e.order << e.order) + (1ull << e.order);
+        for (uint64_t frame = e.mfn.v - w->first_frame.v; there && g < next && g < last;
+             g++, frame++) {
+            map[g - first] = (struct spec_entry){
+                (uint8_t)e.type, frame < w->frame_count ? (uint16_t)frame : SPEC_NO_FRAME};
         }
     }
-    return g.v + (1ull << e->order) < last;
 }
 
 void spec_memory_look(const struct spec_window *w, struct spec_memory *out)
@@ -417,12 +414,8 @@ void spec_memory_look(const struct spec_window *w, struct spec_memory *out)
         look_at_frame(mfn(w->first_frame.v + i), &out->frame[i]);
     }
     for (unsigned d = 0; d < SPEC_DOMAINS; d++) {
-        struct look l = {w, out->map[d]};
-        memset(out->map[d], 0, w->gfn_count * sizeof(out->map[d][0]));
+        look_at_map(w, w->domain[d], out->map[d]);
         out->sealed[d] = w->domain[d] != NULL && w->domain[d]->p2m.seal.state == SEALED;
-        if (w->domain[d] != NULL) {
-            p2m_walk(w->domain[d], w->first_gfn, look_at_block, &l);
-        }
     }
 }
 

@@ -411,43 +411,27 @@ static void test_no_root(void **state)
     assert_int_equal(p2m_take(e, gfn(0), ALL_TYPES, &entry), -XEN_ENOENT);
     assert_int_equal(p2m_set_type(e, gfn(0), 1, P2M_RAM), -XEN_EINVAL);
     assert_false(p2m_lookup(e, gfn(0), &entry));
-    p2m_walk(e, gfn(0), NULL, NULL);
     assert_int_equal(p2m_teardown(e), 0);
     p2m_destroy(e);
     assert_int_equal(e->hyp_frames, 0);
 }
 
-struct seen {
-    unsigned count, limit;
-    uint64_t g[8];
-    unsigned order[8];
-};
-
-static bool see(void *arg, gfn_t g, const struct p2m_entry *e)
+/* A lookup says how large a block is, and how large a hole. */
+static void test_orders(void **state)
 {
-    struct seen *s = arg;
-    s->g[s->count] = g.v;
-    s->order[s->count++] = e->order;
-    return s->count < s->limit;
-}
-
-static void test_walk(void **state)
-{
-    struct seen s = {.limit = 8};
+    struct p2m_entry e;
     map(5, device, 2, P2M_MMIO);
     map(G1 + M2, mfn(0), M2, P2M_MMIO);
     map(2 * G1, mfn(0), G1, P2M_MMIO);
-    p2m_walk(d, gfn(0), see, &s);
-    assert_int_equal(s.count, 4);
-    assert_int_equal(s.g[0], 5);
-    assert_int_equal(s.g[1], 6);
-    assert_int_equal(s.g[2], G1 + M2);
-    assert_int_equal(s.order[2], 9);
-    assert_int_equal(s.g[3], 2 * G1);
-    s = (struct seen){.limit = 1};
-    p2m_walk(d, gfn(2 * G1 + 999), see, &s);
-    assert_int_equal(s.count, 1);
-    assert_int_equal(s.g[0], 2 * G1);
+    assert_int_equal(look(5).order, 0);
+    assert_int_equal(look(G1 + M2 + 7).order, 9);
+    assert_int_equal(look(2 * G1 + 999).order, 18);
+    assert_false(p2m_lookup(d, gfn(7), &e));
+    assert_int_equal(e.order, 0);
+    assert_false(p2m_lookup(d, gfn(M2 + 7), &e));
+    assert_int_equal(e.order, 9);
+    assert_false(p2m_lookup(d, gfn(3 * G1), &e));
+    assert_int_equal(e.order, 18);
     unmap(0, 4 * G1);
 }
 
@@ -714,7 +698,7 @@ int main(void)
         TEST(test_out_of_table_pages),
         TEST(test_set_type_out_of_table_pages),
         TEST(test_no_root),
-        TEST(test_walk),
+        TEST(test_orders),
         TEST(test_teardown_is_bounded),
         TEST(test_teardown_of_gigabytes),
         TEST(test_teardown_of_split_leaves),

@@ -28,91 +28,66 @@ int p2m_init(struct domain *d)
     return 0;
 }
 
-/* Give back what a leaf held; nothing leads there any more. False: the steps are used up first. */
-static bool leaf_free(struct domain *d, s2_pte_t e, unsigned level, int *steps)
-    REQUIRES(&d->p2m.lock)
+/* Give back frames of a leaf that nothing leads to any more; how many, says when the steps are used up. */
+static uint64_t leaf_free(struct domain *d, enum p2m_type t, mfn_t m, uint64_t count, int *steps)
 {
-    struct p2m *p = &d->p2m;
-    enum p2m_type t = (enum p2m_type)arch_s2_type(e);
-    mfn_t m = mfn(arch_s2_mfn(e).v + p->dying_frame);
-    uint64_t left = level_frames(level) - p->dying_frame, done = 0;
+    uint64_t done = 0;
     CHECK(t != P2M_GRANT_RW && t != P2M_GRANT_RO);
     if (p2m_is_ram(t)) {
-        done = frame_release_some(m, left, d->id, steps);
+        done = frame_release_some(m, count, d->id, steps);
     } else if (p2m_is_foreign(t)) {
-        for (; *steps > 0 && done < left; done++, --*steps) {
+        for (; *steps > 0 && done < count; done++, --*steps) {
             frame_put(mfn(m.v + done));
         }
     } else {
-        done = left;
+        done = count;
         --*steps;
     }
-    p->dying_frame = done < left ? p->dying_frame + (uint32_t)done : 0;
-    p->mapped_frames[t] -= done;
-    return done == left;
+    return done;
 }
 
-static void table_free(struct domain *d, s2_pte_t e) REQUIRES(&d->p2m.lock)
-{
-    frame_free_hyp(d, table_at(e), 0);
-    d->p2m.table_frames--;
-}
-
-/* The same below a table of the lowest level. */
-static bool empty_last(struct domain *d, s2_pte_t e, int *steps) REQUIRES(&d->p2m.lock)
+/* Take the root entry at the cursor out of the tree; it may be empty. */
+static void take_out(struct domain *d) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
-    const s2_pte_t *table = table_at(e);
-    for (; p->dying_entry < P2M_ENTRIES; p->dying_entry++) {
-        s2_pte_t leaf = table[p->dying_entry];
-        if (*steps <= 0 || (arch_s2_valid(leaf) && !leaf_free(d, leaf, P2M_LEVELS, steps))) {
-            return false;
-        }
-        *steps -= p->dying_entry % 8 == 0;
+    s2_pte_t *slot = (s2_pte_t *)arch_ram_va(p->root.v) + (p->dying_at.v >> level_order(1));
+    p->dying = *slot;
+    if (arch_s2_valid(p->dying)) {
+        arch_s2_write(d, slot, 0);
+        arch_s2_flush(d, p->dying_at, level_frames(1), true);
     }
-    p->dying_entry = 0;
-    table_free(d, e);
-    return true;
 }
 
-/* Take the next root entry out. False: the root is empty, or `*steps` are used up. */
-static bool next_dying(struct domain *d, int *steps) REQUIRES(&d->p2m.lock)
+/* Empty the entry at the cursor, which is below p->dying, as far as `*steps` allow; and free the
+ * tables that end with it. */
+static void empty_one(struct domain *d, int *steps) REQUIRES(&d->p2m.lock)
 {
     struct p2m *p = &d->p2m;
-    s2_pte_t *root = arch_ram_va(p->root.v);
-    uint64_t count = (p->max_gfn.v + level_frames(1) - 1) >> level_order(1);
-    while (*steps > 0 && p->root_slot < count && !arch_s2_valid(root[p->root_slot])) {
-        *steps -= p->root_slot++ % 16 == 0;
+    s2_pte_t *table[P2M_LEVELS], e = p->dying;
+    uint64_t g = p->dying_at.v;
+    unsigned level = 1;
+    for (; arch_s2_is_table(e, level); level++) {
+        table[level] = table_at(e);
+        e = table[level][(g >> level_order(level + 1)) & (P2M_ENTRIES - 1)];
     }
-    if (*steps <= 0 || p->root_slot >= count) {
-        return false;
+    uint64_t into = g & (level_frames(level) - 1), count = level_frames(level) - into;
+    if (arch_s2_valid(e)) {
+        enum p2m_type t = (enum p2m_type)arch_s2_type(e);
+        count = leaf_free(d, t, mfn(arch_s2_mfn(e).v + into), count, steps);
+        p->mapped_frames[t] -= count;
+    } else {
+        *steps -= (g >> level_order(level)) % 8 == 0;
     }
-    p->dying = root[p->root_slot];
-    p->dying_slot = 0;
-    arch_s2_write(d, &root[p->root_slot], 0);
-    arch_s2_flush(d, gfn((uint64_t)p->root_slot << level_order(1)), level_frames(1), true);
-    return true;
-}
-
-/* Go on below p->dying until `*steps` are used up. */
-static void empty_dying(struct domain *d, int *steps) REQUIRES(&d->p2m.lock)
-{
-    struct p2m *p = &d->p2m;
-    if (!arch_s2_is_table(p->dying, 1)) {
-        p->dying = leaf_free(d, p->dying, 1, steps) ? 0 : p->dying;
+    if (count == 0) {
         return;
     }
-    const s2_pte_t *table = table_at(p->dying);
-    for (; p->dying_slot < P2M_ENTRIES; p->dying_slot++, --*steps) {
-        s2_pte_t e = table[p->dying_slot];
-        if (*steps <= 0 ||
-            (arch_s2_is_table(e, 2) ? !empty_last(d, e, steps)
-                                    : arch_s2_valid(e) && !leaf_free(d, e, 2, steps))) {
-            return;
-        }
+    g += count;
+    for (; level > 1 && (g & (level_frames(level - 1) - 1)) == 0; level--, --*steps) {
+        frame_free_hyp(d, table[level - 1], 0);
+        p->table_frames--;
     }
-    table_free(d, p->dying);
-    p->dying = 0;
+    p->dying = (g & (level_frames(1) - 1)) == 0 ? 0 : p->dying;
+    p->dying_at = gfn(g);
 }
 
 int p2m_teardown(struct domain *d)
@@ -124,13 +99,15 @@ int p2m_teardown(struct domain *d)
     }
     lock(&d->p2m.lock);
     p2m_flush_locked(d);
-    while (steps > 0 && (p->dying != 0 || next_dying(d, &steps))) {
-        empty_dying(d, &steps);
+    while (steps > 0 && (p->dying != 0 || p->dying_at.v < p->max_gfn.v)) {
+        if (p->dying == 0) {
+            take_out(d);
+        }
+        empty_one(d, &steps);
     }
-    bool done = steps > 0;
+    bool done = p->dying == 0 && p->dying_at.v >= p->max_gfn.v;
     if (done) {
-        p->root_slot = 0;
-        p->max_gfn = gfn(0);
+        p->dying_at = p->max_gfn = gfn(0);
         p->seal = (struct p2m_seal){.state = SEAL_OPEN};
         CHECK(p->table_frames == 1ull << arch_s2_root_order());
     }

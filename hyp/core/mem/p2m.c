@@ -227,12 +227,14 @@ static void merge(struct domain *d, gfn_t g) REQUIRES(&d->p2m.lock)
 
 /* Mapping. */
 
-static bool range_empty(const struct p2m *p, uint64_t start, uint64_t end)
+/* Is nothing mapped in [start, end) but these types? */
+static bool only(const struct p2m *p, uint64_t start, uint64_t end, uint32_t types)
 {
     struct p2m_path path;
     for (uint64_t g = start; g < end; g = next_block(g, path.level)) {
         p2m_descend(p, gfn(g), &path);
-        if (arch_s2_valid(*path.slot[path.level])) {
+        s2_pte_t e = *path.slot[path.level];
+        if (arch_s2_valid(e) && (types >> arch_s2_type(e) & 1) == 0) {
             return false;
         }
     }
@@ -267,43 +269,19 @@ static int grow(struct domain *d, struct p2m_path *path, gfn_t g, unsigned level
     return 0;
 }
 
-/* Map one block of `level`. *full: the table it is in has no free entry left. */
-static inline int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t,
-                            bool *full) REQUIRES(&d->p2m.lock)
+/* Map one block of `level` where nothing is. */
+static int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t)
+    REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
-    if (arch_s2_valid(*path.slot[path.level])) {
-        return -XEN_EEXIST;
+    int error = grow(d, &path, g, level);
+    if (error == 0) {
+        CHECK(path.level == level && !arch_s2_valid(*path.slot[level])); /* P5 */
+        set_slot(d, path.slot[level], level, arch_s2_leaf(m, t, level));
+        d->p2m.mapped_frames[t] += level_frames(level);
     }
-    if (path.level != level) {
-        int error = grow(d, &path, g, level);
-        if (error != 0) {
-            return error;
-        }
-        CHECK(path.level == level); /* P5 */
-    }
-    s2_pte_t *slot = path.slot[level];
-    *full = level > 1 && ++words_of_table(slot)[0] == P2M_ENTRIES;
-    arch_s2_write(d, slot, arch_s2_leaf(m, t, level));
-    d->p2m.mapped_frames[t] += level_frames(level);
-    return 0;
-}
-
-/* The most frequent case by far. */
-static int map_one(struct domain *d, gfn_t g, mfn_t m, enum p2m_type t) REQUIRES(&d->p2m.lock)
-{
-    bool full;
-    int error = map_block(d, g, m, P2M_LEVELS, t, &full);
-    if (unlikely(error != 0)) {
-        p2m_flush_locked(d); /* grow() may have taken tables back */
-        return error;
-    }
-    if (unlikely(full)) {
-        merge(d, g);
-    }
-    arch_s2_publish();
-    return 0;
+    return error;
 }
 
 /* Clear the leaf that ends the path. */
@@ -330,14 +308,24 @@ static void clear_range(struct domain *d, uint64_t start, uint64_t end) REQUIRES
     }
 }
 
-static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, enum p2m_type t)
+static __attribute__((noinline)) int map_range(struct domain *d, uint64_t g, uint64_t m,
+                                               uint64_t count, enum p2m_type t)
     REQUIRES(&d->p2m.lock)
 {
+    struct p2m *p = &d->p2m;
     uint64_t start = g, end = g + count;
+    if (count > 1) { /* no table is in the way of a page */
+        (void)free_idle(d);
+    }
+    if (!only(p, start, end, 0)) {
+        return -XEN_EEXIST;
+    }
+    if (start < p->stale_end.v && end > p->stale_start.v) {
+        p2m_flush_locked(d); /* P1: the break was somebody else's */
+    }
     while (g < end) {
-        bool full; /* only the ragged ends can fill up a table: they are looked at below */
         unsigned level = block_level(g, m, end - g);
-        int error = map_block(d, gfn(g), mfn(m), level, t, &full);
+        int error = map_block(d, gfn(g), mfn(m), level, t);
         if (unlikely(error != 0)) {
             clear_range(d, start, g);
             p2m_flush_locked(d);
@@ -346,13 +334,13 @@ static int map_range(struct domain *d, uint64_t g, uint64_t m, uint64_t count, e
         g += level_frames(level);
         m += level_frames(level);
     }
-    merge(d, gfn(start));
+    merge(d, gfn(start)); /* only the ragged ends can fill up a table */
     merge(d, gfn(end - 1));
     arch_s2_publish();
     return 0;
 }
 
-/* A page into a table that is there and does not fill up: what map_locked() does, in one walk. */
+/* A page into a table that is there and does not fill up: what map_range() does, in one walk. */
 static inline bool map_quick(struct domain *d, gfn_t at, mfn_t to, enum p2m_type t)
     REQUIRES(&d->p2m.lock)
 {
@@ -375,24 +363,6 @@ static inline bool map_quick(struct domain *d, gfn_t at, mfn_t to, enum p2m_type
     return true;
 }
 
-static __attribute__((noinline)) int map_locked(struct domain *d, gfn_t at, mfn_t to,
-                                                uint64_t count, enum p2m_type t)
-    REQUIRES(&d->p2m.lock)
-{
-    struct p2m *p = &d->p2m;
-    uint64_t end = at.v + count;
-    if (count > 1) { /* a single one is looked at when it is mapped, and no table is in its way */
-        (void)free_idle(d);
-        if (!range_empty(p, at.v, end)) {
-            return -XEN_EEXIST;
-        }
-    }
-    if (at.v < p->stale_end.v && end > p->stale_start.v) {
-        p2m_flush_locked(d); /* P1: the break was somebody else's */
-    }
-    return count == 1 ? map_one(d, at, to, t) : map_range(d, at.v, to.v, count, t);
-}
-
 int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type t)
 {
     struct p2m *p = &d->p2m;
@@ -403,9 +373,9 @@ int p2m_map(struct domain *d, gfn_t at, mfn_t to, uint64_t count, enum p2m_type 
         return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
-    int error = count == 1 && map_quick(d, at, to, t) ? 0 : map_locked(d, at, to, count, t);
+    int error = count == 1 && map_quick(d, at, to, t) ? 0 : map_range(d, at.v, to.v, count, t);
     if (unlikely(error == -XEN_ENOMEM && free_idle(d))) {
-        error = map_locked(d, at, to, count, t);
+        error = map_range(d, at.v, to.v, count, t);
     }
     if (error == 0 && at.v + count > p->max_gfn.v) {
         p->max_gfn = gfn(at.v + count);
@@ -509,12 +479,12 @@ bool p2m_lookup_locked(struct domain *d, gfn_t g, struct p2m_entry *out)
     }
     p2m_descend(&d->p2m, g, &path);
     s2_pte_t e = *path.slot[path.level];
+    out->order = level_order(path.level);
     if (!arch_s2_valid(e)) {
         return false;
     }
     out->mfn = mfn(arch_s2_mfn(e).v + (g.v & (level_frames(path.level) - 1)));
     out->type = (enum p2m_type)arch_s2_type(e);
-    out->order = level_order(path.level);
     return true;
 }
 
@@ -546,39 +516,7 @@ int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *out)
     return 0;
 }
 
-void p2m_walk(struct domain *d, gfn_t from,
-              bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e), void *arg)
-{
-    struct p2m_path path;
-    bool more = true;
-    lock(&d->p2m.lock);
-    uint64_t end = d->p2m.root.v != 0 ? d->p2m.max_gfn.v : 0;
-    for (uint64_t g = from.v; more && g < end; g = next_block(g, path.level)) {
-        p2m_descend(&d->p2m, gfn(g), &path);
-        s2_pte_t e = *path.slot[path.level];
-        if (arch_s2_valid(e)) {
-            struct p2m_entry entry = {arch_s2_mfn(e), (enum p2m_type)arch_s2_type(e),
-                                      level_order(path.level)};
-            more = fn(arg, gfn(g & ~(level_frames(path.level) - 1)), &entry);
-        }
-    }
-    unlock(&d->p2m.lock);
-}
-
 /* Rights. */
-
-static bool only_ram(const struct p2m *p, uint64_t start, uint64_t end)
-{
-    struct p2m_path path;
-    for (uint64_t g = start; g < end; g = next_block(g, path.level)) {
-        p2m_descend(p, gfn(g), &path);
-        s2_pte_t e = *path.slot[path.level];
-        if (arch_s2_valid(e) && !p2m_is_ram((enum p2m_type)arch_s2_type(e))) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* In place: P1 allows it for rights. */
 static void set_rights(struct domain *d, uint64_t start, uint64_t end, enum p2m_type t)
@@ -615,7 +553,7 @@ int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t)
         return -XEN_EPERM;
     }
     lock(&d->p2m.lock);
-    int error = only_ram(p, at.v, at.v + count) ? 0 : -XEN_EINVAL;
+    int error = only(p, at.v, at.v + count, P2M_TYPES_RAM) ? 0 : -XEN_EINVAL;
     if (error == 0) {
         error = split_edges(d, at.v, at.v + count);
     }

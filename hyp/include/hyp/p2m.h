@@ -121,9 +121,7 @@ struct p2m {
     void *retired;  /* [lock] tables to be freed after it, linked by frame_words()[1] */
     gfn_t idle;     /* [lock] P5: a gfn of that table, if it is still empty */
     uint64_t dying; /* [lock] p2m_teardown(): the 1 GiB entry being emptied; 0: none */
-    uint16_t dying_slot, dying_entry; /* [lock] how far, in its table and in the one below that */
-    uint32_t dying_frame;             /* [lock] how far, in that leaf */
-    uint32_t root_slot;               /* [lock] root entries below are empty */
+    gfn_t dying_at; /* [lock] p2m_teardown(): nothing is left below */
     struct p2m_seal seal;
 };
 
@@ -169,7 +167,7 @@ must_check int p2m_take(struct domain *d, gfn_t g, uint32_t types, struct p2m_en
 /* Do what invalidation is owed; nothing if somebody did it already. */
 void p2m_flush(struct domain *d);
 
-/* Look one gfn up. False: nothing there. */
+/* Look one gfn up. False: nothing there; out->order is of the hole. */
 bool p2m_lookup(struct domain *d, gfn_t g, struct p2m_entry *out);
 /* Would this access of the guest be allowed? If so, a stage-2 fault on it was a passing one:
  * retry. */
@@ -181,9 +179,4 @@ must_check int p2m_get_frame(struct domain *d, gfn_t g, bool writable, mfn_t *ou
  * types. Holes are skipped; -XEN_EINVAL if anything but RAM is there, -XEN_ENOMEM: a block
  * could not be split; -XEN_EPERM: sealed. Then nothing has changed. */
 must_check int p2m_set_type(struct domain *d, gfn_t at, uint64_t count, enum p2m_type t);
-/* Walk the mapped entries in order, from the one that holds `from`: g is the first gfn of a
- * block; fn returns false to stop. Under the p2m lock: for dump and checker. */
-void p2m_walk(struct domain *d, gfn_t from,
-              bool (*fn)(void *arg, gfn_t g, const struct p2m_entry *e), void *arg);
-
 #endif
