@@ -145,12 +145,10 @@ static int give_memory(struct domain *d, struct build *b)
 
     for (unsigned blocks = 0; b->done < c->memory_bytes; blocks++) {
         uint64_t size = c->memory_bytes - b->done;
-        if (blocks == STEP_BLOCKS) {
-            return -XEN_ERESTART;
-        }
-        int error = add_block(d, b, &size);
-        if (error != 0) {
-            return fail(d, error, "memory: its RAM cannot be given");
+        int error = blocks == STEP_BLOCKS ? -XEN_ERESTART : add_block(d, b, &size);
+        if (error != 0) { /* -XEN_ERESTART: so many blocks, or scrubbed so much */
+            return error == -XEN_ERESTART ? error
+                                          : fail(d, error, "memory: its RAM cannot be given");
         }
         b->done += size;
     }
