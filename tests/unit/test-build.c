@@ -74,10 +74,10 @@ static void boot_with(const char *from, const char *to, const char *partial)
     assert_int_equal(host_parse(board, &configs), boot_count);
     d = fake_domain(1, configs[0].name, configs[0].vcpu_count);
     d->config = &configs[0];
-    d->vgic.version = (uint8_t)configs[0].gic_version;
-    d->vgic.dist_base = configs[0].places.dist;
-    d->vgic.redist_base = configs[0].places.redist;
-    d->vgic.cpu_base = configs[0].places.cpu;
+    d->vgic.version = (uint8_t)configs[0].vgic.version;
+    d->vgic.dist_base = configs[0].vgic.dist;
+    d->vgic.redist_base = configs[0].vgic.redist;
+    d->vgic.cpu_base = configs[0].vgic.cpu;
     assert_int_equal(p2m_init(d), 0);
 }
 
