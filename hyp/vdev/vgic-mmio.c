@@ -41,8 +41,8 @@ static bool span_find(struct vcpu *v, struct vcpu *t, unsigned word, struct span
         *out = (struct span){.v = v, .t = t, .bank = t ? &t->vgic.priv : NULL};
         return t != NULL;
     }
-    if (word > g->bank_count) {
-        return false;
+    if (word > g->bank_count || (t && g->version == 3)) {
+        return false; /* second case: an SGI frame's extended PPIs, of which there are none */
     }
     *out = (struct span){.v = v, .bank = &g->spi[word - 1].bank, .word = word - 1};
     return true;
