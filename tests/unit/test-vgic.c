@@ -682,7 +682,8 @@ static void good_reserved_registers_read_zero(void **state)
         }
     }
     model_write(model_vcpu(0), DIST(0x104), 4, 0x100);
-    for (unsigned reg = 0x80; reg < 0x400; reg += 0x80) { /* of extended PPIs, which there are not */
+    for (unsigned reg = 0x80; reg < 0x400;
+         reg += 0x80) { /* of extended PPIs, which there are not */
         model_write(model_vcpu(0), SGIF(0, reg + 4), 4, ~0u);
         assert_int_equal(model_read(model_vcpu(0), SGIF(0, reg + 4), 4), 0);
     }
