@@ -111,31 +111,23 @@ static __attribute__((noinline)) void sgi_send(struct vcpu *t, unsigned sgi, boo
     unlock(&c->lock);
 }
 
-/* To all but the sender, or to some of its cluster. */
-static void sgi_send_many(struct vcpu *v, uint64_t value, bool group1)
-{
-    struct domain *d = v->domain;
-    unsigned sgi = value >> 24 & 15;
-    bool others = (value >> 40 & 1) != 0;
-    uint32_t first = (uint32_t)(value >> 16 & 0xff) * 16, list = value & 0xffff;
-
-    for (unsigned i = 0; others && i < d->vcpu_count; i++) {
-        if (i != v->id) {
-            sgi_send(d->vcpu[i], sgi, group1);
-        }
-    }
-    while (!others && list != 0) {
-        uint32_t id = first + bit_take(&list);
-        if (id >= d->vcpu_count) {
-            return; /* and so are all that follow */
-        }
-        sgi_send(d->vcpu[id], sgi, group1);
-    }
-}
-
 /* Aff3 and Aff2 are zero and Aff0 is below 16 (vgic_affinity), so RS is zero, too. IRM has the others ignored. */
 #define SGI_NOBODY (0xffull << 48 | 15ull << 44 | 0xffull << 32)
 #define SGI_IRM (1ull << 40)
+
+/* To all but the sender, or to some of a cluster. */
+static void sgi_send_many(struct vcpu *v, uint64_t value, bool group1)
+{
+    struct domain *d = v->domain;
+    uint64_t all = ~0ull >> (64 - d->vcpu_count), first = (value >> 16 & 0xff) * 16;
+    uint64_t targets = (value & SGI_IRM) != 0 ? all & ~(1ull << v->id)
+                       : first < 64           ? (value & 0xffff) << first & all
+                                              : 0;
+
+    for (; targets != 0; targets &= targets - 1) {
+        sgi_send(d->vcpu[__builtin_ctzll(targets)], value >> 24 & 15, group1);
+    }
+}
 
 void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
 {
@@ -174,21 +166,12 @@ static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
 void vgic_v2_send_sgi(struct vcpu *v, uint32_t value)
 {
     struct domain *d = v->domain;
-    uint32_t all = (1u << d->vcpu_count) - 1, self = 1u << v->id, targets = 0;
+    uint32_t all = (1u << d->vcpu_count) - 1, self = 1u << v->id, filter = value >> 24 & 3;
+    uint32_t targets = filter == 0   ? value >> 16 & all
+                       : filter == 1 ? all & ~self
+                       : filter == 2 ? self
+                                     : 0; /* reserved */
 
-    switch (value >> 24 & 3) {
-    case 0:
-        targets = value >> 16 & all;
-        break;
-    case 1:
-        targets = all & ~self;
-        break;
-    case 2:
-        targets = self;
-        break;
-    default:
-        break; /* reserved: nobody */
-    }
     while (targets != 0) {
         v2_sgi_send(v, d->vcpu[bit_take(&targets)], value & 15);
     }
