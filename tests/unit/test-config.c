@@ -334,6 +334,7 @@ static const struct mistake {
     {"reg = <0 0x50000000 0 0x100000>;", "reg = <0 0x60000000 0 0x100000>;", "begins with zeros"},
     {"reg = <0 0x50000000 0 0x100000>;", "reg = <0 0x50000000 0 3>;",
      "is neither an arm64 Image nor"},
+    {"bootargs = \"console=ttyAMA0\"", "bootargs = <1>", "has bootargs that are not one string"},
     {"\"multiboot,ramdisk\"", "\"multiboot,kernel\"", "is the second module of its kind"},
     {"\"multiboot,ramdisk\"", "\"multiboot,device-tree\"", "is not a device tree"},
     {"\"multiboot,ramdisk\", \"multiboot,module\"", "\"xen,evtchn-v1\"", "static event channel"},
