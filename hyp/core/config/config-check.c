@@ -252,8 +252,7 @@ static bool check_rights(struct reader *r, const struct domain_config *d)
 {
     for (size_t at = 0; at < d->rights_len; at += strlen(d->rights + at) + 1) {
         const char *right_word = d->rights + at, *word = strchr(right_word, ' ');
-        enum right right = rights_named(right_word, word != NULL ? (size_t)(word - right_word)
-                                                                 : strlen(right_word));
+        enum right right = rights_named(right_word);
         if (right == RIGHT_DEVICE || right == RIGHT_IRQ) {
             if (!check_device_right(r, d, right, word != NULL ? word + 1 : "")) {
                 return false;

@@ -277,11 +277,8 @@ static bool read_rights(struct reader *r, struct domain_config *d, tree_node nod
 
     while (v.data != NULL && at < v.size) {
         const char *s = (const char *)v.data + at;
-        size_t n = strnlen(s, v.size - at), word = 0;
-        while (word < n && s[word] != ' ') {
-            word++;
-        }
-        if (n == v.size - at || rights_named(s, word) == RIGHT_COUNT) {
+        size_t n = strnlen(s, v.size - at);
+        if (n == v.size - at || rights_named(s) == RIGHT_COUNT) {
             return config_mistake(
                 r, d, "bulkhead,rights",
                 "entry \"%.*s\" is not a right; there are control, inspect, emulate, build, "
