@@ -209,7 +209,7 @@ static void good_log_and_keys(void **state)
                      -XEN_EFAULT);
     memcpy(HANDLES, "hmr\nx", 5);
     assert_int_equal(SYSCTL_OF(debug_keys, debug_keys, .keys = MORE, .nr_keys = 5), 0);
-    static const char *const said[] = {"debug keys: h this line",
+    static const char *const said[] = {"debug key 'h': h this line",
                                        "KiB free",
                                        "CPU 1: domain -1",
                                        "CPU 0: domain 1",

@@ -603,7 +603,7 @@ WEAK void vuart_ring_moved(struct domain *d)
 WEAK void vuart_ring_stop(struct domain *d)
 {
 }
-WEAK int64_t domctl_vuart(struct domctl_call *c)
+WEAK int64_t domctl_vuart(struct control_call *c)
 {
     return -XEN_ENOSYS;
 }

@@ -81,17 +81,17 @@ void vuart_ring_stop(struct domain *d)
 {
     struct xen_vuart *r = &d->xen->vuart;
     lock(&d->xen->console_lock);
-    bool held = r->ring != NULL;
+    void *ring = r->ring;
     r->ring = NULL;
     unlock(&d->xen->console_lock);
-    if (held) {
-        frame_put(r->frame);
+    if (ring != NULL) {
+        frame_put(va_to_mfn(ring));
     }
 }
 
-int64_t domctl_vuart(struct domctl_call *c)
+int64_t domctl_vuart(struct control_call *c)
 {
-    struct xen_domctl_vuart_op *op = &c->op.u.vuart_op;
+    struct xen_domctl_vuart_op *op = &c->domctl.u.vuart_op;
     struct xen_vuart *r = &c->d->xen->vuart;
     if (op->cmd != XEN_DOMCTL_VUART_OP_INIT || r->ring != NULL ||
         GUEST_VPL011_SPI - VGIC_PRIVATE >= c->d->vgic.nr_spis) {
@@ -100,17 +100,18 @@ int64_t domctl_vuart(struct domctl_call *c)
     if (op->type != XEN_DOMCTL_VUART_TYPE_VPL011) {
         return -XEN_EOPNOTSUPP;
     }
-    int error = xen_own_frame(c->d, gfn(op->gfn), &r->frame);
+    mfn_t frame;
+    int error = xen_own_frame(c->d, gfn(op->gfn), &frame);
     if (error != 0) {
         return error;
     }
     error = evtchn_open_served(c->d, op->console_domid, daemon_sent, &r->port);
     if (error != 0) {
-        frame_put(r->frame);
+        frame_put(frame);
         return error;
     }
     r->gfn = op->gfn;
-    r->ring = mfn_to_va(r->frame);
+    r->ring = mfn_to_va(frame);
     op->evtchn = r->port;
     vuart_init(c->d, gpa(GUEST_PL011_BASE), GUEST_VPL011_SPI);
     c->d->vuart.far = true;
