@@ -66,51 +66,43 @@ static uint32_t load(const uint32_t *bits)
     return __atomic_load_n(bits, __ATOMIC_RELAXED);
 }
 
-static bool made(const struct domain *caller, const struct domain *target)
-{
-    return target->builder == caller->id &&
-           (load(&caller->rights->held) & RIGHT_BIT(RIGHT_BUILD)) != 0;
-}
-
-bool rights_allow(const struct domain *caller, enum right right, const struct domain *target)
+bool rights_any(const struct domain *caller, uint32_t any_of, const struct domain *target)
 {
     const struct rights *x = caller->rights;
     if (x == NULL) {
         return false; /* T1 */
     }
-    bool holds = (load(&x->held) & RIGHT_BIT(right)) != 0;
+    uint32_t held = load(&x->held), asked = any_of & held;
     if (target == NULL) {
-        return holds;
+        return asked != 0;
     }
-    if (right == RIGHT_BUILD) {
-        return made(caller, target) &&
-               __atomic_load_n(&target->state, __ATOMIC_RELAXED) == DOMAIN_CREATED;
+    if (target->builder == caller->id && (held & RIGHT_BIT(RIGHT_BUILD)) != 0) {
+        bool ran = __atomic_load_n(&target->state, __ATOMIC_RELAXED) != DOMAIN_CREATED;
+        uint32_t makers = RIGHT_BIT(RIGHT_CONTROL) | (ran ? 0 : RIGHT_BIT(RIGHT_BUILD));
+        if ((any_of & makers) != 0) {
+            return true;
+        }
     }
-    if (right >= OVER_DOMAINS) {
-        return holds;
+    asked &= ~RIGHT_BIT(RIGHT_BUILD);
+    bool allowed = (asked & (~(RIGHT_BIT(OVER_DOMAINS) - 1) | load(&x->everybody))) != 0;
+    for (unsigned r = 0; r < OVER_DOMAINS && !allowed; r++) {
+        uint64_t word = __atomic_load_n(&x->over[r][target->id / 64], __ATOMIC_RELAXED);
+        allowed = (asked >> r & 1) != 0 && (word >> target->id % 64 & 1) != 0;
     }
-    if (right == RIGHT_CONTROL && made(caller, target)) {
-        return true;
-    }
-    uint64_t word = __atomic_load_n(&x->over[right][target->id / 64], __ATOMIC_RELAXED);
-    return holds &&
-           ((load(&x->everybody) & RIGHT_BIT(right)) != 0 || (word >> target->id % 64 & 1) != 0);
+    return allowed;
 }
 
 int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
                    const char *what)
 {
-    for (unsigned r = 0; r < RIGHT_COUNT; r++) {
-        if ((any_of & RIGHT_BIT(r)) != 0 && rights_allow(caller, (enum right)r, target)) {
-            return 0;
-        }
+    const char *first = names[__builtin_ctz(any_of)];
+    if (rights_any(caller, any_of, target)) {
+        return 0;
     }
-    enum right first = (enum right)__builtin_ctz(any_of);
     if (target != NULL) {
-        dlog(caller, "is refused %s of %s: it has no right to %s it.", what, target->name,
-             names[first]);
+        dlog(caller, "is refused %s of %s: it has no right to %s it.", what, target->name, first);
     } else {
-        dlog(caller, "is refused %s: it has not the right %s.", what, names[first]);
+        dlog(caller, "is refused %s: it has not the right %s.", what, first);
     }
     return -XEN_EPERM;
 }

@@ -48,16 +48,21 @@ enum right {
 /* The right that these words of the configuration begin with, or RIGHT_COUNT. */
 enum right rights_named(const char *words);
 
-/*
- * May `caller` do to `target` what `right` stands for? With target NULL: to anybody at all, or, for
- * rights that are over nothing, simply whether it holds the right. RIGHT_BUILD over a target: it made
- * it, and that has not run yet. Takes no lock.
- */
-bool rights_allow(const struct domain *caller, enum right right, const struct domain *target);
-
 #define RIGHT_BIT(r) (1u << (r))
 #define RIGHTS_LOOK (RIGHT_BIT(RIGHT_INSPECT) | RIGHT_BIT(RIGHT_CONTROL)) /* to know how one is */
-/* The same for any of several; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
+
+/*
+ * May `caller` do to `target` what one of these RIGHT_BIT()s stands for? With target NULL: to anybody
+ * at all, or, for rights that are over nothing, simply whether it holds the right. RIGHT_BUILD over a
+ * target: it made it, and that has not run yet. Takes no lock.
+ */
+bool rights_any(const struct domain *caller, uint32_t any_of, const struct domain *target);
+static inline bool rights_allow(const struct domain *caller, enum right right,
+                                const struct domain *target)
+{
+    return rights_any(caller, RIGHT_BIT(right), target);
+}
+/* The same; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
 must_check int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
                               const char *what);
 
