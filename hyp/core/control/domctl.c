@@ -25,45 +25,33 @@ int64_t domctl(struct vcpu *v, uint64_t *arg);
 
 /* --- What there is --- */
 
-/* Who runs, who waits: as Xen tells it, of the vCPUs that are on. */
-static uint32_t activity(struct domain *d, uint32_t *online, uint64_t *ran_ticks)
+void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
-    uint64_t now = arch_counter_ticks();
-    uint32_t flags = XEN_DOMINF_blocked;
-    *online = 0;
-    *ran_ticks = 0;
+    uint64_t ran_ticks = 0, now = arch_counter_ticks();
+    uint32_t online = 0, flags = XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
+    bool asleep = true;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpu[i];
         enum sched_state state = __atomic_load_n(&v->sched.state, __ATOMIC_RELAXED);
-        *ran_ticks += sched_runtime_ticks(v, now);
-        if (state == SCHED_OFFLINE) {
-            continue;
-        }
-        ++*online;
-        /* One that is only paused has not gone to sleep. */
         bool awake = __atomic_load_n(&v->sched.awake, __ATOMIC_RELAXED) != 0;
+        ran_ticks += sched_runtime_ticks(v, now);
+        online += state != SCHED_OFFLINE;
         flags |= state == SCHED_RUNNING ? XEN_DOMINF_running : 0;
-        flags &= state != SCHED_BLOCKED || awake ? ~XEN_DOMINF_blocked : ~0u;
+        /* One that is off does not count; one that is only paused has not gone to sleep. */
+        asleep = asleep && (state == SCHED_OFFLINE || (state == SCHED_BLOCKED && !awake));
     }
-    return flags;
-}
-
-void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
-{
-    uint64_t ran_ticks;
-    uint32_t online, flags = activity(d, &online, &ran_ticks);
     lock(&d->lock);
-    enum domain_state state = d->state;
-    bool paused = d->paused_by_console || d->pauses != 0 || state == DOMAIN_CREATED;
-    uint32_t reason = (uint32_t)d->reason;
+    bool created = d->state == DOMAIN_CREATED; /* is about to run */
+    flags |= asleep && !created ? XEN_DOMINF_blocked : 0;
+    flags |= created || d->paused_by_console || d->pauses != 0 ? XEN_DOMINF_paused : 0;
+    flags |= d->state == DOMAIN_DYING ? XEN_DOMINF_dying : 0;
+    flags |= d->state == DOMAIN_DOWN
+                 ? XEN_DOMINF_shutdown | (uint32_t)d->reason << XEN_DOMINF_shutdownshift
+                 : 0;
     unlock(&d->lock);
-    flags &= state == DOMAIN_CREATED ? ~XEN_DOMINF_blocked : ~0u; /* is about to run */
-    flags |= paused ? XEN_DOMINF_paused : 0;
-    flags |= state == DOMAIN_DYING ? XEN_DOMINF_dying : 0;
-    flags |= state == DOMAIN_DOWN ? XEN_DOMINF_shutdown | reason << XEN_DOMINF_shutdownshift : 0;
     *info = (struct xen_domctl_getdomaininfo){
         .domain = d->id,
-        .flags = flags | XEN_DOMINF_hvm_guest | XEN_DOMINF_hap,
+        .flags = flags,
         .tot_pages = frame_owned_count(d->id),
         .max_pages = d->max_frames,
         .shared_info_frame = ~0ull,
@@ -78,16 +66,15 @@ void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
 
 bool control_sees(struct vcpu *v, const struct domain *d)
 {
-    return d == v->domain || rights_allow(v->domain, RIGHT_CONTROL, d) ||
-           rights_allow(v->domain, RIGHT_INSPECT, d);
+    return d == v->domain || rights_any(v->domain, RIGHTS_LOOK, d);
 }
 
 /* The domain with that number or the next higher one of those that the caller may know. */
 static int64_t getdomaininfo(struct control_call *c)
 {
     for (struct domain *d = domain_from(c->domctl.domain); d != NULL; d = domain_next(d)) {
-        if (rights_allow(c->v->domain, RIGHT_STORE, d) ||
-            rights_allow(c->v->domain, RIGHT_CONSOLE, d) || control_sees(c->v, d)) {
+        if (control_sees(c->v, d) ||
+            rights_any(c->v->domain, RIGHT_BIT(RIGHT_STORE) | RIGHT_BIT(RIGHT_CONSOLE), d)) {
             control_describe(d, &c->domctl.u.getdomaininfo);
             c->domctl.domain = d->id;
             domain_put(d);
@@ -472,11 +459,7 @@ static int64_t memory_mapping(struct control_call *c)
     if (op->add_mapping == DPCI_REMOVE_MAPPING) {
         return unmap_device(c->d, gfn(op->first_gfn), first, op->nr_mfns);
     }
-    lock(&c->d->lock); /* foreign.c, L1 */
-    int error = c->d->state != DOMAIN_CREATED
-                    ? -XEN_EPERM
-                    : p2m_map(c->d, gfn(op->first_gfn), first, op->nr_mfns, P2M_MMIO);
-    unlock(&c->d->lock);
+    int error = p2m_map(c->d, gfn(op->first_gfn), first, op->nr_mfns, P2M_MMIO);
     if (error == 0) {
         log_line("%s: has device registers at %#lx, %lu pages. No IOMMU confines it.", c->d->name,
                  first.v << FRAME_SHIFT, op->nr_mfns);
@@ -484,7 +467,7 @@ static int64_t memory_mapping(struct control_call *c)
     return error;
 }
 
-/* To one that is half built; from one that runs, too: masked from then on, and anybody's to be given. */
+/* Bound to one that is half built. Unbound from one that runs, too: masked from then on, and anybody's. */
 static int64_t device_irq(struct control_call *c)
 {
     const struct xen_domctl_bind_pt_irq *op = &c->domctl.u.bind_pt_irq;
@@ -494,15 +477,12 @@ static int64_t device_irq(struct control_call *c)
     if (!rights_irq(c->v->domain, op->machine_irq)) {
         return -XEN_EPERM;
     }
-    int error;
-    lock(&c->d->lock); /* against another such call, and its end */
-    bool half_built = c->d->state == DOMAIN_CREATED;
     if (c->cmd == XEN_DOMCTL_bind_pt_irq) {
-        error = half_built ? irq_assign(op->machine_irq, false, c->d, op->u.spi.spi) : -XEN_EPERM;
-    } else {
-        bool alive = half_built || c->d->state == DOMAIN_RUNNING;
-        error = alive ? irq_release(op->machine_irq, c->d) : -XEN_ENOENT;
+        return irq_assign(op->machine_irq, false, c->d, op->u.spi.spi);
     }
+    lock(&c->d->lock); /* against another such call, and its end */
+    bool alive = c->d->state == DOMAIN_CREATED || c->d->state == DOMAIN_RUNNING;
+    int error = alive ? irq_release(op->machine_irq, c->d) : -XEN_ENOENT;
     unlock(&c->d->lock);
     return error;
 }
@@ -543,8 +523,8 @@ static const struct control_row rows[] = {
     ROW(set_address_size, width, MAKE, CONTROL_BUILD),
     ROW(get_address_size, width, LOOK, CONTROL_OUT),
     ROW(assign_device, assign_device, RULE, 0),
-    ROW(bind_pt_irq, device_irq, MAKE, 0),
-    ROW(memory_mapping, memory_mapping, MAKE, 0),
+    ROW(bind_pt_irq, device_irq, MAKE, CONTROL_BUILD),
+    ROW(memory_mapping, memory_mapping, MAKE, CONTROL_BUILD),
     ROW(test_assign_device, assign_device, RULE, 0),
     ROW(deassign_device, assign_device, RULE, 0),
     ROW(unbind_pt_irq, device_irq, RULE, 0),

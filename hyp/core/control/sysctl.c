@@ -400,7 +400,6 @@ static int change_pool(struct xen_sysctl_cpupool_op *op)
 static int64_t cpupool(struct control_call *c)
 {
     struct xen_sysctl_cpupool_op *op = &c->sysctl.u.cpupool_op;
-    bool walks = op->op == XEN_SYSCTL_CPUPOOL_OP_ADDCPU || op->op == XEN_SYSCTL_CPUPOOL_OP_RMCPU;
     if (op->op == XEN_SYSCTL_CPUPOOL_OP_INFO) {
         return pool_info(c);
     }
@@ -412,19 +411,19 @@ static int64_t cpupool(struct control_call *c)
     if (error == 0 && op->op == XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN) {
         return move_domain(c->v, op);
     }
-    if (error == 0 && (c->progress == 0 || !walks)) {
+    if (error == 0 && c->progress == 0) {
         lock(&pool_lock);
         error = change_pool(op);
         unlock(&pool_lock);
         c->progress = 1;
     }
-    return error != 0 || !walks ? error : follow_all(c, op->cpupool_id);
+    return error != 0 ? error : follow_all(c, op->cpupool_id);
 }
 
 /* --- The scheduler as a whole --- */
 
-#define RATELIMIT_US \
-    200u /* how long a vCPU runs before a wake-up may preempt it: docs/scheduling.md */
+/* How long a vCPU runs before a wake-up may preempt it: docs/scheduling.md. */
+#define RATELIMIT_US 200u
 
 static int64_t scheduler(struct control_call *c)
 {

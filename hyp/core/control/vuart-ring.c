@@ -50,13 +50,14 @@ static bool take(struct domain *d)
 void vuart_ring_moved(struct domain *d)
 {
     struct xen_vuart *r = &d->xen->vuart;
-    bool tell = __atomic_exchange_n(&r->untold, false, __ATOMIC_RELAXED);
+    bool taken = false;
     lock(&d->xen->console_lock);
-    if (r->ring != NULL && take(d)) {
-        tell = true;
+    if (r->ring != NULL) {
+        vuart_output_ready(d); /* there may be room again */
+        taken = take(d);
     }
     unlock(&d->xen->console_lock);
-    if (tell) {
+    if (__atomic_exchange_n(&r->untold, false, __ATOMIC_RELAXED) || taken) {
         evtchn_notify_served(d, r->port);
     }
 }
@@ -65,16 +66,10 @@ void vuart_ring_moved(struct domain *d)
 static void daemon_sent(struct vcpu *sender, domid_t guest, evtchn_port_t port)
 {
     struct domain *d = domain_get(guest);
-    if (d == NULL) {
-        return;
+    if (d != NULL) {
+        vuart_ring_moved(d);
+        domain_put(d);
     }
-    lock(&d->xen->console_lock);
-    if (d->xen->vuart.ring != NULL) {
-        vuart_output_ready(d);
-    }
-    unlock(&d->xen->console_lock);
-    vuart_ring_moved(d);
-    domain_put(d);
 }
 
 void vuart_ring_stop(struct domain *d)
