@@ -70,7 +70,12 @@ check-static: $(HYP_GEN)/asm-offsets.h
 	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC)' $(CHECK_SRCS)
 NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s check-static >&2 && echo 'ok - static analyses' || echo 'not ok - static analyses';
 
-CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
+# Documents and comments name only functions and files that there are.
+.PHONY: check-docs
+check-docs:
+	$(Q)$(PYTHON) mk/docs.py
+
+CHECKS += check-docs check-locks check-stack check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
 .PHONY: report

@@ -1,7 +1,7 @@
 /* The machine around the tools' calls: see tools-world.h. */
 #include "tools-world.h"
 
-#include "../../hyp/core/config/passthrough-internal.h"
+#include "../../hyp/core/config/devices-internal.h"
 #include <hyp/cpu.h>
 #include <hyp/irq.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ int tree_irq(const struct tree *t, tree_node node, unsigned n, uint32_t *intid, 
     *intid = 41;
     return n == 0 ? 0 : -XEN_ENOENT;
 }
-bool passthrough_is_ours(uint64_t start, uint64_t size)
+bool device_is_ours(uint64_t start, uint64_t size)
 {
     return start == 0x9000000;
 }

@@ -12,7 +12,7 @@
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include "../../core/control/control-internal.h"
-#include "../../core/config/passthrough-internal.h"
+#include "../../core/config/devices-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
@@ -567,7 +567,7 @@ WEAK bool frame_is_ram(mfn_t m)
 {
     return false;
 }
-WEAK bool passthrough_is_ours(uint64_t start, uint64_t size)
+WEAK bool device_is_ours(uint64_t start, uint64_t size)
 {
     return false;
 }

@@ -4,7 +4,7 @@
  * Rights are bits that only get cleared while a domain exists, so asking takes
  * no lock: who asks while a right is being dropped is before it or after it.
  */
-#include "../config/passthrough-internal.h"
+#include "../config/devices-internal.h"
 
 #include <hyp/config.h>
 #include <hyp/domain.h>
@@ -42,18 +42,9 @@ static const char *const names[RIGHT_COUNT] = {
     [RIGHT_DEVICE] = "device",     [RIGHT_IRQ] = "irq",
     [RIGHT_SCHEDULE] = "schedule", [RIGHT_SHUTDOWN_HOST] = "shutdown-host"};
 
-static size_t word_length(const char *s)
-{
-    size_t n = 0;
-    while (s[n] != 0 && s[n] != ' ') {
-        n++;
-    }
-    return n;
-}
-
 enum right rights_named(const char *words)
 {
-    size_t n = word_length(words);
+    size_t n = text_word(words);
     unsigned r = 0;
     while (r < RIGHT_COUNT && (strlen(names[r]) != n || memcmp(names[r], words, n) != 0)) {
         r++;
@@ -139,7 +130,7 @@ bool rights_iomem(const struct domain *d, mfn_t first, uint64_t count)
     return holds_device(d, false, first.v, count) ||
            (holds_all(d, RIGHT_DEVICE) && end > first.v && !frame_is_ram(first) &&
             !frame_is_ram(mfn(end - 1)) &&
-            !passthrough_is_ours(first.v << FRAME_SHIFT, count << FRAME_SHIFT));
+            !device_is_ours(first.v << FRAME_SHIFT, count << FRAME_SHIFT));
 }
 
 bool rights_irq(const struct domain *d, uint32_t intid)
@@ -203,7 +194,7 @@ static bool number_of(const char *name, size_t length, domid_t *out)
 static void grant_words(struct rights *x, const char *words)
 {
     enum right r = rights_named(words);
-    size_t n = word_length(words);
+    size_t n = text_word(words);
     x->held |= RIGHT_BIT(r);
     if (r == RIGHT_DEVICE || r == RIGHT_IRQ) {
         grant_device(x, r, words[n] != 0 ? words + n + 1 : "");
@@ -211,7 +202,7 @@ static void grant_words(struct rights *x, const char *words)
     }
     for (const char *at = words + n; *at != 0; at += n) {
         domid_t id;
-        n = word_length(++at);
+        n = text_word(++at);
         if (n == 1 && *at == '*') {
             x->everybody |= RIGHT_BIT(r);
         } else if (r < OVER_DOMAINS && number_of(at, n, &id)) {
@@ -253,7 +244,7 @@ static bool over_nobody(const struct rights *x, enum right r)
 int rights_drop(struct domain *d, const char *words)
 {
     struct rights *x = d->rights;
-    size_t n = word_length(words);
+    size_t n = text_word(words);
     enum right right = rights_named(words);
     bool whole = words[n] == 0, still = false;
     if (right == RIGHT_COUNT || (!whole && right >= OVER_DOMAINS)) {
