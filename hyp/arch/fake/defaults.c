@@ -547,6 +547,9 @@ WEAK int rights_drop(struct domain *d, const char *words)
 }
 
 /* Where no board's tree is linked: it has no node. */
+WEAK void config_places(struct domain_config *d)
+{
+}
 WEAK const struct tree *config_host_tree(void)
 {
     return NULL;

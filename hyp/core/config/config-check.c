@@ -280,8 +280,7 @@ static bool fix_static(const struct domain_config *d)
     return true;
 }
 
-/* Xen's places; with direct-map the board's, so that they never meet the guest's RAM. */
-static void choose_places(struct domain_config *d)
+void config_places(struct domain_config *d)
 {
     struct guest_places *p = &d->places;
 
@@ -322,7 +321,7 @@ void config_check_all(struct reader *r)
     for (unsigned i = 0; i < r->domain_count; i++) {
         struct domain_config *d = &r->domain[i];
         unsigned claims_before = r->claim_count;
-        choose_places(d);
+        config_places(d);
         if (!(check_rights(r, d) && check_places(r, d) && check_kernel(d) && check_devices(r, d) &&
               config_check_cpus(r, d) && check_memory(d, &free_bytes) && fix_static(d))) {
             d->name[0] = 0; /* no longer counts, and claims nothing */

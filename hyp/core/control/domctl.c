@@ -114,13 +114,8 @@ static void configure(struct domain_config *like, const struct xen_domctl_create
         .on_crash = POLICY_PRESERVE,
         .on_reboot = POLICY_PRESERVE,
         .on_poweroff = POLICY_PRESERVE,
-        .places = {.dist = gpa(gic_host.version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
-                   .redist = gpa(GUEST_GICV3_GICR0_BASE),
-                   .cpu = gpa(GUEST_GICC_BASE),
-                   .uart = gpa(GUEST_PL011_BASE),
-                   .uart_spi = GUEST_VPL011_SPI,
-                   .grants = gpa(GUEST_GNTTAB_BASE),
-                   .grants_size = GUEST_GNTTAB_SIZE}};
+    };
+    config_places(like);
 }
 
 static int64_t create(struct control_call *c)

@@ -96,6 +96,9 @@ int config_parse(const struct tree *t, const struct domain_config **out);
 /* What config_parse() found: the domains that can be started. */
 int config_all(const struct domain_config **out);
 
+/* Choose d->places: Xen's; with direct-map the board's, so that they never meet the guest's RAM. */
+void config_places(struct domain_config *d);
+
 /* The tree config_parse() read. */
 const struct tree *config_host_tree(void);
 
