@@ -244,9 +244,10 @@ static int equip(struct domain *d, struct ioreq_server *s, bool buffered)
         }
         frame_share(s->page[p]);
     }
-    int error = buffered ? evtchn_open_served(d, s->emulator, answered, &s->buffered_port) : 0;
+    int error =
+        buffered ? evtchn_open(d, EVTCHN_SERVED, s->emulator, answered, &s->buffered_port) : 0;
     for (uint32_t i = 0; i < d->vcpu_max && error == 0; i++) {
-        error = evtchn_open_served(d, s->emulator, answered, &s->port[i]);
+        error = evtchn_open(d, EVTCHN_SERVED, s->emulator, answered, &s->port[i]);
         request_of(s, i)->vp_eport = s->port[i];
     }
     return error;
