@@ -155,11 +155,7 @@ static int64_t create(struct control_call *c)
 static int64_t destroy(struct control_call *c)
 {
     if (c->progress == 0) {
-        int error = domain_destroy(c->d);
-        if (error != 0 && error != -XEN_EBUSY) {
-            return error;
-        }
-        c->progress = error == 0; /* busy with an earlier end: then again */
+        c->progress = domain_destroy(c->d) == 0; /* busy with an earlier end: then again */
     }
     domain_hurry(c->d);
     return -XEN_ERESTART;

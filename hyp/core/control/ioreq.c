@@ -215,11 +215,10 @@ int ioreq_frame(struct domain *d, const struct domain *caller, uint32_t id, uint
     int error;
     lock(&d->xen->ioreq_lock);
     struct ioreq_server *s = find(d, caller, id, &error);
-    void *page = s != NULL && frame < PAGES ? s->page[frame] : NULL;
-    if (page != NULL) {
-        *out = va_to_mfn(page);
-    }
-    if (error == 0 && (page == NULL || !frame_get_shared(*out, d->id))) {
+    void *page = s != NULL && frame < PAGES ? s->page[array_index_clamp((uint32_t)frame, PAGES)]
+                                            : NULL;
+    *out = page != NULL ? va_to_mfn(page) : MFN_NONE;
+    if (error == 0 && !frame_get_shared(*out, d->id)) {
         error = -XEN_EINVAL;
     }
     unlock(&d->xen->ioreq_lock);
