@@ -260,16 +260,14 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 /* The access that v waited with has been answered. All its registers are in v->arch.x. */
 static cold void finish_io(struct vcpu *v)
 {
-    uint64_t value, esr = v->io_syndrome;
+    uint64_t value = v->io.value, esr = v->io_syndrome;
     unsigned reg = (esr >> 16) & 31;
 
-    if (ioreq_finish(v, &value)) {
-        if (!(esr & (1u << 6)) && reg != 31) {
-            value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
-            v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* as data_abort() */
-        }
-        skip(esr, SPSR_SS | SPSR_AARCH32);
+    if (!(esr & (1u << 6)) && reg != 31) {
+        value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
+        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* as data_abort() */
     }
+    skip(esr, SPSR_SS | SPSR_AARCH32);
 }
 
 /* Apart, so that printing does not save the registers that this needs. */

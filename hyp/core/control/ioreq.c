@@ -3,14 +3,14 @@
  *
  * Life of an access, all edges under the domain's ioreq_lock:
  *
- *   NONE --ioreq_mmio--> WAITING --the server answers--> ANSWERED --ioreq_finish--> NONE
+ *   NONE --ioreq_mmio--> WAITING --the server answers--> ANSWERED (WORK_IO) --the vCPU--> NONE
  *                           +-- the server is gone, or switched off --> NONE: the guest repeats it
  *
  * Q1  a vCPU that is WAITING (io.server) is paused once on account of it, and
  *     its instruction is not over; whoever takes the server away unpauses it.
  * Q2  the request is kept here (the vCPU's syndrome). Of the server's page only
  *     the state and the data of an answer are read, and only once.
- * Q3  the instruction ends in the vCPU's own context (WORK_IO), after it got the
+ * Q3  the instruction ends with io.value in the vCPU's own context, after it got the
  *     CPU again: nobody else touches its registers.
  * Q4  a server belongs to one domain, the emulator: nobody else names it, and
  *     it goes with either domain. Then an access is one to nothing: an abort.
@@ -110,7 +110,6 @@ static void look(struct vcpu *v) REQUIRES(&v->domain->xen->ioreq_lock)
     uint64_t data = __atomic_load_n(&q->data, __ATOMIC_RELAXED); /* Q2 */
     v->io.value = data & ~0ull >> (64 - 8 * v->io.size);
     v->io.server = NULL;
-    v->io.answered = true;
     __atomic_store_n(&q->state, STATE_IOREQ_NONE, __ATOMIC_RELAXED);
     __atomic_fetch_or(&v->work, WORK_IO, __ATOMIC_SEQ_CST);
     sched_unpause(v);
@@ -132,16 +131,6 @@ static void answered(struct vcpu *from, domid_t id, evtchn_port_t port)
     }
     unlock(&d->xen->ioreq_lock);
     domain_put(d);
-}
-
-bool ioreq_finish(struct vcpu *v, uint64_t *value)
-{
-    lock(&v->domain->xen->ioreq_lock);
-    bool answered_now = v->io.answered;
-    *value = v->io.value;
-    v->io.answered = false;
-    unlock(&v->domain->xen->ioreq_lock);
-    return answered_now;
 }
 
 /* --- Servers --- */
@@ -215,8 +204,8 @@ int ioreq_frame(struct domain *d, const struct domain *caller, uint32_t id, uint
     int error;
     lock(&d->xen->ioreq_lock);
     struct ioreq_server *s = find(d, caller, id, &error);
-    void *page = s != NULL && frame < PAGES ? s->page[array_index_clamp((uint32_t)frame, PAGES)]
-                                            : NULL;
+    void *page =
+        s != NULL && frame < PAGES ? s->page[array_index_clamp((uint32_t)frame, PAGES)] : NULL;
     *out = page != NULL ? va_to_mfn(page) : MFN_NONE;
     if (error == 0 && !frame_get_shared(*out, d->id)) {
         error = -XEN_EINVAL;
