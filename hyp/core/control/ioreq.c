@@ -100,10 +100,11 @@ enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a)
     return MMIO_WAIT;
 }
 
-/* Take the answer that `v` waits for, if it is there. */
-static void look(struct vcpu *v) REQUIRES(&v->domain->xen->ioreq_lock)
+/* Take the answer that vCPU `n` waits for, if it is there. */
+static void look(struct domain *d, uint32_t n) REQUIRES(&d->xen->ioreq_lock)
 {
-    struct request *q = request_of(v->io.server, v->id);
+    struct vcpu *v = d->vcpu[n];
+    struct request *q = request_of(v->io.server, n);
     if ((__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) & 15) != STATE_IORESP_READY) {
         return;
     }
@@ -126,7 +127,7 @@ static void answered(struct vcpu *from, domid_t id, evtchn_port_t port)
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct ioreq_server *s = d->vcpu[i]->io.server;
         if (s != NULL && s->emulator == from->domain->id && s->port[i] == port) {
-            look(d->vcpu[i]);
+            look(d, i);
         }
     }
     unlock(&d->xen->ioreq_lock);
