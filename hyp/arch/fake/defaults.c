@@ -504,6 +504,10 @@ WEAK void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_inf
     *out = (struct sched_cpu_info){.domain = DOMID_INVALID};
 }
 
+WEAK void config_place(struct domain_config *c)
+{
+}
+
 WEAK int config_all(const struct domain_config **out)
 {
     *out = NULL;
@@ -547,9 +551,6 @@ WEAK int rights_drop(struct domain *d, const char *words)
 }
 
 /* Where no board's tree is linked: it has no node. */
-WEAK void config_places(struct domain_config *d)
-{
-}
 WEAK const struct tree *config_host_tree(void)
 {
     return NULL;

@@ -108,14 +108,13 @@ static void configure(struct domain_config *like, const struct xen_domctl_create
     *like = (struct domain_config){
         .vcpu_count = order->max_vcpus,
         .hyp_memory_bytes = (BASE_FRAMES + 16ul * order->max_vcpus) << FRAME_SHIFT,
-        .nr_spis = (order->arch.nr_spis + 31) / 32 * 32,
-        .gic_version = gic_host.version,
+        .vgic = {.version = gic_host.version, .nr_spis = (order->arch.nr_spis + 31) / 32 * 32},
         .bootargs = "",
         .on_crash = POLICY_PRESERVE,
         .on_reboot = POLICY_PRESERVE,
         .on_poweroff = POLICY_PRESERVE,
     };
-    config_places(like);
+    config_place(like);
 }
 
 static int64_t create(struct control_call *c)
