@@ -27,47 +27,45 @@ int domains_init(void)
     return kept ? 0 : -XEN_ENOMEM;
 }
 
-struct domain *domain_get(domid_t id)
+static struct domain *by_name(const char *name) REQUIRES(&domains_lock)
 {
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    if (id < domains_end && kept->by_id[id]) {
-        d = kept->by_id[id];
-        __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
-    }
-    unlock(&domains_lock);
-    return d;
-}
-
-struct domain *domain_get_by_name(const char *name)
-{
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    for (unsigned i = 0; i < domains_end && !d; i++) {
+    for (uint32_t i = 0; i < domains_end; i++) {
         if (kept->by_id[i] && strcmp(kept->by_id[i]->name, name) == 0) {
-            d = kept->by_id[i];
-            __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+            return kept->by_id[i];
         }
     }
-    unlock(&domains_lock);
-    return d;
+    return NULL;
 }
 
-struct domain *domain_from(uint32_t first)
+/* The last thing under the lock: what was found is the caller's as well. */
+static struct domain *counted(struct domain *d) RELEASES(&domains_lock)
 {
-    struct domain *d = NULL;
-
-    lock(&domains_lock);
-    for (uint32_t i = first; i < domains_end && !d; i++) {
-        d = kept->by_id[i];
-    }
     if (d) {
         __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
     }
     unlock(&domains_lock);
     return d;
+}
+
+struct domain *domain_get(domid_t id)
+{
+    lock(&domains_lock);
+    return counted(id < domains_end ? kept->by_id[id] : NULL);
+}
+
+struct domain *domain_get_by_name(const char *name)
+{
+    lock(&domains_lock);
+    return counted(by_name(name));
+}
+
+struct domain *domain_from(uint32_t first)
+{
+    lock(&domains_lock);
+    while (first < domains_end && !kept->by_id[first]) {
+        first++;
+    }
+    return counted(first < domains_end ? kept->by_id[first] : NULL);
 }
 
 struct domain *domain_next(struct domain *previous)
@@ -82,23 +80,14 @@ struct domain *domain_next(struct domain *previous)
 
 int domain_table_insert(struct domain *d)
 {
-    int error = 0;
-
     lock(&domains_lock);
-    if (d->id >= MAX_DOMAINS || kept->by_id[d->id]) {
-        error = -XEN_EEXIST;
-    }
-    for (unsigned i = 0; i < domains_end && !error; i++) {
-        if (kept->by_id[i] && strcmp(kept->by_id[i]->name, d->name) == 0) {
-            error = -XEN_EEXIST;
-        }
-    }
-    if (!error) {
+    bool taken = d->id >= MAX_DOMAINS || kept->by_id[d->id] || by_name(d->name);
+    if (!taken) {
         kept->by_id[d->id] = d;
         domains_end = d->id >= domains_end ? d->id + 1u : domains_end;
     }
     unlock(&domains_lock);
-    return error;
+    return taken ? -XEN_EEXIST : 0;
 }
 
 void domain_table_remove(struct domain *d)

@@ -112,6 +112,23 @@ static int devices_create(struct domain *d, const struct domain_config *config)
     return error;
 }
 
+/* What a domain is made of, before anybody can find it. */
+static int furnish(struct domain *d, const struct domain_config *config)
+{
+    int error = p2m_init(d);
+
+    for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
+        error = vcpu_create(d, i);
+    }
+    if (!error) {
+        error = devices_create(d, config);
+    }
+    if (!error && !config->made) { /* its console is the tools' business */
+        error = console_domain_create(d);
+    }
+    return error ? error : xen_domain_create(d);
+}
+
 static void worker_fire(struct timer *t, uint64_t now_ticks);
 
 int domain_create(const struct domain_config *config, struct domain **out)
@@ -119,7 +136,6 @@ int domain_create(const struct domain_config *config, struct domain **out)
     static_assert(sizeof(struct domain) + MAX_VCPUS * sizeof(void *) <= FRAME_SIZE,
                   "a domain is one page");
     struct domain *d = frame_alloc_hyp(NULL, 0);
-    int error;
 
     if (!d) {
         config_free(config);
@@ -145,19 +161,7 @@ int domain_create(const struct domain_config *config, struct domain **out)
     d->vcpu = (struct vcpu **)(d + 1);
     d->vcpu_max = (uint16_t)config->vcpu_count;
     d->vcpu_count = config->made ? 1 : d->vcpu_max; /* the others come by domain_add_vcpu() */
-    error = p2m_init(d);
-    for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {
-        error = vcpu_create(d, i);
-    }
-    if (!error) {
-        error = devices_create(d, config);
-    }
-    if (!error && !config->made) { /* its console is the tools' business */
-        error = console_domain_create(d);
-    }
-    if (!error) {
-        error = xen_domain_create(d);
-    }
+    int error = furnish(d, config);
     if (!error) {
         error = domain_table_insert(d);
     }
@@ -267,12 +271,24 @@ int domain_make(const struct domain_config *like, domid_t wanted, struct domain 
     return 0;
 }
 
-/* Take the domain off its CPUs. d->lock is held and d->state says why. */
-static void stop_vcpus(struct domain *d) REQUIRES(&d->lock)
+static void pause_vcpus(struct domain *d) REQUIRES(&d->lock)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         sched_pause(d->vcpu[i]);
     }
+}
+
+static void unpause_vcpus(struct domain *d) REQUIRES(&d->lock)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        sched_unpause(d->vcpu[i]);
+    }
+}
+
+/* Take the domain off its CPUs. d->lock is held and d->state says why. */
+static void stop_vcpus(struct domain *d) REQUIRES(&d->lock)
+{
+    pause_vcpus(d);
     d->job = JOB_STOP;
     worker_set(d, 0);
 }
@@ -495,40 +511,36 @@ void domain_hurry(struct domain *d)
     __atomic_store_n(&d->working, false, __ATOMIC_RELEASE);
 }
 
-static int require_alive(struct domain *d) REQUIRES(&d->lock)
-{
-    return d->state == DOMAIN_RUNNING ? 0 : -XEN_EINVAL;
-}
-
 int domain_pause(struct domain *d)
 {
     lock(&d->lock);
-    int error = require_alive(d);
-    if (!error && d->paused_by_console) {
-        error = -XEN_EBUSY;
-    }
+    int error = d->state != DOMAIN_RUNNING ? -XEN_EINVAL : d->paused_by_console ? -XEN_EBUSY : 0;
     if (!error) {
         d->paused_by_console = true;
-        for (uint32_t i = 0; i < d->vcpu_count; i++) {
-            sched_pause(d->vcpu[i]);
-        }
+        pause_vcpus(d);
     }
     unlock(&d->lock);
     return error;
+}
+
+/* True if the console had paused it. */
+static bool end_console_pause(struct domain *d) REQUIRES(&d->lock)
+{
+    bool paused = d->paused_by_console;
+
+    if (paused) {
+        d->paused_by_console = false;
+        unpause_vcpus(d);
+    }
+    return paused;
 }
 
 int domain_unpause(struct domain *d)
 {
     lock(&d->lock);
-    int error = d->paused_by_console ? 0 : -XEN_EINVAL;
-    if (!error) {
-        d->paused_by_console = false;
-        for (uint32_t i = 0; i < d->vcpu_count; i++) {
-            sched_unpause(d->vcpu[i]);
-        }
-    }
+    bool paused = end_console_pause(d);
     unlock(&d->lock);
-    return error;
+    return paused ? 0 : -XEN_EINVAL;
 }
 
 int domain_pause_counted(struct domain *d)
@@ -536,9 +548,7 @@ int domain_pause_counted(struct domain *d)
     lock(&d->lock);
     int error = d->state == DOMAIN_DYING ? -XEN_EINVAL : d->pauses == 255 ? -XEN_EOVERFLOW : 0;
     if (!error && d->pauses++ == 0) {
-        for (uint32_t i = 0; i < d->vcpu_count; i++) {
-            sched_pause(d->vcpu[i]);
-        }
+        pause_vcpus(d);
     }
     unlock(&d->lock);
     return error;
@@ -552,9 +562,7 @@ int domain_unpause_counted(struct domain *d)
         if (d->state == DOMAIN_CREATED && d->config->made) {
             d->state = DOMAIN_RUNNING;
         }
-        for (uint32_t i = 0; i < d->vcpu_count; i++) {
-            sched_unpause(d->vcpu[i]);
-        }
+        unpause_vcpus(d);
     }
     unlock(&d->lock);
     return error;
@@ -570,12 +578,7 @@ static int order(struct domain *d, enum domain_state state, enum shutdown_reason
     if (idle) {
         bool stopped = d->state == DOMAIN_DOWN;
 
-        if (d->paused_by_console) {
-            d->paused_by_console = false;
-            for (uint32_t i = 0; i < d->vcpu_count; i++) {
-                sched_unpause(d->vcpu[i]);
-            }
-        }
+        (void)end_console_pause(d);
         d->state = state;
         d->reason = reason;
         d->ordered = state == DOMAIN_DOWN;
