@@ -269,15 +269,18 @@ static int grow(struct domain *d, struct p2m_path *path, gfn_t g, unsigned level
     return 0;
 }
 
-/* Map one block of `level` where nothing is. */
+/* Map one block of `level`. */
 static int map_block(struct domain *d, gfn_t g, mfn_t m, unsigned level, enum p2m_type t)
     REQUIRES(&d->p2m.lock)
 {
     struct p2m_path path;
     p2m_descend(&d->p2m, g, &path);
+    if (arch_s2_valid(*path.slot[path.level])) {
+        return -XEN_EEXIST;
+    }
     int error = grow(d, &path, g, level);
     if (error == 0) {
-        CHECK(path.level == level && !arch_s2_valid(*path.slot[level])); /* P5 */
+        CHECK(path.level == level); /* P5 */
         set_slot(d, path.slot[level], level, arch_s2_leaf(m, t, level));
         d->p2m.mapped_frames[t] += level_frames(level);
     }
@@ -314,11 +317,11 @@ static __attribute__((noinline)) int map_range(struct domain *d, uint64_t g, uin
 {
     struct p2m *p = &d->p2m;
     uint64_t start = g, end = g + count;
-    if (count > 1) { /* no table is in the way of a page */
+    if (count > 1) { /* a page is looked at when it is mapped, and no table is in its way */
         (void)free_idle(d);
-    }
-    if (!only(p, start, end, 0)) {
-        return -XEN_EEXIST;
+        if (!only(p, start, end, 0)) {
+            return -XEN_EEXIST;
+        }
     }
     if (start < p->stale_end.v && end > p->stale_start.v) {
         p2m_flush_locked(d); /* P1: the break was somebody else's */
@@ -335,7 +338,9 @@ static __attribute__((noinline)) int map_range(struct domain *d, uint64_t g, uin
         m += level_frames(level);
     }
     merge(d, gfn(start)); /* only the ragged ends can fill up a table */
-    merge(d, gfn(end - 1));
+    if (count > 1) {
+        merge(d, gfn(end - 1));
+    }
     arch_s2_publish();
     return 0;
 }
