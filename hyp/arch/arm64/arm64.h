@@ -55,7 +55,6 @@ uint64_t arch_vtcr(void);
 /* debug.c: self-hosted debug and PMU, given to a guest on first use */
 void debug_init_cpu(void);
 bool debug_take(struct vcpu *v);
-bool pmu_take(struct vcpu *v);
 void debug_unload(struct vcpu *v);
 void debug_load(struct vcpu *v);
 
@@ -70,19 +69,12 @@ noreturn_fn void el2_exception(const unsigned long long *regs);
 
 /* spsr32.c: the current AArch32 mode's SPSR, where the machine hides it */
 void spsr32_init(void);
-void spsr32_expose(uint64_t mode);
-void spsr32_enter(uint64_t mode);
+void spsr32_exchange(uint64_t mode);
 
 /* sysreg.c: true if done, false if the guest gets an undefined instruction */
 bool sysreg_trap(struct vcpu *v, uint64_t esr);
-bool cp15_trap(struct vcpu *v, uint64_t esr, bool wide);
-bool cp10_trap(struct vcpu *v, uint64_t esr);
+bool coprocessor_trap(struct vcpu *v, uint64_t esr);
 void sysreg_init(void);
-/* Traps for what this CPU has, guests are not shown, and nobody switches; OR into HCR_EL2, CPTR_EL2, MDCR_EL2. */
-struct extension_traps {
-    uint64_t hcr, cptr, mdcr;
-};
-extern struct extension_traps extension_traps; /* [const] after sysreg_init() */
 
 /* inject.c */
 void inject_undefined(struct vcpu *v);

@@ -270,11 +270,9 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
         hvc(v, esr, hypercall32);
         return TRAP_DONE;
     case EC_CP15_32:
-        return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP15_64:
-        return cp15_trap(v, esr, true) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP10_ID:
-        return cp10_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
+        return coprocessor_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP14_32:
     case EC_CP14_64:
     case EC_CP14_LDC:
