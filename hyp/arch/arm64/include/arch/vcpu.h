@@ -46,15 +46,14 @@ struct arch_vcpu {
 };
 
 struct arch_domain {
-    uint64_t vmid; /* [vmid lock] generation << 16 | VMID; 0 never had one. hyp/arch/arm64/vmid.c */
+    uint64_t
+        vmid; /* [vmid lock] generation << 16 | VMID; 0 never had one. hyp/arch/arm64/stage2.c */
 };
 
 /*
  * Xen's calling convention: HVC #0xea1, number in x16, arguments and result
  * from x0 on; from AArch32 number in r12, from r0 on. Source: public/arch-arm.h, "Hypercall calling convention".
  */
-#define XEN_HYPERCALL_TAG 0xea1
-
 static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
 {
     return a->x[16];
