@@ -28,32 +28,16 @@ typedef uint64_t s2_pte_t;
 #define S2_TYPE_SHIFT 55
 #define S2_ADDRESS 0x0000fffffffff000ull
 
-#define S2_NORMAL (S2_VALID | S2_AF | S2_ATTR_NORMAL | S2_SH_INNER | S2_READ)
-
 unsigned arch_s2_root_order(void);
 unsigned arch_s2_address_bits(void);
 
 static inline s2_pte_t s2_attributes(unsigned type)
 {
-    switch (type) {
-    case P2M_RAM:
-        return S2_NORMAL | S2_WRITE;
-    case P2M_RAM_RO:
-        return S2_NORMAL;
-    case P2M_RAM_XN:
-    case P2M_GRANT_RW:
-    case P2M_FOREIGN:
-    case P2M_SHARED:
-        return S2_NORMAL | S2_WRITE | S2_XN;
-    case P2M_GRANT_RO:
-    case P2M_RAM_R:
-    case P2M_FOREIGN_RO:
-        return S2_NORMAL | S2_XN;
-    case P2M_MMIO_C:
-        return S2_NORMAL | S2_WRITE | S2_XN;
-    default: /* P2M_MMIO */
-        return S2_VALID | S2_AF | S2_ATTR_DEVICE | S2_SH_OUTER | S2_READ | S2_WRITE | S2_XN;
-    }
+    unsigned rights = p2m_rights(type);
+    s2_pte_t kind = type == P2M_MMIO ? S2_ATTR_DEVICE | S2_SH_OUTER : S2_ATTR_NORMAL | S2_SH_INNER;
+
+    return S2_VALID | S2_AF | kind | S2_READ | (rights & P2M_W ? S2_WRITE : 0) |
+           (rights & P2M_X ? 0 : S2_XN);
 }
 
 static inline s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level)
