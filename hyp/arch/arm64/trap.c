@@ -18,6 +18,7 @@
 #include <hyp/log.h>
 #include <hyp/mmio.h>
 #include <hyp/psci.h>
+#include <xen/xen.h>
 
 enum outcome {
     TRAP_DONE,      /* go on at ELR as it is */
@@ -67,12 +68,11 @@ static inline void finish_read(struct vcpu *v, uint64_t esr, uint64_t value)
  */
 static bool passing_fault(struct vcpu *v, uint64_t esr)
 {
-    bool fetch = esr >> ESR_EC_SHIFT == EC_IABT_LOW;
-    bool walk = esr & (1u << 7); /* S1PTW */
-    bool translation = (esr & 0x3c) == 0x04, permission = (esr & 0x3c) == 0x0c;
+    bool fetch = esr >> ESR_EC_SHIFT == EC_IABT_LOW, walk = esr & (1u << 7); /* S1PTW */
+    bool by_stage_2 = (esr & 0x34) == 0x04; /* translation, permission */
     gpa_t at;
 
-    return (translation || permission) && fault_address(esr, &at) &&
+    return by_stage_2 && fault_address(esr, &at) &&
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
@@ -307,18 +307,6 @@ void trap_serror(struct vcpu *v, uint64_t esr)
     inject_serror(v);
 }
 
-/* Change over to `next`, if it is not what is loaded. */
-static void switch_to(struct cpu *c, struct vcpu *next)
-{
-    if (c->loaded == next) {
-        return;
-    }
-    if (c->loaded) {
-        vcpu_unload(c->loaded);
-    }
-    vcpu_load(next);
-}
-
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */
 static void update_traps(struct cpu *c, struct vcpu *v)
 {
@@ -403,7 +391,7 @@ struct vcpu *exit_work(struct vcpu *v)
                 work = __atomic_exchange_n(&next->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
                 v = next;
             }
-            switch_to(c, v);
+            vcpu_load(v);
             if (begins) {
                 xen_runstate_update(v);
             }

@@ -114,21 +114,6 @@ static void el1_restore(const struct arch_vcpu *a)
     }
 }
 
-/* Bring `v` onto this CPU, which has none loaded. */
-void vcpu_load(struct vcpu *v)
-{
-    struct cpu *c = this_cpu();
-
-    el1_restore(&v->arch);
-    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP);
-    vmid_load(v->domain);
-    debug_load(v);
-    vtimer_restore(v);
-    vgic_restore(v);
-    c->loaded = v;
-    __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
-}
-
 /* Write the loaded vCPU back; afterwards any CPU may load it. */
 void vcpu_unload(struct vcpu *v)
 {
@@ -143,6 +128,27 @@ void vcpu_unload(struct vcpu *v)
     c->loaded = NULL;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELEASE);
     sched_saved(v);
+}
+
+/* Bring `v` onto this CPU, instead of what is loaded. */
+void vcpu_load(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    if (c->loaded == v) {
+        return;
+    }
+    if (c->loaded) {
+        vcpu_unload(c->loaded);
+    }
+    el1_restore(&v->arch);
+    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP);
+    stage2_load(v->domain);
+    debug_load(v);
+    vtimer_restore(v);
+    vgic_restore(v);
+    c->loaded = v;
+    __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
 }
 
 void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
@@ -249,10 +255,4 @@ bool arch_random(uint64_t *out)
 bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
 {
     return write ? TRANSLATE(s12e1w, va, &out->v) : TRANSLATE(s12e1r, va, &out->v);
-}
-
-void arch_image_range(mpa_t *start, mpa_t *end)
-{
-    *start = mpa(image_pa);
-    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
 }
