@@ -2,11 +2,10 @@
 #ifndef ARM64_H
 #define ARM64_H
 
-#include <xen/errno.h>
-#include <arch/layout.h>
-#include <arch/sysreg.h>
+#include <hyp/arch.h>
 #include <hyp/cpu.h>
 #include <hyp/domain.h>
+#include <xen/errno.h>
 
 /* Set by the linker script: text, and where what follows it begins, each on a page of its own. */
 extern char image_start[], rodata_start[], init_text_start[], init_data_start[], data_start[];
@@ -70,8 +69,8 @@ bool coprocessor_trap(struct vcpu *v, uint64_t esr);
 void sysreg_init(void);
 
 /* inject.c */
-void inject_undefined(struct vcpu *v);
-void inject_abort(struct vcpu *v, bool instruction, uint64_t far);
+cold void inject_undefined(struct vcpu *v);
+cold void inject_abort(struct vcpu *v, bool instruction, uint64_t far);
 void inject_serror(struct vcpu *v);
 bool condition_holds(uint64_t esr);
 void skip_instruction(uint64_t esr);

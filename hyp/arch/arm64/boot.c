@@ -7,7 +7,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/frame.h>

@@ -7,11 +7,8 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
-#include <hyp/domain.h>
 #include <lib/string.h>
 #include <xen/domctl.h>
-#include <xen/errno.h>
 
 #define SPSR_KEEP64 0xf00003c0ull /* NZCV, DAIF */
 #define SPSR_KEEP32 0xfe0fffe0ull /* NZCVQ, IT, GE, E, A, I, F, T */
@@ -26,10 +23,10 @@ static bool mode_is_guests(uint64_t mode, bool aarch32)
 }
 
 /* Registers that have one name on both sides. */
-#define CORE_REGISTERS(MOVE)                                                              \
-    MOVE(spsr_el1)                                                                        \
-    MOVE(spsr_fiq) MOVE(spsr_irq) MOVE(spsr_und) MOVE(spsr_abt) MOVE(sp_el0) MOVE(sp_el1) \
-        MOVE(elr_el1)
+#define CORE_REGISTERS(MOVE) \
+    MOVE(spsr_el1)           \
+    MOVE(spsr_fiq)           \
+    MOVE(spsr_irq) MOVE(spsr_und) MOVE(spsr_abt) MOVE(sp_el0) MOVE(sp_el1) MOVE(elr_el1)
 #define SET(name) a->name = r->name;
 #define GET(name) r->name = (__typeof__(r->name))a->name;
 

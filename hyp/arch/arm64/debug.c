@@ -14,7 +14,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 
 #define MDSCR_ARMED ((1ul << 15) | (1ul << 13) | 1ul) /* MDE, KDE, SS */

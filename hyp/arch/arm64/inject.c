@@ -6,8 +6,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
-
 /* Enter the guest's EL1 vector for synchronous exceptions, with `esr` in ESR_EL1. */
 static void enter_el1(uint64_t esr)
 {

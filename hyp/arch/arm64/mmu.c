@@ -12,8 +12,6 @@
  */
 #include "arm64.h"
 
-#include <arch/layout.h>
-#include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>

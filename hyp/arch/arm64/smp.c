@@ -9,7 +9,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>

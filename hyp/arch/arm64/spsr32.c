@@ -21,8 +21,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
-
 /* entry.S */
 uint32_t spsr32_visit(uint32_t value);
 extern char spsr32_code[];

@@ -21,7 +21,6 @@
 #include "arm64.h"
 
 #include <arch/stage2.h>
-#include <hyp/arch.h>
 
 static lock_t vmid_lock = LOCK_INIT(RANK_VMID);
 static uint64_t generation = 1;     /* [vmid_lock], read unlocked on the fast path */
@@ -136,10 +135,8 @@ static uint64_t vttbr_of(const struct domain *d)
 
 static void set_vttbr(uint64_t vttbr)
 {
-    if (sysreg_read(vttbr_el2) != vttbr) {
-        sysreg_write(vttbr_el2, vttbr);
-        isb();
-    }
+    sysreg_write(vttbr_el2, vttbr);
+    isb();
 }
 
 /* Make this CPU translate for `d`. */
@@ -178,9 +175,14 @@ void arch_s2_flush(struct domain *d, gfn_t at, uint64_t count, bool tables_too)
         return; /* never loaded: no TLB knows the domain */
     }
     uint64_t before = sysreg_read(vttbr_el2);
-    set_vttbr(vttbr_of(d));
+    bool other = before != vttbr_of(d);
+    if (other) {
+        set_vttbr(vttbr_of(d));
+    }
     __asm__ volatile("tlbi vmalls12e1is" : : : "memory");
     dsb(ish);
     isb();
-    set_vttbr(before);
+    if (other) {
+        set_vttbr(before);
+    }
 }

@@ -9,7 +9,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/gic.h>
 #include <hyp/vtimer.h>
 
@@ -17,6 +16,7 @@
 #define REG(op0, op1, crn, crm, op2) \
     ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 #define REG_MASK 0x3ffc1eu
+#define ICC_SGI1R REG(3, 0, 12, 11, 5)
 #define CNTP_TVAL REG(3, 3, 14, 2, 0)
 #define CNTP_CTL REG(3, 3, 14, 2, 1)
 #define CNTP_CVAL REG(3, 3, 14, 2, 2)
@@ -84,56 +84,65 @@ static bool is_debug_or_pmu(unsigned reg)
     return (crn == 9 && crm >= 12 && crm <= 14) || (crn == 14 && crm >= 8);
 }
 
-static bool ptimer(struct vcpu *v, enum vtimer_reg reg, bool read, uint64_t *value)
+/* How a trapped access ended, and what was read. */
+struct access {
+    bool done; /* or the instruction is undefined */
+    uint64_t value;
+};
+
+static inline struct access undefined_unless(bool defined, uint64_t value)
 {
-    if (read) {
-        *value = vtimer_ptimer_read(v, reg);
-    } else {
-        vtimer_ptimer_write(v, reg, *value);
-    }
-    return true;
+    return (struct access){.done = defined, .value = value};
 }
 
-static bool send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, bool read, uint64_t value)
+static struct access ptimer(struct vcpu *v, enum vtimer_reg reg, bool read, uint64_t value)
 {
-    if (read || gic_host.version != 3) {
-        return false;
+    if (read) {
+        value = vtimer_ptimer_read(v, reg);
+    } else {
+        vtimer_ptimer_write(v, reg, value);
     }
-    vgic_send_sgi(v, reg, value);
-    return true;
+    return undefined_unless(true, value);
+}
+
+static inline struct access send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, bool read,
+                                     uint64_t value)
+{
+    bool defined = !read && gic_host.version == 3;
+
+    if (defined) {
+        vgic_send_sgi(v, reg, value);
+    }
+    return undefined_unless(defined, 0);
 }
 
 /*
  * Registers of debug and the PMU are the machine's own, given to the vCPU at its first access; then the instruction
  * is tried again, untrapped (the caller steps forward). What still traps after that reads as zero and ignores writes.
  */
-static bool give_debug(struct vcpu *v, unsigned reg, uint64_t *value)
+static struct access give_debug(struct vcpu *v, unsigned reg)
 {
-    if (!is_debug_or_pmu(reg)) {
-        return false;
-    }
-    *value = 0;
-    if (debug_take(v)) {
+    bool defined = is_debug_or_pmu(reg);
+
+    if (defined && debug_take(v)) {
         sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
     }
-    return true;
+    return undefined_unless(defined, 0);
 }
 
-/* A trapped access to a register. True: carried out; *value goes into it or came out. */
-static inline __attribute__((always_inline)) bool sysreg_access(struct vcpu *v, unsigned reg,
-                                                                bool read, uint64_t *value)
+/* A trapped access to a register; `value` is what is written. */
+static struct access sysreg_access(struct vcpu *v, unsigned reg, bool read, uint64_t value)
 {
     if ((reg & REG(3, 7, 15, 8, 0)) == REG(3, 0, 0, 0, 0)) {
-        *value = id_value[(reg >> 1) & 7][(reg >> 17) & 7];
-        return read;
+        return undefined_unless(read, id_value[(reg >> 1) & 7][(reg >> 17) & 7]);
     }
     switch (reg) {
-    case REG(3, 0, 12, 11, 5):
-        return send_sgi(v, VGIC_SGI1R, read, *value);
+    case ICC_SGI1R:
+        return send_sgi(v, VGIC_SGI1R, read, value);
     case REG(3, 0, 12, 11, 6):
-        return send_sgi(v, VGIC_ASGI1R, read, *value);
+        return send_sgi(v, VGIC_ASGI1R, read, value);
     case REG(3, 0, 12, 11, 7):
-        return send_sgi(v, VGIC_SGI0R, read, *value);
+        return send_sgi(v, VGIC_SGI0R, read, value);
     case CNTP_TVAL:
         return ptimer(v, PTIMER_TVAL, read, value);
     case CNTP_CTL:
@@ -142,10 +151,9 @@ static inline __attribute__((always_inline)) bool sysreg_access(struct vcpu *v, 
         return ptimer(v, PTIMER_CVAL, read, value);
     /* The OS lock is ours and open: a guest's lock would reach across guests. */
     case REG(2, 0, 1, 0, 4): /* OSLAR_EL1 */
-        return !read;
+        return undefined_unless(!read, 0);
     case REG(2, 0, 1, 1, 4): /* OSLSR_EL1: implemented, unlocked */
-        *value = 8;
-        return read;
+        return undefined_unless(read, 8);
     case RAZ_WI:             /* ACTLR_EL1 */
     case REG(2, 0, 1, 3, 4): /* OSDLR_EL1 */
     case REG(2, 0, 1, 0, 0): /* MDRAR_EL1 */
@@ -154,27 +162,41 @@ static inline __attribute__((always_inline)) bool sysreg_access(struct vcpu *v, 
     case REG(2, 3, 0, 4, 0):
     case REG(2, 0, 0, 0, 2): /* OSDTRRX, OSDTRTX */
     case REG(2, 0, 0, 3, 2):
-        *value = 0;
-        return true;
+        return undefined_unless(true, 0);
     default:
-        return give_debug(v, reg, value);
+        return give_debug(v, reg);
     }
 }
 
-/* MSR or MRS. True: carried out, step over it. */
-bool sysreg_trap(struct vcpu *v, uint64_t esr)
+static cold bool any_sysreg(struct vcpu *v, uint64_t esr)
 {
     unsigned rt = (esr >> 5) & 31;
     bool read = esr & 1;
-    uint64_t value = read || rt == 31 ? 0 : v->arch.x[rt];
+    struct access a = sysreg_access(v, esr & REG_MASK, read, read || rt == 31 ? 0 : v->arch.x[rt]);
 
-    if (!sysreg_access(v, esr & REG_MASK, read, &value)) {
-        return false;
+    if (a.done && read && rt != 31) {
+        v->arch.x[rt] = a.value;
     }
-    if (read && rt != 31) {
-        v->arch.x[rt] = value;
+    return a.done;
+}
+
+/* MSR or MRS. True: carried out, step over it. What guests do often is apart from the rest. */
+bool sysreg_trap(struct vcpu *v, uint64_t esr)
+{
+    unsigned reg = esr & REG_MASK, rt = (esr >> 5) & 31;
+
+    if (unlikely(rt == 31)) {
+        return any_sysreg(v, esr);
     }
-    return true;
+    if ((esr & (REG(3, 7, 15, 8, 0) | 1)) == (REG(3, 0, 0, 0, 0) | 1)) {
+        v->arch.x[rt] = id_value[(reg >> 1) & 7][(reg >> 17) & 7];
+        return true;
+    }
+    if ((esr & (REG_MASK | 1)) == ICC_SGI1R && gic_host.version == 3) {
+        vgic_send_sgi(v, VGIC_SGI1R, v->arch.x[rt]);
+        return true;
+    }
+    return any_sysreg(v, esr);
 }
 
 /*
@@ -218,14 +240,12 @@ bool coprocessor_trap(struct vcpu *v, uint64_t esr)
         return false; /* the PC is no operand of these: F6.1.137, UNPREDICTABLE */
     }
     uint64_t value = (rt == 31 ? 0 : (uint32_t)x[rt]) | (wide ? x[rt2] << 32 : 0);
-    if (!sysreg_access(v, coprocessor_register(esr), read, &value)) {
-        return false;
+    struct access a = sysreg_access(v, coprocessor_register(esr), read, value);
+    if (a.done && read && rt != 31) {
+        x[rt] = (uint32_t)a.value;
     }
-    if (read && rt != 31) {
-        x[rt] = (uint32_t)value;
+    if (a.done && read && wide) {
+        x[rt2] = a.value >> 32;
     }
-    if (read && wide) {
-        x[rt2] = value >> 32;
-    }
-    return true;
+    return a.done;
 }

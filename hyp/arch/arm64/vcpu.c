@@ -11,7 +11,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 #include <hyp/vtimer.h>
 #include <lib/string.h>
@@ -201,7 +200,9 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool 
     a->aarch32 = aarch32;
     a->vmpidr = arch_vcpu_mpidr(v->id);
     a->elr = pc.v & ~(uint64_t)(aarch32 ? 1 : 0);
-    memcpy(a->x, args, 3 * sizeof(args[0]));
+    a->x[0] = args[0];
+    a->x[1] = args[1];
+    a->x[2] = args[2];
     a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
     a->spsr = SPSR_F | SPSR_I | SPSR_A |
               (aarch32 ? SPSR_SVC32 | (pc.v & 1 ? SPSR_T32 : 0) : SPSR_EL1h | SPSR_D);
