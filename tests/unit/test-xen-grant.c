@@ -28,7 +28,8 @@ static int teardown(void **state)
 
 static struct grant_entry_v1 *entry(unsigned id, uint32_t ref)
 {
-    return &((struct grant_entry_v1 *)world[id]->grant->table->frame[ref / 512])[ref % 512];
+    return &((struct grant_entry_v1 *)world[id]
+                 ->grant->table->frame[GRANT_SHARED][ref / 512])[ref % 512];
 }
 
 static void permit(unsigned id, uint32_t ref, domid_t to, uint64_t frame, uint16_t flags)
@@ -181,8 +182,8 @@ static void version_2_works_too(void **state)
     assert_int_equal(GRANT(1, set_version, &sv), 0);
     assert_int_equal(GRANT(1, get_version, &gv), 0);
     assert_int_equal(gv.version, 2);
-    union grant_entry_v2 *e = world[1]->grant->table->frame[0];
-    grant_status_t *status = world[1]->grant->table->status[0];
+    union grant_entry_v2 *e = world[1]->grant->table->frame[GRANT_SHARED][0];
+    grant_status_t *status = world[1]->grant->table->frame[GRANT_STATUS][0];
     assert_int_equal(e[1].hdr.domid, 3); /* reserved entries survive */
     assert_int_equal(e[1].full_page.frame, WORLD_BASE);
     e[8].full_page.frame = WORLD_BASE + 1;
