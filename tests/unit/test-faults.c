@@ -168,7 +168,7 @@ static void good_arrays(void **state)
         memset(guest(1, WORLD_SCRATCH), 0, FRAME_SIZE);
         unsigned before = world_restarts;
         assert_int_equal(call(1, number, cmd, page, fit), ops[i].one ? -XEN_EINVAL : 0);
-        assert_int_equal(world_restarts - before, ops[i].one ? 0 : (fit - 1) / 16);
+        assert_int_equal(world_restarts - before, ops[i].one ? 0 : (fit - 1) / 12);
         assert_int_equal(call(1, number, cmd, page, fit + 1),
                          ops[i].one ? -XEN_EINVAL : -XEN_EFAULT);
         assert_int_equal(call(1, number, cmd, NOWHERE, 0), ops[i].one ? -XEN_EINVAL : 0);

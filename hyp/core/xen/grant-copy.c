@@ -42,10 +42,10 @@ static void let_go(const struct end *e)
 static int find(const struct end *e, domid_t user, uint16_t length, char **at)
     NO_LOCK_ANALYSIS("lock_ends()")
 {
-    struct grant_table *t = e->d->grant->table;
     gfn_t frame = gfn(e->ptr->u.gmfn);
     mfn_t found NOT_ZEROED;
     if (e->by_ref) {
+        struct grant_table *t = e->d->grant->table;
         int status = t == NULL ? GNTST_bad_domain
                                : grant_claim(t, e->ptr->u.ref, user, e->readonly, e->ptr->offset,
                                              length, &frame);
@@ -61,12 +61,24 @@ static int find(const struct end *e, domid_t user, uint16_t length, char **at)
     return GNTST_okay;
 }
 
-/* The two may overlap in one frame. A network back end's payload is seldom aligned to the front end's page. */
-static apart void copy_any(char *to, const char *from, size_t size)
+/* Places in one frame that overlap and are not aligned to each other: by way of a place that is, piece by piece. */
+static cold void copy_overlapping(char *to, const char *from, size_t size)
 {
-    bool alike = (((uintptr_t)to ^ (uintptr_t)from) & 7) == 0;
-    if (likely(alike) || (size_t)(to - from) < size || (size_t)(from - to) < size) {
-        memmove(to, from, size);
+    char piece[512 + 8] __attribute__((aligned(8))) NOT_ZEROED;
+    for (size_t done = 0, count; done < size; done += count) {
+        count = size - done < 512 ? size - done : 512;
+        size_t at = to < from ? done : size - done - count;
+        char *between = piece + ((uintptr_t)(from + at) & 7);
+        memcpy(between, from + at, count);
+        arch_copy_unaligned(to + at, between, count);
+    }
+}
+
+/* A network back end's payload is seldom aligned to the front end's page. */
+static apart void copy_unaligned(char *to, const char *from, size_t size)
+{
+    if ((size_t)(to - from) < size || (size_t)(from - to) < size) {
+        copy_overlapping(to, from, size);
     } else {
         arch_copy_unaligned(to, from, size);
     }
@@ -81,7 +93,11 @@ static int copy_locked(const struct end *from, const struct end *to, domid_t use
     }
     status = find(to, user, length, &target);
     if (status == GNTST_okay) {
-        copy_any(target, source, length);
+        if (likely((((uintptr_t)target ^ (uintptr_t)source) & 7) == 0)) {
+            memmove(target, source, length);
+        } else {
+            copy_unaligned(target, source, length);
+        }
         let_go(to);
     }
     let_go(from);
