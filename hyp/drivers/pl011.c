@@ -125,7 +125,7 @@ static void on_interrupt(void *arg)
 
 static void set_mask(uint32_t imsc)
 {
-    if (imsc != uart.imsc) {
+    if (uart.regs && imsc != uart.imsc) {
         uart.imsc = imsc;
         reg_write(IMSC, imsc);
     }

@@ -72,6 +72,7 @@ static void test_none(void **state)
     assert_true(uart_try('a'));
     assert_int_equal(uart_read(), -1);
     uart_putc('a');
+    uart_listen(true);
     assert_false(uart_overlaps(mpa(BASE), 0x1000));
     assert_int_equal(probe(PL011("status = \"disabled\";")), -XEN_ENODEV);
 }
