@@ -2,8 +2,8 @@
  * The log: a ring of lines, shown on the hypervisor's console.
  *
  * Whole sentences, one line each. What a guest can cause is rate-limited per
- * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width,
- * `*`, precision, `0`, `-` and `#`; no floating point.
+ * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width, `*`, `0`,
+ * `-` and `#`, and of %s the precision; no floating point.
  */
 #ifndef HYP_LOG_H
 #define HYP_LOG_H
