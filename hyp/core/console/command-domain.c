@@ -139,7 +139,7 @@ void cmd_start(struct run *r)
 
 void cmd_break(struct run *r)
 {
-    vuart_receive_break(r->domain);
+    (void)!vuart_receive(r->domain, VUART_BREAK);
     say("Sent. In Linux the next key is the SysRq command: console %s, then h shows them.\n",
         r->domain->name);
 }
