@@ -11,30 +11,11 @@
 
 #include <hyp/arch.h>
 #include <hyp/irq.h>
-#include <hyp/log.h>
+#include <hyp/pl011.h>
 #include <hyp/tree.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
-
-enum {
-    DR = 0x00,
-    FR = 0x18,
-    LCR_H = 0x2c,
-    CR = 0x30,
-    IMSC = 0x38,
-    ICR = 0x44,
-};
-enum {
-    FR_RXFE = 1u << 4,
-    FR_TXFF = 1u << 5,
-    LCR_H_FEN_8BIT = 0x70,
-    CR_UARTEN_TXE_RXE = 0x301,
-    INT_RX = 1u << 4,
-    INT_TX = 1u << 5,
-    INT_RT = 1u << 6, /* bytes wait below the trigger level */
-    INT_ALL = 0x7ff,
-};
 
 static struct {
     volatile char *regs; /* [const] after uart_probe; NULL: no line */
@@ -42,9 +23,8 @@ static struct {
     uint64_t size;
     uint32_t intid; /* 0: none, input does not work */
     bool edge;
-    uint32_t listening;  /* the receive interrupts, while they may come */
-    uint32_t imsc;       /* what the register holds */
-    void (*event)(void); /* NULL: not started */
+    uint32_t imsc; /* what the register holds */
+    void (*event)(void);
 } uart;
 
 static uint32_t reg_read(unsigned at)
@@ -107,8 +87,8 @@ int uart_probe(const struct tree *t)
     }
     reg_write(IMSC, 0);
     if (!tree_lists(tree_get(t, n, "compatible"), "arm,sbsa-uart")) {
-        reg_write(LCR_H, LCR_H_FEN_8BIT);
-        reg_write(CR, reg_read(CR) | CR_UARTEN_TXE_RXE);
+        reg_write(LCR_H, LCR_H_FEN | LCR_H_8BIT);
+        reg_write(CR, reg_read(CR) | CR_UARTEN | CR_TXE | CR_RXE);
     }
     return 0;
 }
@@ -117,14 +97,17 @@ int uart_probe(const struct tree *t)
  * Reading the FIFO ends the receive interrupts. Clearing them by hand could
  * lose one: with bytes left above the trigger level none comes again.
  */
-static void on_interrupt(void *arg)
+static void on_interrupt(void)
 {
     reg_write(ICR, INT_ALL & ~(INT_RX | INT_RT));
     uart.event();
 }
 
-static void set_mask(uint32_t imsc)
+/* Of the interrupts `which`, let these come. */
+static void set_mask(uint32_t which, uint32_t let)
 {
+    uint32_t imsc = (uart.imsc & ~which) | let;
+
     if (uart.regs && imsc != uart.imsc) {
         uart.imsc = imsc;
         reg_write(IMSC, imsc);
@@ -133,8 +116,7 @@ static void set_mask(uint32_t imsc)
 
 void uart_listen(bool on)
 {
-    uart.listening = on ? INT_RX | INT_RT : 0;
-    set_mask((uart.imsc & INT_TX) | uart.listening);
+    set_mask(INT_RX | INT_RT, on ? INT_RX | INT_RT : 0);
 }
 
 int uart_start(void (*event)(void))
@@ -143,30 +125,12 @@ int uart_start(void (*event)(void))
         return -XEN_ENODEV;
     }
     uart.event = event;
-    int err = irq_request(uart.intid, uart.edge, on_interrupt, NULL);
-    if (err) {
-        uart.event = NULL;
-        return err;
+    int error = irq_request(uart.intid, uart.edge, on_interrupt);
+    if (!error) {
+        reg_write(ICR, INT_ALL);
+        uart_listen(true);
     }
-    reg_write(ICR, INT_ALL);
-    uart_listen(true);
-    return 0;
-}
-
-size_t uart_write(const char *bytes, size_t count)
-{
-    size_t taken = 0;
-
-    if (!uart.regs) {
-        return count;
-    }
-    while (taken < count && !(reg_read(FR) & FR_TXFF)) {
-        reg_write(DR, (unsigned char)bytes[taken++]);
-    }
-    if (uart.event) {
-        set_mask(uart.listening | (taken < count ? INT_TX : 0));
-    }
-    return taken;
+    return error;
 }
 
 bool uart_try(char c)
@@ -176,6 +140,17 @@ bool uart_try(char c)
     }
     reg_write(DR, (unsigned char)c);
     return true;
+}
+
+size_t uart_write(const char *bytes, size_t count)
+{
+    size_t taken = 0;
+
+    while (taken < count && uart_try(bytes[taken])) {
+        taken++;
+    }
+    set_mask(INT_TX, taken < count ? INT_TX : 0);
+    return taken;
 }
 
 int uart_read(void)
@@ -188,15 +163,11 @@ int uart_read(void)
 
 void uart_putc(char c)
 {
-    if (!uart.regs) {
-        return;
-    }
-    /* A line that is not ready after 2 ms, twenty times what a byte takes at 115200 Bd, is broken.
-     */
+    /* A line that takes nothing for 2 ms, twenty times what a byte takes at 115200 Bd, is broken. */
     uint64_t end = arch_counter_ticks() + arch_counter_hz() / 500;
-    while ((reg_read(FR) & FR_TXFF) && arch_counter_ticks() < end) {
+
+    while (!uart_try(c) && arch_counter_ticks() < end) {
     }
-    reg_write(DR, (unsigned char)c);
 }
 
 bool uart_place(mpa_t *base, uint32_t *intid)
