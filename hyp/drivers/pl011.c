@@ -3,7 +3,7 @@
  * section 3.3. The firmware has set the speed, which we keep.
  *
  * U1  only set_mask() changes the interrupt mask; its callers hold the
- *     console's lock, as do those of uart_read().
+ *     console's lock. uart_read() has one caller at a time.
  * U2  the transmit interrupt marks the FIFO draining past its trigger level.
  *     It is unmasked only when the FIFO was found full, so it cannot be missed.
  */
@@ -119,6 +119,11 @@ void uart_listen(bool on)
     set_mask(INT_RX | INT_RT, on ? INT_RX | INT_RT : 0);
 }
 
+void uart_await_room(bool on)
+{
+    set_mask(INT_TX, on ? INT_TX : 0);
+}
+
 int uart_start(void (*event)(void))
 {
     if (!uart.regs || !uart.intid) {
@@ -140,17 +145,6 @@ bool uart_try(char c)
     }
     reg_write(DR, (unsigned char)c);
     return true;
-}
-
-size_t uart_write(const char *bytes, size_t count)
-{
-    size_t taken = 0;
-
-    while (taken < count && uart_try(bytes[taken])) {
-        taken++;
-    }
-    set_mask(INT_TX, taken < count ? INT_TX : 0);
-    return taken;
 }
 
 int uart_read(void)
