@@ -72,7 +72,7 @@ static void test_marked_lines(void **state)
     assert_int_equal(times_shown("(work) "), 3);
 }
 
-/* A line that stays unfinished is shown after 0.3 s, as it is then; not before. */
+/* A line that does not grow for 0.2 to 0.4 s is shown, as it is then; not before. */
 static void test_partial_line(void **state)
 {
     wipe();

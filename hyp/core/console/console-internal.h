@@ -18,8 +18,9 @@
 #define CONSOLE_RING 2048u
 #define SCREEN_QUEUE_ORDER 1u
 #define SCREEN_QUEUE (FRAME_SIZE << SCREEN_QUEUE_ORDER)
-#define SCREEN_RESERVE 2048u           /* of the queue: guests leave that to the hypervisor */
-#define SCREEN_PARTIAL_NS 300000000ull /* a line without an end is shown after that silence */
+#define SCREEN_RESERVE 2048u /* of the queue: guests leave that to the hypervisor */
+#define SCREEN_PARTIAL_NS \
+    200000000ull /* a line without an end is shown if it did not grow that long */
 #define EDIT_LINE_MAX 120u
 
 /* A console, the hypervisor's own like a domain's: one page. Everything under screen.lock. */
@@ -28,7 +29,7 @@ struct console {
     uint64_t head;               /* bytes ever written; byte p is at ring[p % CONSOLE_RING] */
     uint64_t line_start;         /* where the line begins that is not ended yet */
     uint64_t shown;              /* up to here it is on the screen, or was passed over */
-    uint64_t last_ticks;         /* when its last unfinished line grew */
+    uint64_t swept;              /* `head` when its unfinished line was looked at last */
     uint64_t top_ticks;          /* command `top`: CPU time when it looked last */
     bool blocked;                /* it was told that there is no room */
     bool full_screen;            /* it has switched the terminal to its alternate screen */
@@ -55,10 +56,10 @@ void screen_focus(struct console *c);
 must_check size_t screen_take(struct console *c, const char *bytes, size_t count);
 /* One that goes to the line at once. False: it is not that simple now; screen_take() it. */
 must_check bool screen_pass(struct console *c, char byte);
-/* Look at all consoles at that time. */
-void screen_sweep_at(uint64_t ticks);
-/* Show the unfinished line of a console in the background if it is due, else have it looked at later. */
-void screen_sweep(struct console *c, uint64_t now_ticks);
+/* Look at all consoles then, or earlier. */
+void screen_sweep_in(uint64_t ns);
+/* Show the unfinished line of a console in the background unless it has grown: later, then. */
+void screen_sweep(struct console *c);
 
 /* Without the lock. Sink of the log. */
 void screen_log_line(const char *line, size_t length);

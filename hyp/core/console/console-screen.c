@@ -171,10 +171,12 @@ static bool show_background(struct console *c)
 
 static void remember(struct console *c, char byte)
 {
+    char before = c->ring[(c->head - 1) % CONSOLE_RING];
+
     c->ring[c->head++ % CONSOLE_RING] = byte;
     if (byte == '\n') {
         c->line_start = c->head;
-    } else if (byte == 'h' || byte == 'l') {
+    } else if ((byte == 'h' || byte == 'l') && (before == '7' || before == '9')) {
         watch_full_screen(c, byte);
     }
 }
@@ -191,9 +193,8 @@ static bool take_background(struct console *c, char byte)
         c->shown = c->head;
         return true;
     }
-    c->last_ticks = arch_counter_ticks();
     if (screen.sweep_due == TICKS_NEVER) {
-        screen_sweep_at(c->last_ticks + ns_to_ticks(SCREEN_PARTIAL_NS));
+        screen_sweep_in(SCREEN_PARTIAL_NS);
     }
     return true;
 }
@@ -234,19 +235,20 @@ bool screen_pass(struct console *c, char byte)
     return true;
 }
 
-void screen_sweep_at(uint64_t ticks)
+void screen_sweep_in(uint64_t ns)
 {
-    screen.sweep_due = ticks < screen.sweep_due ? ticks : screen.sweep_due;
+    uint64_t due = arch_counter_ticks() + ns_to_ticks(ns);
+
+    screen.sweep_due = due < screen.sweep_due ? due : screen.sweep_due;
 }
 
-void screen_sweep(struct console *c, uint64_t now_ticks)
+void screen_sweep(struct console *c)
 {
-    uint64_t silence = ns_to_ticks(SCREEN_PARTIAL_NS), due = c->last_ticks + silence;
-
-    if (c == screen.focus || c->shown >= c->head || (now_ticks >= due && show_background(c))) {
+    if (c == screen.focus || c->shown >= c->head || (c->swept == c->head && show_background(c))) {
         return;
     }
-    screen_sweep_at(due > now_ticks ? due : now_ticks + silence);
+    c->swept = c->head;
+    screen_sweep_in(SCREEN_PARTIAL_NS);
 }
 
 void say(const char *format, ...)

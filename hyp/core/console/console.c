@@ -59,7 +59,7 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
     size_t taken = c ? screen_take(c, (const char *)bytes, count) : count;
     if (taken < count) {
         c->blocked = true;
-        screen_sweep_at(retry_ticks());
+        screen_sweep_in(RETRY_NS);
     }
     screen_drain();
     uint64_t due = screen.sweep_due;
@@ -158,7 +158,7 @@ static bool deliver_input(void)
 }
 
 /* One that waited for room goes on first: its unfinished line would come out in pieces. */
-static void sweep_domain(struct domain *d, uint64_t now)
+static void sweep_domain(struct domain *d)
 {
     lock(&screen.lock);
     bool release = d->console && d->console->blocked;
@@ -172,22 +172,23 @@ static void sweep_domain(struct domain *d, uint64_t now)
     }
     lock(&screen.lock);
     if (d->console) {
-        screen_sweep(d->console, now);
+        screen_sweep(d->console);
     }
     unlock(&screen.lock);
 }
 
 /* All domains, if it is time and there is room. */
-static void sweep(uint64_t now)
+static void sweep(void)
 {
     lock(&screen.lock);
-    bool room = screen_room() > 2 * SCREEN_RESERVE, due = now >= screen.sweep_due;
+    bool room = screen_room() > 2 * SCREEN_RESERVE;
+    bool due = arch_counter_ticks() >= screen.sweep_due;
     if (due) {
         screen.sweep_due = room ? TICKS_NEVER : retry_ticks();
     }
     unlock(&screen.lock);
     for (struct domain *d = NULL; due && room && (d = domain_next(d));) {
-        sweep_domain(d, now);
+        sweep_domain(d);
     }
 }
 
@@ -224,7 +225,7 @@ static void work_once(void)
         key_pressed((char)key);
     }
     uint64_t next = deliver_input() ? retry_ticks() : TICKS_NEVER;
-    sweep(arch_counter_ticks());
+    sweep();
     next = earlier(next, keys > KEYS_PER_EVENT ? 0 : run_commands());
     lock(&screen.lock);
     screen_drain();
