@@ -76,15 +76,6 @@ static void handle_ipi(struct cpu *c)
     }
 }
 
-static void handle_maintenance(struct cpu *c)
-{
-    if (c->loaded) {
-        vgic_maintenance(c->loaded);
-    } else {
-        arch_ich_hcr_write(0);
-    }
-}
-
 /* I3. True: too many. */
 static bool storming(struct irq *s)
 {
@@ -164,7 +155,11 @@ static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid
             gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
         }
     } else if (intid == gic_host.maintenance_intid) {
-        handle_maintenance(c);
+        if (c->loaded) {
+            vgic_maintenance(c->loaded);
+        } else {
+            arch_ich_hcr_write(0);
+        }
         gic_deactivate(intid);
     } else {
         handle_device(intid);

@@ -78,22 +78,6 @@ static bool looped(const struct vuart *u)
     return (u->cr & CR_LBE) != 0;
 }
 
-/* V2: tell the vGIC if the interrupt's level has changed. V4. */
-static void update_line(struct domain *d)
-{
-    struct vuart *u = &d->vuart;
-
-    u->mis = u->ris & u->imsc;
-    __atomic_store_n(&u->straight,
-                     is_on(u, CR_TXE) && !looped(u) && u->tx.count == 0 && (u->ris & INT_TX) != 0 &&
-                         !u->far,
-                     __ATOMIC_RELAXED);
-    if (u->line != (u->mis != 0)) {
-        u->line = !u->line;
-        vgic_set_level(d->vcpu[0], u->spi, u->line);
-    }
-}
-
 /* Modem inputs: a peer that is always there, or our own outputs looped back. */
 static unsigned modem(const struct vuart *u)
 {
@@ -108,16 +92,23 @@ static unsigned modem(const struct vuart *u)
     return inputs;
 }
 
-/* V3: to be called after whatever changes a FIFO, its depth or the modem lines. */
-static void update_flags(struct vuart *u)
+/* What follows from the rest (V2, V3, V4); the vGIC is told if the interrupt's level has changed. */
+static void update(struct domain *d)
 {
+    struct vuart *u = &d->vuart;
     unsigned tx = u->tx.count, rx = u->rx.count;
+    unsigned flags = modem(u) | (rx == 0 ? FR_RXFE : 0) | (rx >= depth(u) ? FR_RXFF : 0) |
+                     (tx == 0 ? FR_TXFE : FR_BUSY) | (tx >= depth(u) ? FR_TXFF : 0);
 
-    __atomic_store_n(&u->fr,
-                     (uint16_t)(modem(u) | (rx == 0 ? FR_RXFE : 0) |
-                                (rx >= depth(u) ? FR_RXFF : 0) | (tx == 0 ? FR_TXFE : FR_BUSY) |
-                                (tx >= depth(u) ? FR_TXFF : 0)),
+    u->mis = u->ris & u->imsc;
+    __atomic_store_n(&u->fr, (uint16_t)flags, __ATOMIC_RELAXED);
+    __atomic_store_n(&u->straight,
+                     is_on(u, CR_TXE) && !looped(u) && tx == 0 && (u->ris & INT_TX) != 0 && !u->far,
                      __ATOMIC_RELAXED);
+    if (u->line != (u->mis != 0)) {
+        u->line = !u->line;
+        vgic_set_level(d->vcpu[0], u->spi, u->line);
+    }
 }
 
 static void judge_rx(struct vuart *u)
@@ -126,7 +117,6 @@ static void judge_rx(struct vuart *u)
     unsigned pending = (full_enough ? INT_RX : 0) | (fifo_on(u) && u->rx.count ? INT_RT : 0);
 
     u->ris = (uint16_t)((u->ris & ~(INT_RX | INT_RT)) | pending);
-    update_flags(u);
 }
 
 /* Room in the transmit FIFO is told when it falls to its trigger level. */
@@ -135,7 +125,6 @@ static void judge_tx(struct vuart *u)
     bool room = u->tx.count <= (fifo_on(u) ? trigger(u->ifls) : 0);
 
     u->ris = (uint16_t)((u->ris & ~INT_TX) | (room ? INT_TX : 0));
-    update_flags(u);
 }
 
 /* A character or DR_BREAK arrives. False: no room, or nobody listens. */
@@ -210,7 +199,6 @@ static void modem_changed(struct vuart *u, unsigned before)
     for (unsigned i = 0; i < ARRAY_LEN(modem_lines); i++) {
         u->ris |= (changed & modem_lines[i].input) != 0 ? modem_lines[i].interrupt : 0;
     }
-    update_flags(u);
 }
 
 static uint16_t read_register(struct vuart *u, uint32_t at)
@@ -269,7 +257,7 @@ void vuart_access(struct domain *d, struct mmio_access *a)
     } else if (lane == 0) { /* other bytes of a register cannot be written alone */
         write_register(d, at, (uint16_t)a->value);
     }
-    update_line(d);
+    update(d);
     unlock(&u->lock);
     if (unlikely(u->far)) {
         vuart_ring_moved(d);
@@ -288,7 +276,7 @@ bool vuart_receive(struct domain *d, uint16_t entry)
     }
     lock(&u->lock);
     bool taken = !looped(u) && arrive(u, entry);
-    update_line(d);
+    update(d);
     unlock(&u->lock);
     return taken;
 }
@@ -302,7 +290,7 @@ void vuart_output_ready(struct domain *d)
     }
     lock(&u->lock);
     drain(d);
-    update_line(d);
+    update(d);
     unlock(&u->lock);
 }
 
@@ -331,7 +319,6 @@ void vuart_reset(struct domain *d)
     u->lcr_h = LCR_H_8BIT | LCR_H_FEN;
     u->cr = CR_UARTEN | CR_TXE | CR_RXE;
     u->ifls = 0x12;
-    update_flags(u);
-    update_line(d);
+    update(d);
     unlock(&u->lock);
 }
