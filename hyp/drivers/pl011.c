@@ -17,15 +17,18 @@
 #include <lib/text.h>
 #include <xen/errno.h>
 
+/* Where there is no line: its transmitter takes all, its receiver has nothing. */
+static uint32_t nowhere[ICR / 4 + 1] = {[FR / 4] = FR_RXFE};
+
 static struct {
-    volatile char *regs; /* [const] after uart_probe; NULL: no line */
+    volatile char *regs; /* [const] after uart_probe */
     mpa_t base;
-    uint64_t size;
+    uint64_t size;  /* 0: no line */
     uint32_t intid; /* 0: none, input does not work */
     bool edge;
     uint32_t imsc; /* what the register holds */
     void (*event)(void);
-} uart;
+} uart = {.regs = (volatile char *)nowhere};
 
 static uint32_t reg_read(unsigned at)
 {
@@ -74,16 +77,22 @@ static tree_node find_node(const struct tree *t)
 int uart_probe(const struct tree *t)
 {
     tree_node n = find_node(t);
+    mpa_t base;
+    uint64_t size;
 
-    if (tree_reg(t, n, 0, &uart.base, &uart.size) != 0) {
+    if (tree_reg(t, n, 0, &base, &size) != 0) {
         return -XEN_ENODEV;
     }
+    volatile char *regs = arch_map_mmio(base, size);
+    if (!regs) {
+        return -XEN_ENODEV;
+    }
+    uart.regs = regs;
+    uart.base = base;
+    uart.size = size;
+    uart.imsc = 0;
     if (tree_irq(t, n, 0, &uart.intid, &uart.edge) != 0) {
         uart.intid = 0;
-    }
-    uart.regs = arch_map_mmio(uart.base, uart.size);
-    if (!uart.regs) {
-        return -XEN_ENODEV;
     }
     reg_write(IMSC, 0);
     if (!tree_lists(tree_get(t, n, "compatible"), "arm,sbsa-uart")) {
@@ -108,7 +117,7 @@ static void set_mask(uint32_t which, uint32_t let)
 {
     uint32_t imsc = (uart.imsc & ~which) | let;
 
-    if (uart.regs && imsc != uart.imsc) {
+    if (imsc != uart.imsc) {
         uart.imsc = imsc;
         reg_write(IMSC, imsc);
     }
@@ -119,14 +128,9 @@ void uart_listen(bool on)
     set_mask(INT_RX | INT_RT, on ? INT_RX | INT_RT : 0);
 }
 
-void uart_await_room(bool on)
-{
-    set_mask(INT_TX, on ? INT_TX : 0);
-}
-
 int uart_start(void (*event)(void))
 {
-    if (!uart.regs || !uart.intid) {
+    if (!uart.intid) {
         return -XEN_ENODEV;
     }
     uart.event = event;
@@ -140,19 +144,27 @@ int uart_start(void (*event)(void))
 
 bool uart_try(char c)
 {
-    if (!uart.regs || (reg_read(FR) & FR_TXFF)) {
-        return !uart.regs;
+    if (reg_read(FR) & FR_TXFF) {
+        return false;
     }
     reg_write(DR, (unsigned char)c);
     return true;
 }
 
+size_t uart_write(const char *bytes, size_t count)
+{
+    size_t taken = 0;
+
+    while (taken < count && !(reg_read(FR) & FR_TXFF)) {
+        reg_write(DR, (unsigned char)bytes[taken++]);
+    }
+    set_mask(INT_TX, taken < count ? INT_TX : 0);
+    return taken;
+}
+
 int uart_read(void)
 {
-    if (!uart.regs || (reg_read(FR) & FR_RXFE)) {
-        return -1;
-    }
-    return (int)(reg_read(DR) & 0xff);
+    return reg_read(FR) & FR_RXFE ? -1 : (int)(reg_read(DR) & 0xff);
 }
 
 void uart_putc(char c)
@@ -160,18 +172,19 @@ void uart_putc(char c)
     /* A line that takes nothing for 2 ms, twenty times what a byte takes at 115200 Bd, is broken. */
     uint64_t end = arch_counter_ticks() + arch_counter_hz() / 500;
 
-    while (!uart_try(c) && arch_counter_ticks() < end) {
+    while ((reg_read(FR) & FR_TXFF) && arch_counter_ticks() < end) {
     }
+    reg_write(DR, (unsigned char)c);
 }
 
 bool uart_place(mpa_t *base, uint32_t *intid)
 {
     *base = uart.base;
     *intid = uart.intid;
-    return uart.regs != NULL;
+    return uart.size != 0;
 }
 
 bool uart_overlaps(mpa_t base, uint64_t size_bytes)
 {
-    return uart.regs && base.v < uart.base.v + uart.size && uart.base.v < base.v + size_bytes;
+    return base.v < uart.base.v + uart.size && uart.base.v < base.v + size_bytes;
 }

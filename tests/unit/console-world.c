@@ -22,20 +22,21 @@ void (*line_event)(void);
 bool line_listens;
 void (*meanwhile)(void);
 
-bool uart_try(char c)
+size_t uart_write(const char *bytes, size_t count)
 {
-    if (line_room == 0) {
-        return false;
-    }
-    line_room--;
-    assert_true(terminal_length + 1 < sizeof(terminal));
-    uart_putc(c);
-    return true;
+    size_t n = count < line_room ? count : line_room;
+
+    assert_true(terminal_length + n < sizeof(terminal));
+    memcpy(terminal + terminal_length, bytes, n);
+    terminal_length += n;
+    terminal[terminal_length] = 0;
+    line_room -= n;
+    return n;
 }
 
-void uart_await_room(bool on)
+bool uart_try(char c)
 {
-    assert_true(!on || line_room == 0); /* else its interrupt would never come */
+    return uart_write(&c, 1) == 1;
 }
 
 void uart_putc(char c)

@@ -31,10 +31,14 @@ uint32_t screen_room(void)
 
 void screen_drain(void)
 {
-    while (screen.tail != screen.head && uart_try(screen.queue[screen.tail % SCREEN_QUEUE])) {
-        screen.tail++;
+    uint32_t taken = 1;
+
+    while (screen.tail != screen.head && taken) {
+        uint32_t at = screen.tail % SCREEN_QUEUE, count = screen.head - screen.tail;
+        count = count < SCREEN_QUEUE - at ? count : (uint32_t)SCREEN_QUEUE - at;
+        taken = (uint32_t)uart_write(screen.queue + at, count);
+        screen.tail += taken;
     }
-    uart_await_room(screen.tail != screen.head); /* its interrupt goes on */
 }
 
 static void put(const char *bytes, size_t count)
@@ -123,9 +127,10 @@ void screen_log_line(const char *line, size_t length)
 /*
  * Full-screen programs switch to the alternate screen, ESC [ ? 1049 h (or 47,
  * 1047), and back with l: meanwhile other consoles' lines would spoil it.
- * Source: XTerm control sequences, "DEC private mode set".
+ * Source: XTerm control sequences, "DEC private mode set". Apart, and only for
+ * h and l after a digit: printing a character is to stay cheap.
  */
-static void watch_full_screen(struct console *c, char last)
+static __attribute__((noinline)) void watch_full_screen(struct console *c, char last)
 {
     static const char *const begin[] = {"\x1b[?1049", "\x1b[?1047", "\x1b[?47"};
 
@@ -169,14 +174,19 @@ static bool show_background(struct console *c)
     return true;
 }
 
+static inline bool digit_before(const struct console *c)
+{
+    char before = c->ring[(c->head - 2) % CONSOLE_RING];
+
+    return before >= '0' && before <= '9';
+}
+
 static void remember(struct console *c, char byte)
 {
-    char before = c->ring[(c->head - 1) % CONSOLE_RING];
-
     c->ring[c->head++ % CONSOLE_RING] = byte;
     if (byte == '\n') {
         c->line_start = c->head;
-    } else if ((byte == 'h' || byte == 'l') && (before == '7' || before == '9')) {
+    } else if ((byte == 'h' || byte == 'l') && digit_before(c)) {
         watch_full_screen(c, byte);
     }
 }

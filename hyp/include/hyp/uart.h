@@ -21,7 +21,8 @@ must_check int uart_probe(const struct tree *t);
 
 /*
  * After the interrupt controller is up: `event` is called from the line's
- * interrupt when bytes have come, or there is room that is awaited.
+ * interrupt when bytes have come, or there is room again after uart_write()
+ * took less than it was given.
  */
 must_check int uart_start(void (*event)(void));
 
@@ -31,10 +32,10 @@ must_check int uart_start(void (*event)(void));
  */
 void uart_listen(bool on);
 
-/* Give it one byte. False: no room now. Never waits. */
+/* Give it up to `count` bytes; returns how many it took. Never waits: an interrupt says that there is room. */
+size_t uart_write(const char *bytes, size_t count);
+/* Give it one byte, if uart_write() took all that it was given. False: no room now; uart_write() it. */
 must_check bool uart_try(char c);
-/* Whether room, after uart_try() has found none, raises the interrupt. */
-void uart_await_room(bool on);
 /* The next byte received, or -1. */
 int uart_read(void);
 
