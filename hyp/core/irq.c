@@ -108,7 +108,8 @@ static void mask(uint32_t intid, const char *why)
     log_warn("Interrupt %u %s; it is masked.", intid, why);
 }
 
-static void handle_device(uint32_t intid)
+/* True: a guest has it now. */
+static bool handle_device(uint32_t intid)
 {
     struct irq *s = &irqs[intid];
 
@@ -126,9 +127,6 @@ static void handle_device(uint32_t intid)
     } else {
         handler();
     }
-    if (!d) {
-        gic_deactivate(intid); /* I2 */
-    }
     lock(&irq_lock);
     s->busy--;
     bool awaited = s->leaving;
@@ -136,33 +134,34 @@ static void handle_device(uint32_t intid)
     if (awaited) {
         arch_wake_spinners();
     }
+    return d;
 }
 
 /* Apart, so that the frequent ones save no registers for these. */
 static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid)
 {
+    bool guests = false; /* I1 */
+
     gic_eoi(intid);
     if (intid < GIC_SGI_COUNT) {
-        gic_deactivate(intid);
         arch_park();
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
-        gic_deactivate(intid);
-    } else if (intid == GIC_PPI_PMU) { /* I1 */
-        if (c->loaded && arch_pmu_line()) {
+    } else if (intid == GIC_PPI_PMU) {
+        guests =
+            c->loaded && arch_pmu_line(); /* else it left with its vCPU, and comes back with it */
+        if (guests) {
             vgic_pmu_fired(c->loaded);
-        } else {
-            gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
         }
-    } else if (intid == gic_host.maintenance_intid) {
-        if (c->loaded) {
-            vgic_maintenance(c->loaded);
-        } else {
-            arch_ich_hcr_write(0);
-        }
-        gic_deactivate(intid);
+    } else if (intid != gic_host.maintenance_intid) {
+        guests = handle_device(intid);
+    } else if (c->loaded) {
+        vgic_maintenance(c->loaded);
     } else {
-        handle_device(intid);
+        arch_ich_hcr_write(0);
+    }
+    if (!guests) {
+        gic_deactivate(intid); /* I2 */
     }
 }
 
@@ -187,15 +186,15 @@ void irq_interrupt(struct cpu *c)
     }
 }
 
-/* Give it to whom `what` says. Returns 0, -XEN_EINVAL, -XEN_EBUSY. */
-static int enter(uint32_t intid, bool edge, struct irq what)
+/* Give it to whom `what` says, and let it come. Returns 0, -XEN_EINVAL, -XEN_EBUSY. */
+static int give(uint32_t intid, bool edge, struct irq what)
 {
     if (intid < GIC_SPI_FIRST || intid >= gic_host.intid_count) {
         return -XEN_EINVAL;
     }
+    struct irq *s = &irqs[intid];
     what.route = (uint16_t)this_cpu()->id;
     lock(&irq_lock);
-    struct irq *s = &irqs[intid];
     bool taken = s->domain || s->handler;
     if (!taken) {
         what.busy = s->busy;
@@ -206,6 +205,11 @@ static int enter(uint32_t intid, bool edge, struct irq what)
         return -XEN_EBUSY;
     }
     gic_set_config(intid, edge, this_cpu());
+    if (what.domain) {
+        int error = vgic_link_spi(what.domain, what.virq, (uint16_t)intid);
+        CHECK(error == 0);
+    }
+    gic_set_enabled(intid, true);
     return 0;
 }
 
@@ -217,12 +221,7 @@ int irq_init(void)
 
 int irq_request(uint32_t intid, bool edge, void (*handler)(void))
 {
-    int error = enter(intid, edge, (struct irq){.handler = handler});
-
-    if (!error) {
-        gic_set_enabled(intid, true);
-    }
-    return error;
+    return give(intid, edge, (struct irq){.handler = handler});
 }
 
 int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
@@ -230,13 +229,7 @@ int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
     if (virq < VGIC_PRIVATE || virq - VGIC_PRIVATE >= d->vgic.nr_spis) {
         return -XEN_EINVAL;
     }
-    int error = enter(intid, edge, (struct irq){.domain = d, .virq = (uint16_t)virq});
-    if (!error) {
-        error = vgic_link_spi(d, virq, (uint16_t)intid);
-        CHECK(error == 0);
-        gic_set_enabled(intid, true);
-    }
-    return error;
+    return give(intid, edge, (struct irq){.domain = d, .virq = (uint16_t)virq});
 }
 
 int irq_release(uint32_t intid, struct domain *d)

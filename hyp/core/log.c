@@ -33,16 +33,11 @@ static char *ring_at(uint64_t position)
     return &ring_log.ring[position & (ring_log.size - 1)];
 }
 
-static void drop_oldest_locked(void)
-{
-    while (*ring_at(ring_log.tail++) != '\n') {
-    }
-}
-
 static void append_locked(const char *line, size_t length)
 {
     while (ring_log.head + length + 1 - ring_log.tail > ring_log.size) {
-        drop_oldest_locked();
+        while (*ring_at(ring_log.tail++) != '\n') { /* the oldest line goes */
+        }
     }
     for (size_t i = 0; i < length; i++) {
         *ring_at(ring_log.head++) = line[i];

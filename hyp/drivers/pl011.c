@@ -64,12 +64,11 @@ static tree_node find_node(const struct tree *t)
 {
     tree_node n = stdout_node(t);
 
-    if (is_pl011(t, n)) {
-        return n;
-    }
-    n = tree_root(t);
-    while (n.at && !(is_pl011(t, n) && tree_enabled(t, n))) {
-        n = tree_next(t, n, NULL);
+    if (!is_pl011(t, n)) {
+        n = tree_root(t);
+        while (n.at && !(is_pl011(t, n) && tree_enabled(t, n))) {
+            n = tree_next(t, n, NULL);
+        }
     }
     return n;
 }
