@@ -47,18 +47,16 @@ static void append_locked(const char *line, size_t length)
 
 static void emit(const char *line, size_t length)
 {
-    bool locked = !__atomic_load_n(&ring_log.last_words, __ATOMIC_RELAXED);
-
-    if (locked) {
-        lock(&ring_log.lock);
-        append_locked(line, length);
+    if (__atomic_load_n(&ring_log.last_words, __ATOMIC_RELAXED)) {
+        ring_log.sink(line, length);
+        return;
     }
+    lock(&ring_log.lock);
+    append_locked(line, length);
     if (ring_log.sink) {
         ring_log.sink(line, length);
     }
-    if (locked) {
-        unlock(&ring_log.lock);
-    }
+    unlock(&ring_log.lock);
 }
 
 /* What a guest's text may bring into a line, a terminal must not obey. */
