@@ -10,7 +10,7 @@
  */
 #include "../unit/host-tree.h"
 
-#include "../../hyp/core/config/guest-tree-internal.h"
+#include "../../hyp/core/config/build-internal.h"
 
 #include <fake.h>
 #include <hyp/config.h>
@@ -55,7 +55,7 @@ static const char dom0_devices[] =
     "reg = <0 0x50000000 0 0x100000>; };"
     "module@1 { compatible = \"multiboot,ramdisk\"; reg = <0 0x51000000 0 0x12345>; };";
 
-static void keep(void *arg, mpa_t start, uint64_t size_bytes)
+static void keep(mpa_t start, uint64_t size_bytes)
 {
 }
 
@@ -72,7 +72,7 @@ static void make_tree(const struct domain_config *c)
     d.vuart.present = c->vuart;
     d.vuart.base = c->places.uart;
     d.vuart.spi = c->places.uart_spi;
-    d.vgic.version = (uint8_t)c->gic_version;
+    d.vgic.version = (uint8_t)c->vgic.version;
     int size = guest_tree_write(tree, room, &d, &memory, gpa(0x42000000));
     if (size > 0 && fdt_check_full(tree, (size_t)size) != 0) {
         abort();
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct tree t;
         bool open = tree_open(&t, tree, size) != TREE_NONE;
         if (open) {
-            config_keep_ranges(&t, keep, NULL);
+            config_keep_ranges(&t, keep);
         }
         int count = open ? config_parse(&t, &list) : 0;
         for (int i = 0; i < count; i++) {

@@ -85,7 +85,7 @@ static size_t input_for_call(struct domain *d, const char *text, size_t length)
     }
     unlock(&x->console_lock);
     if (done > 0) {
-        evtchn_virq_domain(d, VIRQ_CONSOLE);
+        evtchn_virq(d->vcpu[0], VIRQ_CONSOLE);
     }
     return done;
 }
@@ -128,7 +128,7 @@ int xen_console_create(struct domain *d)
     struct xen_domain *x = d->xen;
     x->console_in_prod = 0;
     x->console_used = false;
-    return evtchn_open_xen(d, console_event, &x->console_port);
+    return evtchn_open(d, EVTCHN_XEN, 0, console_event, &x->console_port);
 }
 
 /* --- console_io: arg[0] command, arg[1] length, arg[2] bytes --- */
