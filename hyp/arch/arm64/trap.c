@@ -180,12 +180,8 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 /* The access that v waited with has been answered. All its registers are in v->arch.x. */
 static cold void finish_io(struct vcpu *v)
 {
-    uint64_t value, esr = v->io_syndrome;
-
-    if (ioreq_finish(v, &value)) {
-        finish_read(v, esr, value);
-        skip(esr, SPSR_SS | SPSR_AARCH32);
-    }
+    finish_read(v, v->io_syndrome, v->io.value);
+    skip(v->io_syndrome, SPSR_SS | SPSR_AARCH32);
 }
 
 /* Apart, so that printing does not save the registers that this needs. */

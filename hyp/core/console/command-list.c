@@ -272,16 +272,20 @@ static void cmd_dump(struct run *r)
 
 static void cmd_rights(struct run *r)
 {
-    char right[96];
-    unsigned n = 0;
+    char words[96];
+    bool any = false;
 
-    if (r->domain) {
-        say("  %-16s", r->domain->name);
-        for (; rights_describe(r->domain, n, right, sizeof(right)); n++) {
-            say(" %s;", right);
-        }
-        say(n ? "\n" : " none: its own memory, CPUs and devices only\n");
+    if (!r->domain) {
+        return;
     }
+    say("  %-16s", r->domain->name);
+    for (unsigned right = 0; right < RIGHT_COUNT; right++) {
+        if (rights_describe(r->domain, (enum right)right, words, sizeof(words))) {
+            say(" %s;", words);
+            any = true;
+        }
+    }
+    say(any ? "\n" : " none: its own memory, CPUs and devices only\n");
 }
 
 /* top */

@@ -166,7 +166,7 @@ static int64_t drop_right(struct vcpu *v, uint64_t at)
         return -XEN_EFAULT;
     }
     bool ends = drop.words[sizeof(drop.words) - 1] == 0;
-    return ends ? rights_drop_words(v->domain, drop.words) : -XEN_EINVAL;
+    return ends ? rights_drop(v->domain, drop.words) : -XEN_EINVAL;
 }
 
 static int64_t seal(struct vcpu *v, uint64_t at)

@@ -322,8 +322,7 @@ struct xen_watchdog {
 
 /* The serial line of a domain whose other end another domain has (vuart-ring.c). */
 struct xen_vuart {
-    struct xencons_interface *ring; /* [console lock] NULL: none */
-    mfn_t frame;                    /* of the ring, referenced */
+    struct xencons_interface *ring; /* [console lock] its frame is referenced; NULL: none */
     uint64_t gfn;                   /* [const] where the guest has it, 0: none */
     evtchn_port_t port;             /* [const] */
     uint32_t out_prod;              /* [vuart lock] */
