@@ -89,12 +89,12 @@ static bool storming(struct irq *s)
 /* The interrupt follows the vCPU it goes to, so that a guest's devices take time from its own CPU. */
 static void follow_target(struct irq *s, struct domain *d, uint32_t intid)
 {
-    struct vgic_info info;
+    uint8_t target = vgic_spi_target(d, s->virq);
 
-    if (!vgic_info(d->vcpu[0], s->virq, &info) || info.target >= d->vcpu_count) {
+    if (target >= d->vcpu_count) {
         return;
     }
-    struct cpu *to = __atomic_load_n(&d->vcpu[info.target]->cpu, __ATOMIC_RELAXED);
+    struct cpu *to = __atomic_load_n(&d->vcpu[target]->cpu, __ATOMIC_RELAXED);
     if (to && to->id != s->route) {
         s->route = (uint16_t)to->id;
         gic_set_target(intid, to);
@@ -151,7 +151,7 @@ static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid
         guests =
             c->loaded && arch_pmu_line(); /* else it left with its vCPU, and comes back with it */
         if (guests) {
-            vgic_pmu_fired(c->loaded);
+            vgic_linked_fired(c->loaded, VIRQ_PMU);
         }
     } else if (intid != gic_host.maintenance_intid) {
         guests = handle_device(intid);

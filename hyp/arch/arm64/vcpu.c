@@ -151,8 +151,8 @@ void vcpu_load(struct vcpu *v)
     sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP | extension_traps.cptr);
     vmid_load(v->domain);
     debug_load(v);
-    vtimer_restore(v);
     vgic_restore(v);
+    vtimer_restore(v);
     c->loaded = v;
     __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
 }
