@@ -244,9 +244,10 @@ static const struct mistake {
     const char *from, *to, *words;
 } mistakes[] = {
     {"memory = <0 131072>;", "", "/chosen/domU1: memory is missing"},
-    {"memory = <0 131072>;", "memory = <0 0>;", "memory is 0 KiB"},
-    {"memory = <0 131072>;", "memory = <0 1 2>;", "memory must be two cells"},
-    {"memory = <0 131072>;", "memory = <0x80000000 0>;", "memory is 9223372036854775808 KiB"},
+    {"memory = <0 131072>;", "memory = <0 0>;", "memory must be two cells: 1 to 1073741824 KiB"},
+    {"memory = <0 131072>;", "memory = <0 1 2>;", "memory must be two cells: 1 to 1073741824 KiB"},
+    {"memory = <0 131072>;", "memory = <0x80000000 0>;",
+     "memory must be two cells: 1 to 1073741824 KiB"},
     {"memory = <0 131072>;", "memory = <0 2097152>;", "memory is 2048 MiB, but"},
     {"memory = <0 131072>;", "memory = <0 1024>;", "memory of 1024 KiB is too little"},
     {"cpus = <2>;", "", "cpus must be one cell: 1 to 64"},
@@ -326,6 +327,7 @@ static const struct mistake {
     {"reg = <0 0x50000000 0 0x100000>;", "reg = <0 0x60000000 0 0x100000>;", "begins with zeros"},
     {"reg = <0 0x50000000 0 0x100000>;", "reg = <0 0x50000000 0 3>;",
      "is neither an arm64 Image nor"},
+    {"bootargs = \"console=ttyAMA0\"", "bootargs = <1>", "has bootargs that are not one string"},
     {"\"multiboot,ramdisk\"", "\"multiboot,kernel\"", "is the second module of its kind"},
     {"\"multiboot,ramdisk\"", "\"multiboot,device-tree\"", "is not a device tree"},
     {"\"multiboot,ramdisk\", \"multiboot,module\"", "\"xen,evtchn-v1\"", "static event channel"},

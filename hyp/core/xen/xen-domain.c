@@ -226,7 +226,7 @@ static int announce_store(struct domain *d)
         ring->connection = XENSTORE_RECONNECT;
         x->param[HVM_PARAM_STORE_PFN] = at >> FRAME_SHIFT;
         x->param[HVM_PARAM_STORE_EVTCHN] = port;
-        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gpa_gfn(gpa(at)), false);
+        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gpa_gfn(gpa(at)));
     }
     return error;
 }
