@@ -295,8 +295,7 @@ void xen_domain_destroy(struct domain *d)
     }
     evtchn_domain_destroy(d);
     if (x->shared != NULL) {
-        frame_unshare(x->shared);
-        frame_free_hyp(d, x->shared, 0);
+        frame_free_shared(d, x->shared); /* who builds domains may still map it */
     }
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         d->vcpu[i]->evtchn = NULL;
