@@ -57,11 +57,11 @@ static void console_event(struct vcpu *v, domid_t remote, evtchn_port_t port)
 void xen_console_output_ready(struct domain *d)
 {
     struct xen_domain *x = d->xen;
-    if (x == NULL || x->console == NULL) {
+    if (x == NULL) {
         return;
     }
     lock(&x->console_lock);
-    bool more_room = drain(d);
+    bool more_room = x->console != NULL && drain(d);
     unlock(&x->console_lock);
     if (more_room) {
         evtchn_notify(d, x->console_port);
@@ -96,11 +96,15 @@ size_t xen_console_input(struct domain *d, const char *text, size_t length)
     if (reads_by_call(d)) {
         return input_for_call(d, text, length);
     }
-    if (x == NULL || x->console == NULL || !xen_console_used(d)) {
+    if (x == NULL || !xen_console_used(d)) {
         return 0;
     }
-    struct xencons_interface *ring = x->console;
     lock(&x->console_lock);
+    struct xencons_interface *ring = x->console;
+    if (ring == NULL) {
+        unlock(&x->console_lock);
+        return 0;
+    }
     uint32_t cons = __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE), prod = x->console_in_prod;
     size_t done = 0;
     while (done < length && prod - cons < IN_SIZE) {
