@@ -556,6 +556,10 @@ WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool al
 {
     return -XEN_ENOMEM;
 }
+WEAK int64_t xen_op_make(struct vcpu *v, uint64_t *arg, const struct xen_op *o, uint64_t at)
+{
+    return -XEN_ENOSYS;
+}
 WEAK int rights_drop_words(struct domain *d, const char *words)
 {
     return -XEN_EINVAL;

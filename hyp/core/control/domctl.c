@@ -9,8 +9,6 @@
 #include <hyp/arch.h>
 #include <lib/string.h>
 
-int64_t domctl(struct vcpu *v, uint64_t *arg);
-
 /* --- What there is --- */
 
 /* Who runs, who waits: as Xen tells it, of the vCPUs that are on. */

@@ -12,10 +12,6 @@
 #include <hyp/xen.h>
 #include <lib/string.h>
 
-int64_t sysctl(struct vcpu *v, uint64_t *arg);
-int64_t platform_op(struct vcpu *v, uint64_t *arg);
-int64_t hypfs_op(struct vcpu *v, uint64_t *arg);
-
 /* Bits above those that we have are zero; of a bitmap of more than 4 KiB, as far as that. */
 int control_put_bitmap(struct vcpu *v, const struct xenctl_bitmap *to, uint64_t mask)
 {

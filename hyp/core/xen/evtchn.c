@@ -662,7 +662,7 @@ static __attribute__((noinline)) int64_t slow_op(struct vcpu *v, uint32_t cmd, u
     return error;
 }
 
-int64_t evtchn_op(struct vcpu *v, uint64_t *arg)
+int64_t event_channel_op(struct vcpu *v, uint64_t *arg)
 {
     uint32_t cmd = (uint32_t)arg[0];
     if (likely(cmd == EVTCHNOP_send)) { /* the one that must be quick */

@@ -26,9 +26,6 @@
 struct domain;
 struct vcpu;
 
-/* EVTCHNOP_* of the current vCPU; arg[0] command, arg[1] structure in guest memory. */
-int64_t evtchn_op(struct vcpu *v, uint64_t *arg);
-
 /* Raise a per-vCPU virtual interrupt; nothing happens if the guest has not bound it. Locks up to RANK_DOMAIN. */
 void evtchn_virq(struct vcpu *v, unsigned virq);
 /* Raise a domain-wide one, at the vCPU that the guest chose. */
