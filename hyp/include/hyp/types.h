@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <xen/xen.h> /* domid_t */
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE (1ul << FRAME_SHIFT)
@@ -65,12 +66,6 @@ static inline mpa_t mfn_mpa(mfn_t f)
 }
 
 #define MFN_NONE ((mfn_t){~0ull})
-
-typedef uint16_t domid_t;
-#define DOMID_SELF ((domid_t)0x7ff0u) /* public/xen.h, DOMID_SELF */
-#define DOMID_IO ((domid_t)0x7ff1u)
-#define DOMID_XEN ((domid_t)0x7ff2u)
-#define DOMID_INVALID ((domid_t)0x7ff4u)
 
 #define static_assert _Static_assert
 #define must_check __attribute__((warn_unused_result))
