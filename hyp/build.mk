@@ -17,12 +17,12 @@ HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-pie -fno-
               -fno-stack-protector -fno-asynchronous-unwind-tables -fno-delete-null-pointer-checks \
               -fno-strict-aliasing -fomit-frame-pointer -mgeneral-regs-only -mstrict-align \
               -march=armv8-a -mno-outline-atomics -ffunction-sections -fdata-sections -falign-functions=4 \
-              -falign-jumps=4 -falign-loops=4 -Wframe-larger-than=1024 $(WARN)
+              -falign-loops=4 $(WARN)
 ifeq ($(DEBUG),1)
 HYP_CFLAGS += -DCONFIG_DEBUG=1
 endif
 ifneq ($(CLANG),1)
-HYP_CFLAGS += -ftrivial-auto-var-init=zero
+HYP_CFLAGS += -ftrivial-auto-var-init=zero -falign-jumps=4 -Wframe-larger-than=1024
 HYP_LTO    := -flto=2 -ffat-lto-objects
 # What the compiler itself calls, after it has decided what is needed.
 HYP_KEEP   := -Wl,-u,memcpy,-u,memmove,-u,memset,-u,memcmp

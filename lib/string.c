@@ -139,38 +139,12 @@ int memcmp(const void *a, const void *b, size_t size)
 {
     const unsigned char *x = a, *y = b;
 
-    if (aligned_alike(x, y)) {
-        for (; size && ((uintptr_t)x & (WORD - 1)) && *x == *y; size--) {
-            x++;
-            y++;
-        }
-        if (((uintptr_t)x & (WORD - 1)) == 0) {
-            while (size >= WORD &&
-                   *(const word *)(const void *)x == *(const word *)(const void *)y) {
-                x += WORD;
-                y += WORD;
-                size -= WORD;
-            }
-        }
-    }
     for (; size; size--, x++, y++) {
         if (*x != *y) {
             return *x - *y;
         }
     }
     return 0;
-}
-
-void *memchr(const void *at, int byte, size_t size)
-{
-    const unsigned char *p = at;
-
-    for (; size; size--, p++) {
-        if (*p == (unsigned char)byte) {
-            return (void *)(uintptr_t)p;
-        }
-    }
-    return NULL;
 }
 
 size_t strlen(const char *s)

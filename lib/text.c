@@ -16,31 +16,32 @@ bool text_copy(char *to, size_t size, const char *from)
     return fits;
 }
 
-static int digit_value(char c)
+size_t text_word(const char *s)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    size_t n = 0;
+
+    while (s[n] != 0 && s[n] != ' ') {
+        n++;
     }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+    return n;
 }
 
 bool text_to_u64(const char *s, uint64_t *out)
 {
-    unsigned base = 10;
-    uint64_t v = 0;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    bool hex = s[0] == '0' && (s[1] | 0x20) == 'x';
+    uint64_t v = 0, base = hex ? 16 : 10;
 
-    if (s[0] == '0' && (s[1] | 0x20) == 'x') {
-        base = 16;
-        s += 2;
-    }
+    s += hex ? 2 : 0;
     if (!*s) {
         return false;
     }
     for (; *s; s++) {
-        unsigned digit = (unsigned)digit_value(*s);
-        if (digit >= base || __builtin_mul_overflow(v, (uint64_t)base, &v) ||
-            __builtin_add_overflow(v, (uint64_t)digit, &v)) {
+        const char *found = strchr(digits, *s);
+        uint64_t digit = found ? (uint64_t)(found - digits) : base;
+        digit -= found && digit >= 16 ? 6 : 0; /* a capital */
+        if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
+            __builtin_add_overflow(v, digit, &v)) {
             return false;
         }
     }

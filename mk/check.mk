@@ -64,15 +64,18 @@ check-stack: $(B)/$(ARCH)/bulkhead.elf
 	    { echo 'check-stack: STACK_SIZE is not what mk/check.mk has' >&2; exit 1; }
 	$(Q)$(PYTHON) mk/stack.py --quiet $< $(STACK_BYTES)
 
-# gcc's and clang's analysers, clang-tidy, cppcheck (mk/static.py): minutes, so not part of what
-# each landing waits for; `make check-all` and `make nightly` run it.
-.PHONY: check-static check-all
+# gcc's and clang's analysers, clang-tidy, cppcheck (mk/static.py): a minute and a half on two idle CPUs.
+.PHONY: check-static
 check-static: $(HYP_GEN)/asm-offsets.h
 	$(Q)$(PYTHON) mk/static.py --cc $(CROSS)gcc --flags '$(HYP_CFLAGS) -DCONFIG_DEBUG=1 $(HYP_INC)' $(CHECK_SRCS)
-check-all: check check-static
 NIGHTLY_SUITES += echo 1..1 && $(MAKE) -s check-static >&2 && echo 'ok - static analyses' || echo 'not ok - static analyses';
 
-CHECKS += check-locks check-stack check-format check-headers check-purity check-machine-words
+# Documents and comments name only functions and files that there are.
+.PHONY: check-docs
+check-docs:
+	$(Q)$(PYTHON) mk/docs.py
+
+CHECKS += check-docs check-locks check-stack check-format check-headers check-purity check-machine-words
 
 # `make report`: size and shape of what runs at EL2.
 .PHONY: report

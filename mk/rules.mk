@@ -6,7 +6,7 @@
 #   SYSTEM_SUITES  likewise, what boots whole systems: run beside TEST_SUITES
 #   ALONE_SUITES   likewise, what judges time: run after both, with nothing beside it
 #   TEST_DEPS    files those commands need
-#   CHECKS       targets of `make check`
+#   CHECKS       targets of `make check`, but for the analyses
 #   BENCHES, NIGHTLY_SUITES  likewise for `make bench` and `make nightly`
 
 ALL :=

@@ -1,7 +1,7 @@
 # Targets. Each that needs tools begins with mk/setup.sh, which installs what
 # is missing (Debian packages by name) and is silent when nothing is.
 
-.PHONY: all setup setup-check test check bench nightly clean help build-all test-deps
+.PHONY: all setup setup-check test check check-quick bench nightly clean help build-all test-deps
 
 RUN_SUITES = $(PYTHON) tests/run.py --lane '$(SYSTEM_SUITES)' --lane '$(TEST_SUITES)' --alone '$(ALONE_SUITES) $1'
 SUBMAKE    = $(Q)$(MAKE) --no-print-directory -j$$(nproc)
@@ -21,7 +21,9 @@ test: setup
 	$(Q)$(call RUN_SUITES)
 test-deps: $(TEST_DEPS)
 
-check: setup-check
+check: check-quick
+	$(SUBMAKE) check-static
+check-quick: setup-check
 	$(SUBMAKE) build-all test-deps
 	$(SUBMAKE) $(CHECKS)
 
@@ -40,7 +42,7 @@ help:
 	@echo 'make            build everything (build/arm64/bulkhead, build/host/bulkhead)'
 	@echo 'make run        boot two Debian systems side by side; DEMO=name for another demo'
 	@echo 'make test       unit, guest and system tests: what CI runs'
-	@echo 'make check      format, headers, purity, static analysis'
+	@echo 'make check      format, headers, purity, locks, stack, and static analysis (minutes; check-quick: without)'
 	@echo 'make format     bring all C into the layout that make check asks for'
 	@echo 'make bench      instructions per operation, beside stock Xen'
 	@echo 'make nightly    make test and all that takes longer: fuzzing, soak, full matrix'

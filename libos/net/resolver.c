@@ -12,7 +12,7 @@
 
 static ip4_addr_t offered[LWIP_DHCP_MAX_DNS_SERVERS]; /* by DHCP; all zero: none */
 
-/* lwIP's DHCP client reports them by this name (core/ipv4/dhcp.c with LWIP_DNS). */
+/* lwIP's DHCP client reports them by this name (dhcp.c, with LWIP_DNS). */
 void dns_setserver(u8_t index, const ip_addr_t *server);
 void dns_setserver(u8_t index, const ip_addr_t *server)
 {

@@ -3,7 +3,7 @@
 #   make fuzz-tree FUZZ_TREES=20000     a million of them in `make nightly`
 
 FUZZ_TREE_SRCS := tests/fuzz/fuzz-tree.c tests/unit/host-tree.c $(wildcard hyp/core/config/config*.c hyp/arch/fake/*.c) \
-                  $(addprefix hyp/core/,config/tree.c config/tree-board.c config/image.c config/passthrough.c config/board.c config/guest-tree.c random.c \
+                  $(addprefix hyp/core/,config/tree.c config/tree-board.c config/image.c config/devices.c config/guest-tree.c random.c \
                   mem/frame.c mem/frame-pool.c mem/frame-boot.c control/rights.c) lib/chacha20.c lib/text.c
 FUZZ_TREES ?= 1000000
 FUZZ_TREE := $(B)/prop/fuzz-tree

@@ -55,7 +55,7 @@ static const char dom0_devices[] =
     "reg = <0 0x50000000 0 0x100000>; };"
     "module@1 { compatible = \"multiboot,ramdisk\"; reg = <0 0x51000000 0 0x12345>; };";
 
-static void keep(void *arg, mpa_t start, uint64_t size_bytes)
+static void keep(mpa_t start, uint64_t size_bytes)
 {
 }
 
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct tree t;
         bool open = tree_open(&t, tree, size) != TREE_NONE;
         if (open) {
-            config_keep_ranges(&t, keep, NULL);
+            config_keep_ranges(&t, keep);
         }
         int count = open ? config_parse(&t, &list) : 0;
         for (int i = 0; i < count; i++) {

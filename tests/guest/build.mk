@@ -15,10 +15,15 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --calls 2000000 --guests 1 -
 NIGHTLY_SUITES += $(PYTHON) tests/guest/callfuzz.py --stays --calls 500000 --timeout 3000;
 # The debug build checks lock ranks, assertions, and all stage-2 tables against the frame records.
 NIGHTLY_SUITES += $(MAKE) -s DEBUG=1 build/debug/arm64/bulkhead && $(PYTHON) tests/guest/callfuzz.py --on build/debug/arm64/bulkhead --calls 10000000 --life 100000 --timeout 9000;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --on build/debug/arm64/bulkhead --timeout 600;
+# The other compiler.
+NIGHTLY_SUITES += $(MAKE) -s CLANG=1 build/clang/arm64/bulkhead >&2 && $(PYTHON) tests/guest/run.py --conform --on build/clang/arm64/bulkhead;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --on build/clang/arm64/bulkhead --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/restarts.py --lives 1000 --timeout 1800;
 TEST_DEPS += $(GUESTS)
 TEST_SUITES += $(PYTHON) tests/guest/run.py --conform;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --hostile;
+TEST_SUITES += $(PYTHON) tests/guest/run.py --deadline;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --no-icount pollrace:vcpus=2;
 TEST_SUITES += $(PYTHON) tests/guest/run.py --cpus 1 handover:vcpus=2+neighbour;
 TEST_SUITES += $(PYTHON) tests/guest/below.py;
@@ -28,6 +33,7 @@ NIGHTLY_SUITES += $(PYTHON) tests/guest/rights.py --gic 2;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --full --timeout 900;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --gic 2 --timeout 300;
+NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --deadline --gic 2 --seed $$RANDOM --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --hostile --cpu max --timeout 300;
 NIGHTLY_SUITES += $(PYTHON) tests/guest/run.py --conform --cpu max;
 

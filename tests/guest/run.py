@@ -4,6 +4,7 @@
   run.py [--on bulkhead|xen|bare|PATH]... [options] GUEST...
   run.py --conform [--on ...]     what a guest may rely on, compared with the bare board
   run.py --hostile [--on ...]     each hostile guest beside a neighbour that must not notice
+  run.py --deadline [--on ...]    all of them at once beside a real-time guest: how late it wakes
 
 A GUEST is NAME[:key=value,...]: `smoke`, `smoke:vcpus=2,memory=64`. Several
 guests given with `+` between them (`sweep+neighbour`) share one board. On
@@ -109,6 +110,30 @@ def hostile(on, board, options):
     return count
 
 
+LATEST_NS = 55000  # the longest stay at EL2 that is allowed (hyp/hypercall.h, H1), and a switch
+
+
+def deadline(on, board, options):
+    """The hostile guests, all on one CPU, beside a real-time guest; returns the number of results."""
+    board = Board(options.gic, 1, board.memory, board.cpu, board.icount)
+    period_us, rounds = 1000, 300
+    attackers = [Domain.parse(text % 1 if "%d" in text else text) for text in options.guest or HOSTILE]
+    for guest in attackers:  # they go on for as long as it measures
+        guest.bootargs = f"{guest.bootargs} seed={options.seed} ms={period_us * rounds // 1000 + 500}".strip()
+    timely = Domain("deadline", bootargs=f"rounds={rounds} us={period_us}",
+                    extra=f"bulkhead,budget-us = <{period_us // 2}>; bulkhead,period-us = <{period_us}>;")
+    transcript = boot(on, attackers + [timely], board, options.timeout, wait_for=["deadline"],
+                      xen_args=options.xen_args, quiet=not options.verbose)
+    label = f"{os.path.basename(on)} seed {options.seed}"
+    count = tap_of(transcript, [timely], label)
+    late = [m for line in transcript.lines["deadline"]
+            if (m := re.match(r"late by (\d+) ns at most, (\d+) on average", line))]
+    good = bool(late) and int(late[0][1]) <= LATEST_NS
+    print(f"{'ok' if good else 'not ok'} - {label} deadline: no wake-up is late by more than {LATEST_NS} ns")
+    print(f"#   {late[0][0] if late else 'it did not finish'}; {transcript.seconds:.0f} s")
+    return count + 1
+
+
 def main():
     """Run what the command line names; TAP on stdout."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -125,6 +150,8 @@ def main():
     parser.add_argument("--hostile", action="store_true",
                         help="each GUEST (default: all hostile ones) beside the neighbour, "
                              "whose share of the one CPU is judged")
+    parser.add_argument("--deadline", action="store_true",
+                        help="all hostile guests (or those named) at once beside a real-time guest")
     parser.add_argument("--conform", action="store_true",
                         help="the conform guests (or those named) as their makers meant them")
     parser.add_argument("--full", action="store_true", help="with --hostile: the long version")
@@ -136,6 +163,9 @@ def main():
     for on in options.on or ["bulkhead"]:
         if options.hostile:
             count += hostile(on, board, options)
+            continue
+        if options.deadline:
+            count += deadline(on, board, options)
             continue
         if options.conform:
             count += conform(on, options)

@@ -37,6 +37,9 @@ MISTAKES = {
     "bad-name": (GOOD + 'bulkhead,name = "a b";', "bulkhead,name must be"),
     "far-pin": (GOOD + "bulkhead,pin = <0 0x100>;", "bulkhead,pin entry 0, 0x100, has none"),
     "half-rt": (GOOD + "bulkhead,budget-us = <10>;", "bulkhead,budget-us and"),
+    "much-rt": (GOOD.replace("cpus = <1>", "cpus = <2>") + "bulkhead,pin = <0 2>;"
+                "bulkhead,budget-us = <48>; bulkhead,period-us = <100>;",
+                "bulkhead,budget-us asks for more than a CPU has left"),
     "bad-policy": (GOOD + 'bulkhead,on-crash = "burn";', "bulkhead,on-crash must be"),
     "bad-right": (GOOD + 'bulkhead,rights = "everything";', 'bulkhead,rights entry "everything"'),
     "static-far": (GOOD + "xen,static-mem = <0x70 0 0 0x4000000>;", "is not in the board's RAM"),

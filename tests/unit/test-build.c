@@ -62,7 +62,6 @@ static int boot_count = 2; /* domains that the tree has */
 static void boot_with(const char *from, const char *to, const char *partial)
 {
     size_t size;
-    struct vgic_config vgic;
 
     host_boot(4, strstr(to, "gic-version = <2>") != NULL ? 2 : 3);
     if (partial != NULL) {
@@ -75,11 +74,10 @@ static void boot_with(const char *from, const char *to, const char *partial)
     assert_int_equal(host_parse(board, &configs), boot_count);
     d = fake_domain(1, configs[0].name, configs[0].vcpu_count);
     d->config = &configs[0];
-    config_vgic(d->config, &vgic);
-    d->vgic.version = (uint8_t)vgic.version;
-    d->vgic.dist_base = vgic.dist;
-    d->vgic.redist_base = vgic.redist;
-    d->vgic.cpu_base = vgic.cpu;
+    d->vgic.version = (uint8_t)configs[0].gic_version;
+    d->vgic.dist_base = configs[0].places.dist;
+    d->vgic.redist_base = configs[0].places.redist;
+    d->vgic.cpu_base = configs[0].places.cpu;
     assert_int_equal(p2m_init(d), 0);
 }
 

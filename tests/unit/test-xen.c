@@ -247,15 +247,41 @@ static void virqs_arrive(void **state)
 {
     struct evtchn_bind_virq v = {VIRQ_DOM_EXC, 0, 0};
     assert_int_equal(EVENT(1, bind_virq, &v), 0);
-    evtchn_virq_domain(world[1], VIRQ_DOM_EXC);
+    evtchn_virq(world[1]->vcpu[0], VIRQ_DOM_EXC);
     assert_true(take_pending(1, v.port));
     struct evtchn_bind_vcpu bv = {v.port, 1};
     assert_int_equal(EVENT(1, bind_vcpu, &bv), 0);
     struct evtchn_close c = {v.port};
     assert_int_equal(EVENT(1, close, &c), 0);
-    evtchn_virq_domain(world[1], VIRQ_DOM_EXC); /* gone: nothing happens */
+    evtchn_virq(world[1]->vcpu[0], VIRQ_DOM_EXC); /* gone: nothing happens */
     assert_false(take_pending(1, v.port));
     assert_int_equal(EVENT(1, bind_virq, &v), 0);
+}
+
+/* As it may be who serves everybody's store: the table goes in steps, and nobody opens a channel in it meanwhile. */
+static void a_large_table_goes_in_steps(void **state)
+{
+    struct domain *d = world[1];
+    struct frame_stats s;
+    evtchn_port_t port;
+    int error = -XEN_ERESTART;
+    d->evtchn->port_limit = EVTCHN_PORTS_MAX;
+    d->hyp_frames_max += 32;
+    for (unsigned i = 0; i < 4000; i++) {
+        assert_int_equal(evtchn_open(d, EVTCHN_UNBOUND, 2, NULL, &port), 0);
+    }
+    frame_stats(&s);
+    uint64_t free = s.free, most = 0;
+    for (unsigned calls = 0; error != 0; calls++) {
+        error = xen_domain_stop(d);
+        assert_true(calls < 200);
+        frame_stats(&s);
+        most = s.free - free > most ? s.free - free : most;
+        free = s.free;
+        assert_int_equal(evtchn_open(d, EVTCHN_UNBOUND, 2, NULL, &port), -XEN_ENOSPC);
+    }
+    assert_in_range(most, 1, 17);
+    assert_int_equal(d->evtchn->port_count, 0);
 }
 
 /* --- FIFO --- */
@@ -350,6 +376,25 @@ static void fifo_takes_over_what_was_pending(void **state)
     assert_int_equal(EVENT(1, send, &s), 0);
     fifo_on(1);
     assert_int_equal(fifo_take(1), ipi.port);
+}
+
+/* However much there is: some of it in each call. */
+static void fifo_takes_over_much_in_pieces(void **state)
+{
+    struct evtchn_bind_ipi ipi = {0, 0};
+    unsigned count = 0, taken = 0;
+    for (; EVENT(1, bind_ipi, &ipi) == 0; count++) {
+        struct evtchn_send s = {ipi.port};
+        assert_int_equal(EVENT(1, send, &s), 0);
+    }
+    assert_true(count > 1000);
+    unsigned before = world_restarts;
+    fifo_on(1);
+    assert_in_range(world_restarts - before, 3, 4);
+    while (fifo_take(1) != 0) {
+        taken++;
+    }
+    assert_int_equal(taken, count);
 }
 
 static void a_lying_guest_cannot_lead_the_fifo_astray(void **state)
@@ -699,9 +744,11 @@ int main(void)
         T(bad_binds_are_refused),
         T(ports_are_limited_and_come_back),
         T(virqs_arrive),
+        T(a_large_table_goes_in_steps),
         T(fifo_keeps_order_and_priority),
         T(fifo_moves_queues_when_empty),
         T(fifo_takes_over_what_was_pending),
+        T(fifo_takes_over_much_in_pieces),
         T(a_lying_guest_cannot_lead_the_fifo_astray),
         T(vcpu_info_moves_once),
         T(runstate_may_straddle_two_pages),

@@ -1,7 +1,7 @@
 /* The machine around the tools' calls: see tools-world.h. */
 #include "tools-world.h"
 
-#include "../../hyp/core/config/passthrough-internal.h"
+#include "../../hyp/core/config/devices-internal.h"
 #include <hyp/cpu.h>
 #include <hyp/irq.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ const struct tree *config_host_tree(void)
 {
     return NULL;
 }
-bool passthrough_is_ours(uint64_t start, uint64_t size)
+bool device_is_ours(uint64_t start, uint64_t size)
 {
     return start == 0x9000000;
 }

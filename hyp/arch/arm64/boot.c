@@ -49,7 +49,7 @@ static noreturn_fn __init void stop(const char *why)
     arch_park();
 }
 
-static __init void keep_add(void *arg, mpa_t start, uint64_t size_bytes)
+static __init void keep_add(mpa_t start, uint64_t size_bytes)
 {
     if (size_bytes == 0) {
         return;
@@ -102,17 +102,17 @@ static __init void find_reserved(const struct tree *t, uint64_t fdt_pa)
     mpa_t base;
     uint64_t size;
 
-    keep_add(NULL, mpa(image_pa), (uint64_t)(image_end - image_start));
-    keep_add(NULL, mpa(fdt_pa), tree_size(t->fdt));
+    keep_add(mpa(image_pa), (uint64_t)(image_end - image_start));
+    keep_add(mpa(fdt_pa), tree_size(t->fdt));
     for (unsigned i = 0; tree_reserved(t, i, &base, &size); i++) {
-        keep_add(NULL, base, size);
+        keep_add(base, size);
     }
     for (; n.at; n = tree_sibling(t, n)) {
         for (unsigned i = 0; tree_reg(t, n, i, &base, &size) == 0; i++) {
-            keep_add(NULL, base, size);
+            keep_add(base, size);
         }
     }
-    config_keep_ranges(t, keep_add, NULL);
+    config_keep_ranges(t, keep_add);
 }
 
 static __init void seed_random(const struct tree *t)
@@ -146,9 +146,10 @@ static __init void start_domains(const struct tree *t)
         int error = domain_create(&config[i], &d);
 
         if (error) {
-            log_warn("%s: domain \"%s\" is left out: %s (error %d).", config[i].node,
-                     config[i].name,
-                     error == -XEN_ENOSPC   ? "no CPU has that much left to reserve"
+            log_warn("%s: %s (error %d). This domain is not started.", config[i].node,
+                     error == -XEN_ENOSPC   ? "bulkhead,budget-us asks for more than a CPU has "
+                                              "left (95 % can be promised); lower it or pin "
+                                              "elsewhere"
                      : error == -XEN_ENOMEM ? "not enough memory"
                                             : "it cannot be made",
                      -error);

@@ -248,12 +248,6 @@ static inline void skip(uint64_t esr, uint64_t special)
     }
 }
 
-/* The same for one that is known to be of AArch64 code. */
-static inline void skip64(uint64_t esr)
-{
-    skip(esr, SPSR_SS);
-}
-
 static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 {
     if (likely(outcome == TRAP_SKIP)) {

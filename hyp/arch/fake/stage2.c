@@ -202,13 +202,13 @@ static void flush_shadow(struct shadow *s, uint64_t start, uint64_t end, bool ta
     }
 }
 
-/* Shadows that nothing leads to and that hold nothing are gone. */
+/* Shadows that nothing leads to and that hold nothing are gone; that of a root comes back when it is used. */
 static void sweep(struct domain *d)
 {
     struct shadow **at = &shadows;
     while (*at != NULL) {
         struct shadow *s = *at;
-        bool empty = s->d == d && s->parent != NULL && s->parent->cached[s->parent_slot] == 0;
+        bool empty = s->d == d && (s->parent == NULL || s->parent->cached[s->parent_slot] == 0);
         for (unsigned i = 0; empty && i < SLOTS; i++) {
             empty = s->cached[i] == 0;
         }

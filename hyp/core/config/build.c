@@ -16,10 +16,9 @@
  */
 #include <hyp/config.h>
 
-#include "board-internal.h"
+#include "devices-internal.h"
 #include "guest-tree-internal.h"
 #include "image-internal.h"
-#include "passthrough-internal.h"
 
 #include <hyp/arch.h>
 #include <hyp/frame.h>
@@ -91,17 +90,6 @@ static unsigned largest_order(uint64_t g, uint64_t count)
     return order;
 }
 
-/* Map RAM that was just allocated. */
-static int map_ram(struct domain *d, gfn_t at, mfn_t m, unsigned order)
-{
-    int error = p2m_map(d, at, m, 1ul << order, P2M_RAM);
-
-    if (error != 0) {
-        frame_release(m, order, d->id);
-    }
-    return error;
-}
-
 /* The guest address of the RAM behind the first `done` bytes, and how much of `*size` is in one piece. */
 static uint64_t usual_place(uint64_t done, uint64_t *size)
 {
@@ -125,40 +113,29 @@ static uint64_t static_place(const struct domain_config *c, uint64_t done, uint6
     return c->static_range[i].start.v + done;
 }
 
-/* One block at its fixed machine place. */
-static int add_static_block(struct domain *d, struct build *b, uint64_t *size)
-{
-    const struct domain_config *c = d->config;
-    uint64_t from = static_place(c, b->done, size);
-    uint64_t at = c->direct_map ? from : usual_place(b->done, size);
-    unsigned order = largest_order((at | from) >> FRAME_SHIFT, *size >> FRAME_SHIFT);
-    int error = frame_alloc_domain_at(d, mpa_mfn(mpa(from)), 1ul << order);
-
-    if (error == 0) {
-        error = map_ram(d, gpa_gfn(gpa(at)), mpa_mfn(mpa(from)), order);
-    }
-    *size = FRAME_SIZE << order;
-    return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
-}
-
-/* The largest block there is, from anywhere. */
+/* The largest block there is: at its fixed machine place, or from anywhere. */
 static int add_block(struct domain *d, struct build *b, uint64_t *size)
 {
-    bool direct = d->config->direct_map;
-    uint64_t at = direct ? 0 : usual_place(b->done, size);
-    unsigned order = largest_order(at >> FRAME_SHIFT, *size >> FRAME_SHIFT);
-    mfn_t m;
-    int error = frame_alloc_domain(d, order, &m);
+    bool fixed = d->config->static_range_count != 0, direct = d->config->direct_map;
+    uint64_t from = fixed ? static_place(d->config, b->done, size) : 0;
+    uint64_t at = direct ? from : usual_place(b->done, size);
+    unsigned order = largest_order((at | from) >> FRAME_SHIFT, *size >> FRAME_SHIFT);
+    mfn_t m = mpa_mfn(mpa(from));
+    int error =
+        fixed ? frame_alloc_domain_at(d, m, 1ul << order) : frame_alloc_domain(d, order, &m);
 
-    while (error == -XEN_ENOMEM && order > 0) {
+    while (error == -XEN_ENOMEM && !fixed && order > 0) {
         error = frame_alloc_domain(d, --order, &m);
     }
     if (error != 0) {
         return error;
     }
     at = direct ? mfn_mpa(m).v : at;
-    error = map_ram(d, gpa_gfn(gpa(at)), m, order);
     *size = FRAME_SIZE << order;
+    error = p2m_map(d, gpa_gfn(gpa(at)), m, 1ul << order, P2M_RAM);
+    if (error != 0) {
+        frame_release(m, order, d->id);
+    }
     return error != 0 ? error : add_bank(&b->memory, gpa(at), *size);
 }
 
@@ -168,12 +145,12 @@ static int give_memory(struct domain *d, struct build *b)
 
     for (unsigned blocks = 0; b->done < c->memory_bytes; blocks++) {
         uint64_t size = c->memory_bytes - b->done;
-        int error = blocks == STEP_BLOCKS        ? -XEN_ERESTART
-                    : c->static_range_count != 0 ? add_static_block(d, b, &size)
-                                                 : add_block(d, b, &size);
+        if (blocks == STEP_BLOCKS) {
+            return -XEN_ERESTART;
+        }
+        int error = add_block(d, b, &size);
         if (error != 0) {
-            return error == -XEN_ERESTART ? error
-                                          : fail(d, error, "memory: its RAM cannot be given");
+            return fail(d, error, "memory: its RAM cannot be given");
         }
         b->done += size;
     }
@@ -207,8 +184,8 @@ static int copy_in(struct domain *d, gpa_t at, const void *from, uint64_t size_b
 }
 
 /* The next part of a module. */
-static int copy_module(struct domain *d, struct build *b, uint64_t to, const struct module *module,
-                       uint64_t size_bytes, bool code)
+static int copy_module(struct domain *d, struct build *b, uint64_t to,
+                       const struct config_range *module, uint64_t size_bytes, bool code)
 {
     uint64_t left = size_bytes - b->done, n = left < STEP_BYTES ? left : STEP_BYTES;
     const void *from = n != 0 ? arch_map_ram(mpa(module->start.v + b->done), n) : "";
@@ -242,8 +219,7 @@ static int write_tree(struct domain *d, struct build *b)
     if (b->tree == NULL) {
         return fail(d, -XEN_ENOMEM, "its tree cannot be written");
     }
-    if (!image_place(&c->image, bank->start.v, bank->size_bytes, room, c->ramdisk.size_bytes,
-                     &b->layout)) {
+    if (!image_place(c, bank->start.v, bank->size_bytes, room, &b->layout)) {
         return fail(d, -XEN_E2BIG, "memory: kernel, ramdisk and tree do not fit");
     }
     b->tree_size = guest_tree_write(b->tree, room, d, &b->memory, gpa(b->layout.ramdisk));
@@ -281,19 +257,16 @@ static void set_entry(struct domain *d, const struct build *b)
 /* Frames that another device of the domain brought along are there already, at the same place. */
 static int map_device(struct domain *d, gfn_t at, mfn_t to, uint64_t count)
 {
-    while (count > 0) {
-        uint64_t n = count;
+    for (uint64_t n = count; count > 0; n = count) {
+        struct p2m_entry e;
         int error = p2m_map(d, at, to, n, P2M_MMIO);
         while (error == -XEN_EEXIST && n > 1) {
             n /= 2;
             error = p2m_map(d, at, to, n, P2M_MMIO);
         }
-        struct p2m_entry e;
-        if (error == -XEN_EEXIST && p2m_lookup(d, at, &e) && e.type == P2M_MMIO &&
-            e.mfn.v == to.v) {
-            error = 0;
-        }
-        if (error != 0) {
+        bool there =
+            error == -XEN_EEXIST && p2m_lookup(d, at, &e) && e.type == P2M_MMIO && e.mfn.v == to.v;
+        if (error != 0 && !there) {
             return error;
         }
         at.v += n;
@@ -303,30 +276,54 @@ static int map_device(struct domain *d, gfn_t at, mfn_t to, uint64_t count)
     return 0;
 }
 
-/* A device's region or interrupt becomes the guest's. */
-static bool give_part(void *arg, const struct passthrough_part *p)
-{
-    struct domain *d = arg;
+struct gift {
+    struct domain *domain;
+    unsigned regions, interrupts;
+};
 
-    if (p->intid != 0) {
-        struct domain *owner = NULL;
-        uint32_t virq;
-        bool again = irq_owner(p->intid, &owner, &virq) && owner == d; /* a line that is shared */
-        int error = again ? 0 : irq_assign(p->intid, p->edge, d, p->intid);
-        return error == 0 || fail(d, error, "xen,path: its interrupt cannot be routed") == 0;
+/* Of a region of `p`: how much of it this CPU's guests can reach. */
+static uint64_t reachable(const struct domain *d, const struct device_part *p)
+{
+    uint64_t limit = d->p2m.gfn_limit << FRAME_SHIFT;
+
+    if (!d->config->dom0 || p->host.v + p->size_bytes <= limit) {
+        return p->size_bytes; /* others' are not to be cut */
     }
-    int error = map_device(d, gpa_gfn(p->guest), mpa_mfn(p->host), p->size_bytes >> FRAME_SHIFT);
-    if (error != 0) {
-        return fail(d, error, p->node) == 0;
+    log_warn("%s: %s at %#lx reaches beyond this CPU's guest addresses; the rest is not there.",
+             d->name, p->node, p->host.v);
+    return p->host.v < limit ? limit - p->host.v : 0;
+}
+
+/*
+ * A device's region or interrupt becomes the guest's. What a dom0 cannot be given is said, and its
+ * tree shows it nevertheless: as on Xen.
+ */
+static bool give_part(void *arg, const struct device_part *p)
+{
+    struct gift *gift = arg;
+    struct domain *d = gift->domain, *owner = NULL;
+    uint32_t virq;
+    int error = 0;
+
+    if (p->intid == 0) {
+        error = map_device(d, gpa_gfn(p->guest), mpa_mfn(p->host), reachable(d, p) >> FRAME_SHIFT);
+    } else if (!irq_owner(p->intid, &owner, &virq) || owner != d) { /* a line may be shared */
+        error = irq_assign(p->intid, p->edge, d, p->intid);
     }
-    if (d->config->dom0) {
-        return true; /* give_board() says it for all of them */
+    gift->regions += p->intid == 0;
+    gift->interrupts += p->intid != 0;
+    if (error != 0 && d->config->dom0) {
+        log_warn("%s: it does without that part of %s.", d->name, p->node);
+    } else if (error != 0) {
+        fail(d, error, p->intid != 0 ? "xen,path: its interrupt cannot be routed" : p->node);
+        return false;
+    } else if (p->intid == 0 && !d->config->dom0) {
+        log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name,
+                 p->node, p->size_bytes, p->host.v,
+                 d->config->direct_map
+                     ? "if it does DMA, this guest can read and write all memory"
+                     : "and without direct-map its DMA goes to other addresses than meant");
     }
-    log_line("%s: has device %s, %#lx bytes at %#lx. No IOMMU confines it: %s.", d->name, p->node,
-             p->size_bytes, p->host.v,
-             d->config->direct_map
-                 ? "if it does DMA, this guest can read and write all memory"
-                 : "and without direct-map its DMA goes to other addresses than meant");
     return true;
 }
 
@@ -341,64 +338,26 @@ static int give_gic_cpu_interface(struct domain *d)
     return error == 0 ? 0 : fail(d, error, "cannot be given its interrupt controller");
 }
 
-struct board_gift {
-    struct domain *domain;
-    unsigned regions, interrupts;
-};
-
-/* What a dom0 cannot be given is said, and its tree shows it nevertheless: as on Xen. */
-static bool give_board_part(void *arg, const struct passthrough_part *p)
+static int give_devices(struct domain *d)
 {
-    struct board_gift *gift = arg;
-    struct passthrough_part clipped = *p;
-    uint64_t limit = gift->domain->p2m.gfn_limit << FRAME_SHIFT;
+    struct gift gift = {.domain = d};
+    int error = give_gic_cpu_interface(d);
 
-    if (p->intid == 0 && p->host.v + p->size_bytes > limit) {
-        log_warn("%s: %s at %#lx reaches beyond this CPU's guest addresses; the rest is not there.",
-                 gift->domain->name, p->node, p->host.v);
-        clipped.size_bytes = p->host.v < limit ? limit - p->host.v : 0;
+    if (error != 0 || !devices_walk(d->config, give_part, &gift)) {
+        return error != 0 ? error : -XEN_EBUSY;
     }
-    gift->regions += p->intid == 0;
-    gift->interrupts += p->intid != 0;
-    if ((clipped.size_bytes | p->intid) != 0 && !give_part(gift->domain, &clipped)) {
-        log_warn("%s: it does without that part of %s.", gift->domain->name, p->node);
+    if (d->config->dom0) {
+        log_warn("%s is a dom0 in Xen's form: it holds every right over every domain, and all "
+                 "devices of the board: %u regions, %u interrupts.",
+                 d->name, gift.regions, gift.interrupts);
+        log_warn("%s: no IOMMU confines its devices: it can read and write all memory, the "
+                 "hypervisor's and every guest's. The machine ends with it.",
+                 d->name);
     }
-    return true;
-}
-
-static int give_board(struct domain *d)
-{
-    struct board_gift gift = {.domain = d};
-    struct board b = board_open(config_host_tree());
-
-    if (!board_walk(&b, give_board_part, &gift)) {
-        return -XEN_EINVAL; /* it does not stop the walk */
-    }
-    log_warn("%s is a dom0 in Xen's form: it holds every right over every domain, and all devices "
-             "of the board: %u regions, %u interrupts.",
-             d->name, gift.regions, gift.interrupts);
-    log_warn("%s: no IOMMU confines its devices: it can read and write all memory, the "
-             "hypervisor's and every guest's. The machine ends with it.",
-             d->name);
     return 0;
 }
 
-static int give_devices(struct domain *d)
-{
-    char why[PASSTHROUGH_WORDS];
-    int error = give_gic_cpu_interface(d);
-
-    if (error != 0 || d->config->dom0) {
-        return error != 0 ? error : give_board(d);
-    }
-    if (d->config->tree.size_bytes == 0 ||
-        passthrough_walk(config_host_tree(), d->config, give_part, d, why)) {
-        return 0;
-    }
-    return why[0] != 0 ? fail(d, -XEN_EINVAL, why) : -XEN_EBUSY;
-}
-
-static bool make_quiet(void *arg, const struct passthrough_part *p)
+static bool make_quiet(void *arg, const struct device_part *p)
 {
     (void)arg;
     if (p->virtio) {
@@ -409,12 +368,7 @@ static bool make_quiet(void *arg, const struct passthrough_part *p)
 
 void domain_quiet_devices(struct domain *d)
 {
-    char why[PASSTHROUGH_WORDS];
-
-    if (!d->config->made && d->config->tree.size_bytes != 0 &&
-        !passthrough_walk(config_host_tree(), d->config, make_quiet, NULL, why)) {
-        log_warn("%s: %s", d->name, why);
-    }
+    (void)!devices_walk(d->config, make_quiet, NULL); /* read before: it has no mistakes */
 }
 
 /* One call's share of the phase. 0: the phase is complete. */
@@ -431,9 +385,11 @@ static int run_phase(struct domain *d, struct build *b)
     case TREE_COPY:
         return copy_tree(d, b);
     case KERNEL:
-        return copy_module(d, b, b->layout.kernel, &c->kernel, c->image.file_bytes, true);
+        return copy_module(d, b, b->layout.kernel, &c->module[MODULE_KERNEL], c->image.file_bytes,
+                           true);
     case RAMDISK:
-        return copy_module(d, b, b->layout.ramdisk, &c->ramdisk, c->ramdisk.size_bytes, false);
+        return copy_module(d, b, b->layout.ramdisk, &c->module[MODULE_RAMDISK],
+                           c->module[MODULE_RAMDISK].size_bytes, false);
     case DEVICES:
         set_entry(d, b);
         error = xen_domain_start(d);

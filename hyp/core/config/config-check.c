@@ -1,8 +1,7 @@
 /* What can be judged only when all domains and the board's memory are known; config-internal.h. */
-#include "board-internal.h"
 #include "config-internal.h"
+#include "devices-internal.h"
 #include "image-internal.h"
-#include "passthrough-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -18,25 +17,18 @@
 
 #define MIB (1024ul * 1024)
 
-static bool in_ram(const struct reader *r, uint64_t start, uint64_t size)
+/* The most bytes of it that are in one range of the board's RAM. */
+static uint64_t bytes_in_ram(const struct reader *r, uint64_t start, uint64_t size)
 {
-    for (unsigned i = 0; i < r->ram_count; i++) {
-        uint64_t offset = start - r->ram[i].start.v;
-        if (offset < r->ram[i].size_bytes && size <= r->ram[i].size_bytes - offset) {
-            return true;
-        }
-    }
-    return false;
-}
+    uint64_t most = 0;
 
-static bool touches_ram(const struct reader *r, uint64_t start, uint64_t size)
-{
     for (unsigned i = 0; i < r->ram_count; i++) {
-        if (start < r->ram[i].start.v + r->ram[i].size_bytes && r->ram[i].start.v < start + size) {
-            return true;
-        }
+        uint64_t ram = r->ram[i].start.v, ram_end = ram + r->ram[i].size_bytes;
+        uint64_t from = start > ram ? start : ram;
+        uint64_t to = start + size < ram_end ? start + size : ram_end;
+        most = to > from && to - from > most ? to - from : most;
     }
-    return false;
+    return most;
 }
 
 /* Claim memory for `d`, which nobody else may have claimed. */
@@ -51,13 +43,13 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
              c->size == size)) {
             continue;
         }
-        return config_mistake(r, d, property,
+        return config_mistake(d, property,
                               "at %#lx, %#lx bytes, overlaps %s of domain %u at %#lx, "
                               "%#lx bytes; move one",
                               start, size, c->property, c->owner, c->start, c->size);
     }
     if (r->claim_count == CONFIG_CLAIMS) {
-        return config_mistake(r, d, property,
+        return config_mistake(d, property,
                               "is one range too many; %d modules, static memories and "
                               "devices are the limit",
                               CONFIG_CLAIMS);
@@ -67,91 +59,77 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
 }
 
 static bool claim_ram(struct reader *r, const struct domain_config *d, const char *property,
-                      mpa_t start, uint64_t size, enum claim_kind kind)
+                      const struct config_range *range, enum claim_kind kind)
 {
+    uint64_t start = range->start.v, size = range->size_bytes;
     mpa_t from, to;
 
-    if (size == 0) {
-        return true;
-    }
-    if (!in_ram(r, start.v, size)) {
-        return config_mistake(r, d, property, "at %#lx, %#lx bytes, is not in the board's RAM",
-                              start.v, size);
+    if (bytes_in_ram(r, start, size) != size) {
+        return config_mistake(d, property, "at %#lx, %#lx bytes, is not in the board's RAM", start,
+                              size);
     }
     arch_image_range(&from, &to);
-    if (start.v < to.v && from.v < start.v + size) {
-        return config_mistake(r, d, property,
+    if (start < to.v && from.v < start + size) {
+        return config_mistake(d, property,
                               "at %#lx, %#lx bytes, overlaps the hypervisor at %#lx, "
                               "%#lx bytes; load it elsewhere",
-                              start.v, size, from.v, to.v - from.v);
+                              start, size, from.v, to.v - from.v);
     }
-    return claim(r, d, property, start.v, size, kind);
+    return claim(r, d, property, start, size, kind);
 }
 
-static bool check_places(struct reader *r, struct domain_config *d)
+static bool check_places(struct reader *r, const struct domain_config *d)
 {
-    if (!claim_ram(r, d, "multiboot,kernel", d->kernel.start, d->kernel.size_bytes, CLAIM_MODULE) ||
-        !claim_ram(r, d, "multiboot,ramdisk", d->ramdisk.start, d->ramdisk.size_bytes,
-                   CLAIM_MODULE) ||
-        !claim_ram(r, d, "multiboot,device-tree", d->tree.start, d->tree.size_bytes,
-                   CLAIM_MODULE)) {
-        return false;
+    for (enum module_kind i = 0; i < MODULE_KINDS; i++) {
+        if (d->module[i].size_bytes != 0 &&
+            !claim_ram(r, d, config_module_name(i), &d->module[i], CLAIM_MODULE)) {
+            return false;
+        }
     }
     for (unsigned i = 0; i < d->static_range_count; i++) {
-        if (!claim_ram(r, d, "xen,static-mem", d->static_range[i].start,
-                       d->static_range[i].size_bytes, CLAIM_ALONE)) {
+        if (!claim_ram(r, d, "xen,static-mem", &d->static_range[i], CLAIM_ALONE)) {
             return false;
         }
     }
     return true;
 }
 
-static bool check_kernel(struct reader *r, struct domain_config *d)
+static bool check_kernel(struct domain_config *d)
 {
-    uint64_t size =
-        d->kernel.size_bytes < IMAGE_HEADER_SIZE ? d->kernel.size_bytes : IMAGE_HEADER_SIZE;
-    const void *header = arch_map_ram(d->kernel.start, size);
+    uint64_t bank = d->memory_bytes < GUEST_RAM0_SIZE ? d->memory_bytes : GUEST_RAM0_SIZE;
+    uint64_t tree_bytes = TREE_ROOM + 4 * d->module[MODULE_TREE].size_bytes;
+    const char *why = image_probe(d);
     struct image_layout layout;
-    const char *why = "cannot be mapped";
 
-    if (header == NULL ||
-        !image_probe(header, d->kernel.size_bytes, &d->image, &d->aarch32, &why)) {
-        return config_mistake(r, d, "multiboot,kernel", "at %#lx %s", d->kernel.start.v, why);
+    if (why != NULL) {
+        return config_mistake(d, "multiboot,kernel", "at %#lx %s", d->module[MODULE_KERNEL].start.v,
+                              why);
     }
     if (d->aarch32 && !arch_has_aarch32()) {
-        return config_mistake(r, d, "multiboot,kernel",
-                              "is a 32-bit kernel, and this CPU runs 64-bit ones "
-                              "only");
+        return config_mistake(d, "multiboot,kernel",
+                              "is a 32-bit kernel, and this CPU runs 64-bit ones only");
     }
-    uint64_t bank = d->static_range_count != 0 && d->direct_map ? d->static_range[0].size_bytes
-                                                                : d->memory_bytes;
-    bank = bank < GUEST_RAM0_SIZE ? bank : GUEST_RAM0_SIZE;
-    if (!d->direct_map &&
-        !image_place(&d->image, GUEST_RAM0_BASE, bank, TREE_ROOM + 3 * d->tree.size_bytes,
-                     d->ramdisk.size_bytes, &layout)) {
-        return config_mistake(r, d, "memory",
-                              "of %lu KiB is too little: the kernel needs %lu KiB, the "
-                              "ramdisk %lu KiB",
-                              d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
-                              d->ramdisk.size_bytes / 1024);
-    }
-    return true;
+    return d->direct_map || /* where it gets its memory is not known yet */
+           image_place(d, GUEST_RAM0_BASE, bank, tree_bytes, &layout) ||
+           config_mistake(d, "memory",
+                          "of %lu KiB is too little: the kernel needs %lu KiB, the ramdisk %lu KiB",
+                          d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
+                          d->module[MODULE_RAMDISK].size_bytes / 1024);
 }
 
 /* `free_bytes`: what the allocator has, less what the domains before this one take. */
-static bool check_memory(struct reader *r, const struct domain_config *d, uint64_t *free_bytes)
+static bool check_memory(const struct domain_config *d, uint64_t *free_bytes)
 {
     uint64_t space = arch_s2_address_bits() >= 48 ? ~0ull : 1ull << arch_s2_address_bits();
     uint64_t need = d->static_range_count != 0 ? 0 : d->memory_bytes;
 
     if (need > *free_bytes) {
-        return config_mistake(r, d, "memory", "is %lu MiB, but %lu MiB are left; give it less",
+        return config_mistake(d, "memory", "is %lu MiB, but %lu MiB are left; give it less",
                               need / MIB, *free_bytes / MIB);
     }
     if (!d->direct_map && d->memory_bytes > GUEST_RAM0_SIZE &&
         GUEST_RAM1_BASE + d->memory_bytes - GUEST_RAM0_SIZE > space) {
-        return config_mistake(r, d, "memory",
-                              "of %lu MiB does not fit this CPU's guest address space",
+        return config_mistake(d, "memory", "of %lu MiB does not fit this CPU's guest address space",
                               d->memory_bytes / MIB);
     }
     *free_bytes -= need;
@@ -159,33 +137,28 @@ static bool check_memory(struct reader *r, const struct domain_config *d, uint64
 }
 
 /* Interrupts: enough SPIs for the serial line and the devices. */
-static bool check_spis(struct reader *r, struct domain_config *d, uint32_t highest_spi)
+static bool check_spis(struct domain_config *d, uint32_t highest)
 {
-    if (d->vuart && d->places.uart_spi > highest_spi) {
-        highest_spi = d->places.uart_spi;
-    }
-    uint32_t need = highest_spi >= 32 ? highest_spi - 31 : 0;
-    bool asked = d->nr_spis != 0;
+    highest = d->vuart && d->places.uart_spi > highest ? d->places.uart_spi : highest;
+    uint32_t need = highest >= GIC_SPI_FIRST ? highest - GIC_SPI_FIRST + 1 : 0;
 
-    if (asked && d->nr_spis < need) {
-        return config_mistake(r, d, "nr_spis",
-                              "is %u, but interrupt %u of its devices needs %u; raise it or "
-                              "leave it out",
-                              d->nr_spis, highest_spi, need);
-    }
-    if (!asked) {
+    if (d->nr_spis == 0) {
         d->nr_spis = need == 0 ? 32 : (need + 31) / 32 * 32;
     }
-    return true;
+    return d->nr_spis >= need ||
+           config_mistake(d, "nr_spis",
+                          "is %u, but interrupt %u of its devices needs %u; raise it or leave it "
+                          "out",
+                          d->nr_spis, highest, need);
 }
 
 struct device_check {
     struct reader *r;
-    struct domain_config *d;
+    const struct domain_config *d;
     uint32_t highest_spi;
 };
 
-static bool check_part(void *arg, const struct passthrough_part *p)
+static bool check_part(void *arg, const struct device_part *p)
 {
     struct device_check *check = arg;
 
@@ -193,50 +166,40 @@ static bool check_part(void *arg, const struct passthrough_part *p)
         check->highest_spi = p->intid > check->highest_spi ? p->intid : check->highest_spi;
         return true;
     }
-    if (touches_ram(check->r, p->host.v, p->size_bytes)) {
+    if (bytes_in_ram(check->r, p->host.v, p->size_bytes) != 0) {
         return config_mistake(
-            check->r, check->d, p->node,
+            check->d, p->node,
             "has a xen,reg at %#lx, which is RAM; only devices can be handed over", p->host.v);
     }
     return claim(check->r, check->d, p->node, p->host.v, p->size_bytes, CLAIM_DEVICE);
 }
 
-static bool check_devices(struct reader *r, struct domain_config *d, uint32_t *highest_spi)
+/* A dom0 has as many SPIs as there are. */
+static bool check_devices(struct reader *r, struct domain_config *d)
 {
-    struct device_check check = {r, d, 0};
-    char why[PASSTHROUGH_WORDS];
+    struct device_check check = {r, d, d->vuart ? d->places.uart_spi : 0};
 
-    if (d->dom0) {
-        struct board b = board_open(r->tree);
-        return board_walk(&b, check_part, &check);
-    }
-    if (d->tree.size_bytes != 0 && !passthrough_walk(r->tree, d, check_part, &check, why)) {
-        return r->bad ? false : config_mistake(r, d, "multiboot,device-tree", "%s", why);
-    }
-    *highest_spi = check.highest_spi;
-    return true;
+    return devices_walk(d, check_part, &check) && (d->dom0 || check_spis(d, check.highest_spi));
 }
 
 /* A device or an interrupt that somebody may hand on is there, and nobody else's. */
 static bool check_device_right(struct reader *r, const struct domain_config *d, enum right right,
                                const char *path)
 {
-    mpa_t base;
     uint64_t size;
+    mpa_t base;
 
     if (strcmp(path, "*") == 0) {
         return true; /* whatever there is, and others have not been given */
     }
     if (right == RIGHT_IRQ) {
-        bool good =
-            text_to_u64(path, &size) && size >= GIC_SPI_FIRST && size < gic_host.intid_count;
-        return good ||
-               config_mistake(r, d, "bulkhead,rights", "names irq \"%s\"; SPIs are 32 to %u", path,
+        return (text_to_u64(path, &size) && size >= GIC_SPI_FIRST && size < gic_host.intid_count) ||
+               config_mistake(d, "bulkhead,rights", "names irq \"%s\"; SPIs are 32 to %u", path,
                               gic_host.intid_count - 1);
     }
     tree_node node = tree_find(r->tree, path, SIZE_MAX);
-    if (*path == 0 || node.at == NULL) {
-        return config_mistake(r, d, "bulkhead,rights",
+    if (node.at == NULL) {
+        return config_mistake(d, "bulkhead,rights",
                               "names device \"%s\", and the board's tree has no such node", path);
     }
     for (unsigned i = 0; tree_reg(r->tree, node, i, &base, &size) == 0; i++) {
@@ -247,40 +210,61 @@ static bool check_device_right(struct reader *r, const struct domain_config *d, 
     return true;
 }
 
-/* A right's targets are names of domains that exist. Their order in the tree does not matter. */
-static bool check_rights(struct reader *r, const struct domain_config *d)
+/* What the word of `length` characters names: a domain, which may come later in the tree, or all. */
+static bool is_target(const struct reader *r, const char *word, size_t length)
+{
+    bool found = length == 1 && *word == '*';
+
+    for (unsigned i = 0; i < r->domain_count && !found; i++) {
+        const char *name = r->domain[i].name;
+        found = strncmp(name, word, length) == 0 && name[length] == 0;
+    }
+    return found;
+}
+
+/* One string of bulkhead,rights: the right, then its targets. */
+static bool check_right(struct reader *r, struct domain_config *d, const char *words)
+{
+    size_t n = text_word(words);
+    enum right right = rights_named(words, n);
+
+    if (right == RIGHT_COUNT) {
+        return config_mistake(d, "bulkhead,rights",
+                              "entry \"%.32s\" is not a right; there are control, inspect, "
+                              "emulate, build, store, console, device, irq, schedule, "
+                              "shutdown-host",
+                              words);
+    }
+    if (right == RIGHT_STORE && !r->store_seen) {
+        r->store_seen = true;
+        d->id = 0; /* where every guest and tool looks for it */
+    }
+    if (right == RIGHT_DEVICE || right == RIGHT_IRQ) {
+        return check_device_right(r, d, right, words + n + (words[n] != 0));
+    }
+    for (words += n; *words != 0; words += n) {
+        n = text_word(++words);
+        if (!is_target(r, words, n)) {
+            return config_mistake(d, "bulkhead,rights",
+                                  "names \"%.*s\", and there is no such domain",
+                                  n > 32 ? 32 : (int)n, words);
+        }
+    }
+    return true;
+}
+
+static bool check_rights(struct reader *r, struct domain_config *d)
 {
     for (size_t at = 0; at < d->rights_len; at += strlen(d->rights + at) + 1) {
-        const char *right_word = d->rights + at, *word = strchr(right_word, ' ');
-        enum right right = rights_named(right_word, word != NULL ? (size_t)(word - right_word)
-                                                                 : strlen(right_word));
-        if (right == RIGHT_DEVICE || right == RIGHT_IRQ) {
-            if (!check_device_right(r, d, right, word != NULL ? word + 1 : "")) {
-                return false;
-            }
-            continue;
-        }
-        while (word != NULL) {
-            const char *end = strchr(++word, ' ');
-            size_t n = end != NULL ? (size_t)(end - word) : strlen(word);
-            unsigned i = 0;
-            while (i < r->domain_count &&
-                   (strncmp(r->domain[i].name, word, n) != 0 || r->domain[i].name[n] != 0)) {
-                i++;
-            }
-            if (i == r->domain_count && !(n == 1 && *word == '*')) {
-                return config_mistake(r, d, "bulkhead,rights",
-                                      "names \"%.*s\", and there is no such domain",
-                                      n > 32 ? 32 : (int)n, word);
-            }
-            word = end;
+        if (!check_right(r, d, d->rights + at)) {
+            return false;
         }
     }
     return true;
 }
 
 /* Static memory was kept from the allocator at boot; now it goes there, for this domain only. */
-static bool fix_static(struct reader *r, const struct domain_config *d)
+static bool fix_static(const struct domain_config *d)
 {
     for (unsigned i = 0; i < d->static_range_count; i++) {
         mpa_t start = d->static_range[i].start, end = mpa(start.v + d->static_range[i].size_bytes);
@@ -290,7 +274,7 @@ static bool fix_static(struct reader *r, const struct domain_config *d)
             frame_add_range(start, end, false);
         }
         if (!known || (first.state != FRAME_FIXED && frame_fix_range(start, end) != 0)) {
-            return config_mistake(r, d, "xen,static-mem", "at %#lx is in use; move it", start.v);
+            return config_mistake(d, "xen,static-mem", "at %#lx is in use; move it", start.v);
         }
     }
     return true;
@@ -332,27 +316,17 @@ static void choose_places(struct domain_config *d)
 void config_check_all(struct reader *r)
 {
     struct frame_stats stats;
-    unsigned good = 0;
 
     frame_stats(&stats);
     uint64_t free_bytes = stats.free * FRAME_SIZE;
     for (unsigned i = 0; i < r->domain_count; i++) {
         struct domain_config *d = &r->domain[i];
-        uint32_t highest_spi = 0;
         unsigned claims_before = r->claim_count;
-        r->bad = false;
         choose_places(d);
-        if (!(check_places(r, d) && check_kernel(r, d) && check_devices(r, d, &highest_spi) &&
-              check_spis(r, d, highest_spi) && config_check_cpus(r, d) && check_rights(r, d) &&
-              check_memory(r, d, &free_bytes) && fix_static(r, d))) {
+        if (!(check_rights(r, d) && check_places(r, d) && check_kernel(d) && check_devices(r, d) &&
+              config_check_cpus(r, d) && check_memory(d, &free_bytes) && fix_static(d))) {
             d->name[0] = 0; /* no longer counts, and claims nothing */
             r->claim_count = claims_before;
         }
     }
-    for (unsigned i = 0; i < r->domain_count; i++) {
-        if (r->domain[i].name[0] != 0) {
-            r->domain[good++] = r->domain[i];
-        }
-    }
-    r->domain_count = good;
 }

@@ -9,6 +9,7 @@
 #include "config-internal.h"
 
 #include <hyp/frame.h>
+#include <hyp/gic.h>
 #include <hyp/log.h>
 #include <lib/string.h>
 #include <stdarg.h>
@@ -16,6 +17,23 @@
 static const struct tree *board;        /* [const] once read */
 static const struct domain_config *all; /* [const] once read */
 static int all_count;
+
+/* What the nodes below a domain's are; the first that fits. */
+static const struct {
+    const char *compatible;
+    enum module_kind kind;
+} module_words[] = {
+    [MODULE_KERNEL] = {"multiboot,kernel", MODULE_KERNEL},
+    [MODULE_RAMDISK] = {"multiboot,ramdisk", MODULE_RAMDISK},
+    [MODULE_TREE] = {"multiboot,device-tree", MODULE_TREE},
+    {"xen,linux-zimage", MODULE_KERNEL},
+    {"xen,linux-initrd", MODULE_RAMDISK},
+    {"xen,xsm-policy", MODULE_NONE},
+    {"multiboot,module", MODULE_UNSAID},
+    {"xen,multiboot-module", MODULE_UNSAID},
+    {"xen,evtchn-v1", MODULE_FOREIGN},
+    {"xen,domain-shared-memory-v1", MODULE_FOREIGN},
+};
 
 const struct tree *config_host_tree(void)
 {
@@ -28,60 +46,46 @@ int config_all(const struct domain_config **out)
     return all_count;
 }
 
-void config_vgic(const struct domain_config *c, struct vgic_config *out)
-{
-    *out = (struct vgic_config){.version = c->gic_version,
-                                .nr_spis = c->nr_spis,
-                                .dist = c->places.dist,
-                                .redist = c->places.redist,
-                                .cpu = c->places.cpu};
-}
-
-bool config_mistake(struct reader *r, const struct domain_config *d, const char *property,
-                    const char *format, ...)
+bool config_mistake(const struct domain_config *d, const char *property, const char *format, ...)
 {
     char words[160];
     va_list args;
 
-    if (!r->bad) {
-        va_start(args, format);
-        vfmt(words, sizeof(words), format, args);
-        va_end(args);
-        log_warn("%s: %s %s. This domain is not started.", d->node, property, words);
-    }
-    r->bad = true;
+    va_start(args, format);
+    vfmt(words, sizeof(words), format, args);
+    va_end(args);
+    log_warn("%s: %s %s. This domain is not started.", d->node, property, words);
     return false;
 }
 
-bool config_is_kernel(struct tree_value compatible)
+const char *config_module_name(enum module_kind kind)
 {
-    return tree_lists(compatible, "multiboot,kernel") || tree_lists(compatible, "xen,linux-zimage");
+    return module_words[kind].compatible;
 }
 
-bool config_is_ramdisk(struct tree_value compatible)
+enum module_kind config_module_kind(struct tree_value compatible)
 {
-    return tree_lists(compatible, "multiboot,ramdisk") ||
-           tree_lists(compatible, "xen,linux-initrd");
-}
-
-bool config_is_module(struct tree_value compatible)
-{
-    return config_is_kernel(compatible) || config_is_ramdisk(compatible) ||
-           tree_lists(compatible, "multiboot,device-tree") ||
-           tree_lists(compatible, "multiboot,module") ||
-           tree_lists(compatible, "xen,multiboot-module");
-}
-
-bool config_is_dom0(struct tree_value compatible)
-{
-    return config_is_module(compatible) && !tree_lists(compatible, "multiboot,device-tree") &&
-           !tree_lists(compatible, "xen,xsm-policy") && !tree_lists(compatible, "xen,domain");
+    for (unsigned i = 0; i < ARRAY_LEN(module_words); i++) {
+        if (tree_lists(compatible, module_words[i].compatible)) {
+            return module_words[i].kind;
+        }
+    }
+    return MODULE_NONE;
 }
 
 struct tree_cells config_static_cells(const struct tree *t, tree_node n, struct tree_cells cells)
 {
     return (struct tree_cells){tree_number(t, n, "#xen,static-mem-address-cells", cells.address),
                                tree_number(t, n, "#xen,static-mem-size-cells", cells.size)};
+}
+
+bool config_check_cells(const struct domain_config *d, struct tree_cells c)
+{
+    bool address = c.address - 1 > 1;
+
+    return (!address && c.size - 1 <= 1) ||
+           config_mistake(d, address ? "#address-cells" : "#size-cells",
+                          "must be 1 or 2; here or above it is %u", address ? c.address : c.size);
 }
 
 /* The cells that /chosen, which is `chosen`, has or inherits. */
@@ -94,32 +98,104 @@ static struct tree_cells chosen_cells(const struct tree *t, tree_node chosen)
     return cells;
 }
 
-static void read_domain(struct reader *r, tree_node n)
+/* Where a module is, told by its reg in those cells. */
+static bool read_place(const struct reader *r, struct domain_config *d, tree_node n,
+                       struct tree_cells cells, struct config_range *out)
 {
-    struct domain_config *d = &r->domain[r->domain_count];
+    struct tree_value reg = tree_get(r->tree, n, "reg");
+    uint64_t start, size;
+
+    if (!config_check_cells(d, cells)) {
+        return false;
+    }
+    if (reg.size != (cells.address + cells.size) * 4 || !tree_pair(reg, cells, 0, &start, &size)) {
+        return config_mistake(d, tree_name(n),
+                              "needs a reg of %u address and %u size cells; files that "
+                              "xen,uefi-binary names are not loaded",
+                              cells.address, cells.size);
+    }
+    if (size == 0 || start + size < start) {
+        return config_mistake(d, tree_name(n),
+                              "has a reg of %#lx bytes at %#lx; give the module's size", size,
+                              start);
+    }
+    if (out->size_bytes != 0) {
+        return config_mistake(d, tree_name(n),
+                              "is the second module of its kind; a domain has one");
+    }
+    *out = (struct config_range){mpa(start), size};
+    return true;
+}
+
+static bool read_module(const struct reader *r, struct domain_config *d, tree_node n,
+                        struct tree_cells cells)
+{
+    struct tree_value bootargs = tree_get(r->tree, n, "bootargs");
+    enum module_kind kind = config_module_kind(tree_get(r->tree, n, "compatible"));
+
+    if (d->dom0 && kind == MODULE_UNSAID) { /* the kernel first, then its ramdisk */
+        kind = d->module[MODULE_KERNEL].size_bytes == 0 ? MODULE_KERNEL : MODULE_RAMDISK;
+    }
+    if (kind == MODULE_NONE || (d->dom0 && kind > MODULE_RAMDISK)) {
+        return true;
+    }
+    if (kind == MODULE_UNSAID) {
+        return config_mistake(d, tree_name(n),
+                              "does not say what it is; add \"multiboot,kernel\", "
+                              "\"multiboot,ramdisk\" or \"multiboot,device-tree\" to its "
+                              "compatible");
+    }
+    if (kind == MODULE_FOREIGN) {
+        return config_mistake(d, tree_name(n),
+                              "is a static event channel or static shared memory, which "
+                              "Bulkhead has not; remove the node");
+    }
+    if (kind == MODULE_KERNEL && bootargs.data != NULL) {
+        d->bootargs = tree_string(bootargs);
+        if (d->bootargs == NULL) {
+            return config_mistake(d, tree_name(n), "has bootargs that are not one string");
+        }
+    }
+    return read_place(r, d, n, cells, &d->module[kind]);
+}
+
+/* Those below `n`, of which one must be a kernel. */
+static bool read_modules(const struct reader *r, struct domain_config *d, tree_node n)
+{
     struct tree_cells cells = r->cells;
 
-    memset(d, 0, sizeof(*d));
-    r->bad = false;
-    fmt(d->node, sizeof(d->node), "/chosen/%s", tree_name(n));
-    d->id = (domid_t)++r->seen;
-    config_read_domain(r, d, n);
     tree_read_cells(r->tree, n, &cells);
     for (tree_node m = tree_child(r->tree, n); m.at; m = tree_sibling(r->tree, m)) {
-        config_read_module(r, d, m, cells);
+        if (!read_module(r, d, m, cells)) {
+            return false;
+        }
     }
-    if (d->kernel.size_bytes == 0) {
-        config_mistake(r, d, "compatible",
-                       "finds no child node with \"multiboot,kernel\"; add the kernel's module");
-    }
-    r->domain_count += !r->bad;
+    return d->module[MODULE_KERNEL].size_bytes != 0 ||
+           config_mistake(d, "compatible",
+                          "finds no child node with \"multiboot,kernel\"; add the kernel's module");
+}
+
+/* A xen,domain node; or /chosen itself, for a dom0. */
+static void read_domain(struct reader *r, tree_node n, bool dom0)
+{
+    struct domain_config *d = &r->domain[r->domain_count];
+
+    *d = (struct domain_config){.id = (domid_t)(dom0 ? 0 : ++r->seen),
+                                .dom0 = dom0,
+                                .gic_version = gic_host.version,
+                                .bootargs = "",
+                                .sched = {.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT}};
+    fmt(d->node, sizeof(d->node), "/chosen%s%s", dom0 ? "" : "/", dom0 ? "" : tree_name(n));
+    r->domain_count +=
+        (dom0 ? config_read_dom0(r, d, n) : config_read_domain(r, d, n)) && read_modules(r, d, n);
 }
 
 /* Is there a kernel directly below /chosen? */
 static bool is_classic(const struct tree *t, tree_node chosen)
 {
     for (tree_node n = tree_child(t, chosen); n.at; n = tree_sibling(t, n)) {
-        if (config_is_dom0(tree_get(t, n, "compatible"))) {
+        enum module_kind kind = config_module_kind(tree_get(t, n, "compatible"));
+        if (kind <= MODULE_RAMDISK || kind == MODULE_UNSAID) {
             return true;
         }
     }
@@ -129,70 +205,65 @@ static bool is_classic(const struct tree *t, tree_node chosen)
 static void read_chosen(struct reader *r, tree_node chosen)
 {
     if (is_classic(r->tree, chosen)) {
-        (void)config_read_dom0(r, chosen);
+        read_domain(r, chosen, true);
     }
     for (tree_node n = tree_child(r->tree, chosen); n.at; n = tree_sibling(r->tree, n)) {
-        struct tree_value compatible = tree_get(r->tree, n, "compatible");
-        if (tree_lists(compatible, "xen,domain") && r->domain_count == CONFIG_DOMAINS) {
+        bool is_domain = tree_lists(tree_get(r->tree, n, "compatible"), "xen,domain");
+        if (is_domain && r->domain_count == MAX_DOMAINS) {
             log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
                      "not started.",
-                     tree_name(n), CONFIG_DOMAINS);
+                     tree_name(n), MAX_DOMAINS);
             return;
-        } else if (tree_lists(compatible, "xen,domain")) {
-            read_domain(r, n);
+        }
+        if (is_domain) {
+            read_domain(r, n, false);
         }
     }
 }
 
-/* Keep `count` configurations for ever, in no more memory than they need. */
-static void keep_all(const struct domain_config *list, unsigned count)
+/* Keep the good ones for ever, in no more memory than they need. */
+static void keep_all(const struct reader *r)
 {
-    struct domain_config *kept =
-        count ? frame_alloc_hyp(NULL, frame_order(count * sizeof(*list))) : NULL;
+    unsigned count = 0;
 
-    if (kept != NULL) {
-        memcpy(kept, list, count * sizeof(*list));
+    for (unsigned i = 0; i < r->domain_count; i++) {
+        count += r->domain[i].name[0] != 0;
     }
+    struct domain_config *kept =
+        count ? frame_alloc_hyp(NULL, frame_order(count * sizeof(*kept))) : NULL;
     all = kept;
     all_count = kept != NULL ? (int)count : 0;
-}
-
-static void parse(struct reader *r)
-{
-    tree_node chosen = tree_find(r->tree, "/chosen", SIZE_MAX);
-    mpa_t start;
-
-    while (r->ram_count < CONFIG_RAM_RANGES &&
-           tree_ram(r->tree, r->ram_count, &start, &r->ram[r->ram_count].size_bytes)) {
-        r->ram[r->ram_count++].start = start;
+    for (unsigned i = 0; kept != NULL && i < r->domain_count; i++) {
+        if (r->domain[i].name[0] != 0) {
+            *kept++ = r->domain[i];
+        }
     }
-    r->cells = chosen_cells(r->tree, chosen);
-    read_chosen(r, chosen);
-    config_check_all(r);
-    keep_all(r->domain, r->domain_count);
 }
 
 int config_parse(const struct tree *t, const struct domain_config **out)
 {
     unsigned order = frame_order(sizeof(struct reader));
-    unsigned list_order = frame_order(sizeof(struct domain_config) * (CONFIG_DOMAINS + 1));
     struct reader *r = frame_alloc_hyp(NULL, order);
-    struct domain_config *list = frame_alloc_hyp(NULL, list_order);
+    tree_node chosen = tree_find(t, "/chosen", SIZE_MAX);
 
     board = t;
-    if (r != NULL && list != NULL) {
-        r->tree = t;
-        r->domain = list;
-        parse(r);
-    } else {
+    all_count = 0;
+    if (r == NULL) {
         log_warn("The board's tree: not enough memory to read it; no domain is started.");
+        return 0;
     }
-    if (list != NULL) {
-        frame_free_hyp(NULL, list, list_order);
+    r->tree = t;
+    r->cells = chosen_cells(t, chosen);
+    for (struct config_range *ram = r->ram;
+         r->ram_count < CONFIG_RAM_RANGES &&
+         tree_ram(t, r->ram_count, &ram->start, &ram->size_bytes);
+         ram++) {
+        r->ram_count++;
     }
-    if (r != NULL) {
-        frame_free_hyp(NULL, r, order);
-    }
+    read_chosen(r, chosen);
+    config_check_all(r);
+    keep_all(r);
+    frame_free_hyp(NULL, r, order);
     return config_all(out);
 }
 
@@ -201,43 +272,31 @@ int config_parse(const struct tree *t, const struct domain_config **out)
  * is memory: no checks and no words. To keep too much costs memory only.
  */
 
-struct keeper {
-    void (*keep)(void *arg, mpa_t start, uint64_t size_bytes);
-    void *arg;
-};
-
-static void keep_pairs(const struct keeper *k, struct tree_value v, struct tree_cells cells)
+static void keep_pairs(void (*keep)(mpa_t start, uint64_t size_bytes), struct tree_value v,
+                       struct tree_cells cells)
 {
     uint64_t start, size;
 
     for (unsigned i = 0; tree_pair(v, cells, i, &start, &size); i++) {
-        k->keep(k->arg, mpa(start), size);
+        keep(mpa(start), size);
     }
 }
 
-/* If `n` is a module: its place. */
-static void keep_module(const struct keeper *k, const struct tree *t, tree_node n,
-                        struct tree_cells cells)
+void config_keep_ranges(const struct tree *t, void (*keep)(mpa_t start, uint64_t size_bytes))
 {
-    if (config_is_module(tree_get(t, n, "compatible"))) {
-        keep_pairs(k, tree_get(t, n, "reg"), cells);
-    }
-}
+    tree_node n = tree_find(t, "/chosen", SIZE_MAX);
+    struct tree_cells cells[3] = {chosen_cells(t, n)}; /* for reg at that depth below it */
+    int depth = 0;
 
-void config_keep_ranges(const struct tree *t,
-                        void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg)
-{
-    struct keeper k = {keep, arg};
-    tree_node chosen = tree_find(t, "/chosen", SIZE_MAX);
-    struct tree_cells cells = chosen_cells(t, chosen);
-
-    for (tree_node n = tree_child(t, chosen); n.at; n = tree_sibling(t, n)) {
-        struct tree_cells own = cells;
-        tree_read_cells(t, n, &own);
-        keep_module(&k, t, n, cells);
-        for (tree_node m = tree_child(t, n); m.at; m = tree_sibling(t, m)) {
-            keep_module(&k, t, m, own);
+    while ((n = tree_next(t, n, &depth)).at && depth > 0) {
+        if (depth > 2) {
+            continue;
         }
-        keep_pairs(&k, tree_get(t, n, "xen,static-mem"), config_static_cells(t, n, cells));
+        if (config_module_kind(tree_get(t, n, "compatible")) != MODULE_NONE) {
+            keep_pairs(keep, tree_get(t, n, "reg"), cells[depth - 1]);
+        }
+        keep_pairs(keep, tree_get(t, n, "xen,static-mem"), config_static_cells(t, n, cells[0]));
+        cells[depth] = cells[depth - 1];
+        tree_read_cells(t, n, &cells[depth]);
     }
 }

@@ -3,7 +3,7 @@
  *
  * The nodes grow from the front of the buffer, the names of properties behind
  * them from `names_at`; at the end they are moved together. Nothing is gone
- * through a second time: a token costs what its bytes cost.
+ * through a second time: a token costs what its bytes and its name's cost.
  *
  * Sources: Devicetree Specification v0.4, 5 (the flattened format, version 17); Xen 4.17's trees for domU (names, compatible strings, phandle of the interrupt
  * controller); Linux Documentation/devicetree/bindings: arm/cpus.yaml, arm/psci.yaml, arm/xen.txt,
@@ -12,7 +12,7 @@
  */
 #include "guest-tree-internal.h"
 
-#include "board-internal.h"
+#include "devices-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -44,10 +44,9 @@ struct tree_writer {
     uint8_t *fdt;
     size_t at;                    /* where the nodes go on */
     size_t names_at, names, room; /* names lie in [names_at, names), the buffer ends at `room` */
-    size_t copied;                /* of the names: the partial tree's own, as they were */
     int error;                    /* the first */
     struct tree partial;          /* empty: none. A dom0's: the board's */
-    struct board board;           /* no tree: only for a dom0 */
+    struct board board;           /* of a dom0 */
     uint32_t gic_phandle;         /* that of /gic in the partial tree, or Xen's */
     struct tree_cells cells;      /* of the root */
     uint32_t clock_phandle;       /* not one of the partial tree's */
@@ -94,12 +93,8 @@ static void begin(struct tree_writer *w, const char *name)
 /* Where a property's name is in the block of names. */
 static uint32_t name_offset(struct tree_writer *w, const char *name)
 {
-    uintptr_t in_partial = (uintptr_t)name - (uintptr_t)w->partial.strings;
     size_t size = strlen(name) + 1, at = w->names;
 
-    if (in_partial < w->copied) {
-        return (uint32_t)in_partial;
-    }
     if (size > w->room - at) {
         note(w, -XEN_E2BIG);
         return 0;
@@ -133,6 +128,9 @@ static void put(struct tree_writer *w, const char *name, const void *data, size_
         memcpy(to + 2, data, size);
     }
 }
+
+/* A list of strings, as one literal. */
+#define put_list(w, name, strings) put(w, name, strings, sizeof(strings))
 
 static void put_string(struct tree_writer *w, const char *name, const char *s)
 {
@@ -218,14 +216,14 @@ static void open_partial(struct tree_writer *w, const struct domain_config *c)
 
     w->cells = (struct tree_cells){GUEST_ROOT_ADDRESS_CELLS, GUEST_ROOT_SIZE_CELLS};
     if (c->dom0) {
-        w->board = board_open(config_host_tree());
-        w->partial = *w->board.tree;
+        w->board = board_open();
+        w->partial = *config_host_tree();
         w->gic_phandle = w->board.gic_phandle;
         w->cells = (struct tree_cells){2, 1};
         tree_read_cells(t, tree_root(t), &w->cells);
         return;
     }
-    if (c->tree.size_bytes != 0 && !passthrough_open(&w->partial, c)) {
+    if (c->module[MODULE_TREE].size_bytes != 0 && !devices_open(&w->partial, c)) {
         note(w, -XEN_EINVAL);
         w->partial = (struct tree){0};
     }
@@ -259,26 +257,26 @@ static void copy_properties(struct tree_writer *w, tree_node n, const char *exce
 }
 
 /* A node with all below. */
-static void copy_node(struct tree_writer *w, tree_node n)
+static void copy_node(struct tree_writer *w, tree_node n, bool dom0)
 {
     int depth = 0;
 
     do {
-        int was = depth;
-        enum board_node kind = w->board.tree != NULL ? board_node(&w->board, n) : BOARD_GIVEN;
-        bool hidden = kind == BOARD_HIDDEN;
-        if (!hidden) {
+        int open = depth;
+        enum board_node kind = dom0 ? board_node(&w->board, n) : BOARD_GIVEN;
+        if (kind == BOARD_HIDDEN) {
+            n = tree_after(&w->partial, n, &depth);
+            open--;
+        } else {
             begin(w, tree_name(n));
             copy_properties(w, n, kind == BOARD_SHOWN ? "status" : "");
-        }
-        if (kind == BOARD_SHOWN) {
-            put_string(w, "status", "disabled");
-        }
-        do {
+            if (kind == BOARD_SHOWN) {
+                put_string(w, "status", "disabled");
+            }
             n = tree_next(&w->partial, n, &depth);
-        } while (hidden && n.at && depth > was);
+        }
         depth = n.at && depth > 0 ? depth : 0;
-        for (was -= hidden; was >= depth; was--) {
+        for (; open >= depth; open--) {
             end(w);
         }
     } while (depth > 0);
@@ -309,9 +307,9 @@ static void write_chosen(struct tree_writer *w, const struct domain *d, const ch
     if (d->vuart.present) {
         put_string(w, "stdout-path", uart);
     }
-    if (c->ramdisk.size_bytes != 0) {
+    if (c->module[MODULE_RAMDISK].size_bytes != 0) {
         put_u64(w, "linux,initrd-start", ramdisk.v);
-        put_u64(w, "linux,initrd-end", ramdisk.v + c->ramdisk.size_bytes);
+        put_u64(w, "linux,initrd-end", ramdisk.v + c->module[MODULE_RAMDISK].size_bytes);
     }
     put(w, "rng-seed", rng_seed, sizeof(rng_seed));
     put(w, "kaslr-seed", kaslr_seed, sizeof(kaslr_seed));
@@ -345,10 +343,8 @@ static void write_cpus(struct tree_writer *w, const struct domain *d)
 
 static void write_psci(struct tree_writer *w)
 {
-    static const char compatible[] = "arm,psci-1.0\0arm,psci-0.2";
-
     begin(w, "psci");
-    put(w, "compatible", compatible, sizeof(compatible));
+    put_list(w, "compatible", "arm,psci-1.0\0arm,psci-0.2");
     put_string(w, "method", "hvc");
     end(w);
 }
@@ -397,8 +393,6 @@ static void write_gic(struct tree_writer *w, const struct domain *d)
 
 static void write_uart(struct tree_writer *w, const struct domain *d)
 {
-    static const char compatible[] = "arm,pl011\0arm,primecell",
-                      clock_names[] = "uartclk\0apb_pclk";
     const struct vuart *u = &d->vuart;
     struct guest_bank reg = {u->base, VUART_SIZE};
     uint32_t clocks[] = {cell(w->clock_phandle), cell(w->clock_phandle)};
@@ -410,52 +404,42 @@ static void write_uart(struct tree_writer *w, const struct domain *d)
     put_u32(w, "phandle", w->clock_phandle);
     end(w);
     begin_at(w, "serial", u->base.v);
-    put(w, "compatible", compatible, sizeof(compatible));
+    put_list(w, "compatible", "arm,pl011\0arm,primecell");
     put_reg(w, "reg", &reg, 1);
     put_interrupts(w, d, &u->spi, 1);
     put(w, "clocks", clocks, sizeof(clocks));
-    put(w, "clock-names", clock_names, sizeof(clock_names));
+    put_list(w, "clock-names", "uartclk\0apb_pclk");
     put_u32(w, "current-speed", 115200);
     end(w);
 }
 
 /* Unused guest addresses where the guest may map what others grant it, behind each bank of RAM. */
-static unsigned find_extended(const struct domain *d, const struct guest_memory *m,
-                              struct guest_bank *out)
+static unsigned find_extended(const struct domain_config *c, struct guest_bank *out)
 {
     uint64_t space = arch_s2_address_bits() < 40 ? 1ull << arch_s2_address_bits() : 1ull << 40;
-    struct guest_bank area[] = {
-        {gpa(GUEST_RAM0_BASE), GUEST_RAM0_SIZE},
-        {gpa(GUEST_RAM1_BASE), space > GUEST_RAM1_BASE ? space - GUEST_RAM1_BASE : 0}};
+    uint64_t low = c->memory_bytes < GUEST_RAM0_SIZE ? c->memory_bytes : GUEST_RAM0_SIZE;
+    const uint64_t from[] = {GUEST_RAM0_BASE + low, GUEST_RAM1_BASE + c->memory_bytes - low};
+    const uint64_t to[] = {GUEST_RAM0_BASE + GUEST_RAM0_SIZE, space};
     unsigned count = 0;
 
-    for (unsigned a = 0; a < ARRAY_LEN(area) && !d->config->direct_map; a++) {
-        uint64_t from = area[a].start.v, to = from + area[a].size_bytes;
-        for (unsigned i = 0; i < m->count; i++) {
-            uint64_t bank_end = m->bank[i].start.v + m->bank[i].size_bytes;
-            from = m->bank[i].start.v >= area[a].start.v && bank_end <= to && bank_end > from
-                       ? bank_end
-                       : from;
-        }
-        from = (from + 2 * MIB - 1) & ~(2 * MIB - 1);
-        if (to > from && to - from >= EXTENDED_MIN) {
-            out[count++] = (struct guest_bank){gpa(from), to - from};
+    for (unsigned i = 0; i < EXTENDED_MAX && !c->direct_map; i++) {
+        uint64_t start = (from[i] + 2 * MIB - 1) & ~(2 * MIB - 1);
+        if (to[i] > start && to[i] - start >= EXTENDED_MIN) {
+            out[count++] = (struct guest_bank){gpa(start), to[i] - start};
         }
     }
     return count;
 }
 
-static void write_hypervisor(struct tree_writer *w, const struct domain *d,
-                             const struct guest_memory *m)
+static void write_hypervisor(struct tree_writer *w, const struct domain *d)
 {
-    static const char compatible[] = "xen,xen-4.17\0xen,xen";
     const struct guest_places *p = &d->config->places;
     struct guest_bank reg[1 + EXTENDED_MAX] = {{p->grants, p->grants_size}};
-    unsigned count = 1 + find_extended(d, m, reg + 1);
+    unsigned count = 1 + find_extended(d->config, reg + 1);
     const uint32_t ppi = GUEST_EVTCHN_PPI;
 
     begin(w, "hypervisor");
-    put(w, "compatible", compatible, sizeof(compatible));
+    put_list(w, "compatible", "xen,xen-4.17\0xen,xen");
     put_reg(w, "reg", reg, count);
     put_interrupts(w, d, &ppi, 1);
     end(w);
@@ -464,7 +448,6 @@ static void write_hypervisor(struct tree_writer *w, const struct domain *d,
 static void write_root(struct tree_writer *w, const struct domain *d, const struct guest_memory *m,
                        gpa_t ramdisk)
 {
-    static const char compatible[] = "xen,xenvm-4.17\0xen,xenvm";
     char uart[32];
 
     fmt(uart, sizeof(uart), "/serial@%lx", d->vuart.base.v);
@@ -476,7 +459,7 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
         put_u32(w, "#size-cells", GUEST_ROOT_SIZE_CELLS);
         put_u32(w, "interrupt-parent", w->gic_phandle);
         put_string(w, "model", "XENVM-4.17");
-        put(w, "compatible", compatible, sizeof(compatible));
+        put_list(w, "compatible", "xen,xenvm-4.17\0xen,xenvm");
     }
     write_aliases(w, d, uart);
     write_chosen(w, d, uart, ramdisk);
@@ -490,14 +473,14 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
         write_uart(w, d);
     }
     if (d->config->enhanced) {
-        write_hypervisor(w, d, m);
+        write_hypervisor(w, d);
     }
     for (tree_node n = tree_child(&w->partial, tree_root(&w->partial)); n.at;
          n = tree_sibling(&w->partial, n)) {
         bool aliases = strcmp(tree_name(n), "aliases") == 0;
         if ((d->config->dom0 && !aliases) || strcmp(tree_name(n), "passthrough") == 0 ||
             strcmp(tree_name(n), "reserved-memory") == 0) {
-            copy_node(w, n);
+            copy_node(w, n, d->config->dom0);
         }
     }
     end(w);
@@ -505,9 +488,10 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
 
 size_t guest_tree_room(const struct domain_config *c)
 {
-    uint64_t source = c->dom0 ? tree_size(config_host_tree()->fdt) : c->tree.size_bytes;
+    uint64_t source =
+        c->dom0 ? tree_size(config_host_tree()->fdt) : c->module[MODULE_TREE].size_bytes;
 
-    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 3 * source;
+    return 4096 + 256ul * c->vcpu_count + 16ul * GUEST_BANKS + strlen(c->bootargs) + 4 * source;
 }
 
 /* The nodes are complete: names behind them, and the header. */
@@ -534,14 +518,11 @@ int guest_tree_write(void *to, size_t room, const struct domain *d, const struct
 
     note(&w, room > INT32_MAX ? -XEN_E2BIG : 0);
     open_partial(&w, d->config);
+    /* Names of our own: 41 bytes for a vCPU, less than 1 KiB for the rest. Of those that are copied
+     * the specification allows 31 characters, with a property of 16 bytes. */
     uint64_t source = w.partial.fdt != NULL ? tree_size(w.partial.fdt) : 0;
-    w.copied = source != 0 ? tree_names_size(&w.partial) : 0;
-    /* Names of our own: 41 bytes for a vCPU, 7 for a node of a board, and less than 1 KiB for the rest. */
-    w.names_at = (room - w.copied - source / 2 - 64ul * d->vcpu_count - 1024) & ~7ul;
-    w.names = w.names_at + w.copied;
-    if (w.copied != 0) {
-        memcpy(w.fdt + w.names_at, w.partial.strings, w.copied);
-    }
+    w.names_at = (room - 2 * source - 64ul * d->vcpu_count - 1024) & ~7ul;
+    w.names = w.names_at;
     memset(w.fdt, 0, NODES_AT);
     write_root(&w, d, m, ramdisk);
     if (w.error == 0) {

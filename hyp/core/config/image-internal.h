@@ -4,14 +4,11 @@
 
 #include <hyp/config.h>
 
-#define IMAGE_HEADER_SIZE 64u
-
 /*
- * Read the first IMAGE_HEADER_SIZE bytes (fewer if the module is shorter) of a kernel module of
- * `size_bytes`. True: *out and *aarch32 are set. False: *why says what it is instead, and the cure.
+ * Look at the kernel module of `c`, and set what it is: c->image, c->aarch32. NULL, or what it is
+ * instead, and the cure.
  */
-must_check bool image_probe(const void *header, uint64_t size_bytes, struct image *out,
-                            bool *aarch32, const char **why);
+must_check const char *image_probe(struct domain_config *c);
 
 /* Where kernel, tree and ramdisk go. */
 struct image_layout {
@@ -23,7 +20,7 @@ struct image_layout {
  * kernel where its header wants it, tree and ramdisk 128 MiB above the start, or at the end of a
  * smaller bank. False: the bank is too small.
  */
-must_check bool image_place(const struct image *image, uint64_t start, uint64_t size_bytes,
-                            uint64_t tree_bytes, uint64_t ramdisk_bytes, struct image_layout *out);
+must_check bool image_place(const struct domain_config *c, uint64_t start, uint64_t size_bytes,
+                            uint64_t tree_bytes, struct image_layout *out);
 
 #endif

@@ -49,50 +49,50 @@ static bool to_cpu(const struct tree *t, tree_node bus, uint64_t *address)
     return true;
 }
 
+/*
+ * The `index`-th entry of `v`: cells that do not matter, an address on the bus `bus`, a size.
+ */
+static int find_range(const struct tree *t, tree_node bus, struct tree_value v, unsigned index,
+                      uint32_t skip, struct tree_cells cells, mpa_t *base, uint64_t *size_bytes)
+{
+    uint64_t entry = (skip + cells.address + cells.size) * 4ul;
+
+    if ((index + 1ull) * entry > v.size) {
+        return -XEN_ENOENT;
+    }
+    const uint8_t *at = v.data + index * entry + skip * 4ul;
+    uint64_t address = tree_cells(at, cells.address);
+    if (!to_cpu(t, bus, &address)) {
+        return -XEN_EINVAL;
+    }
+    *base = mpa(address);
+    *size_bytes = tree_cells(at + cells.address * 4ul, cells.size);
+    return 0;
+}
+
 int tree_reg(const struct tree *t, tree_node n, unsigned index, mpa_t *base, uint64_t *size_bytes)
 {
     struct tree_value reg = tree_get(t, n, "reg");
     tree_node bus = tree_parent(t, n);
     struct tree_cells cells = cells_of(t, bus);
-    uint64_t entry = (cells.address + cells.size) * 4ul;
 
     if (!reg.data) {
         return -XEN_ENOENT;
     }
-    if (!bus.at || !sane(cells) || cells.address == 0) {
-        return -XEN_EINVAL;
-    }
-    if ((index + 1ull) * entry > reg.size) {
-        return -XEN_ENOENT;
-    }
-    reg.data += index * entry;
-    uint64_t address = tree_cells(reg.data, cells.address);
-    if (!to_cpu(t, bus, &address)) {
-        return -XEN_EINVAL;
-    }
-    *base = mpa(address);
-    *size_bytes = tree_cells(reg.data + cells.address * 4ul, cells.size);
-    return 0;
+    return bus.at && sane(cells) && cells.address != 0
+               ? find_range(t, bus, reg, index, 0, cells, base, size_bytes)
+               : -XEN_EINVAL;
 }
 
 int tree_range(const struct tree *t, tree_node n, unsigned index, mpa_t *base, uint64_t *size_bytes)
 {
-    struct tree_value v = tree_get(t, n, "ranges");
     tree_node bus = tree_parent(t, n);
     struct tree_cells own = cells_of(t, n), above = cells_of(t, bus);
-    uint64_t entry = (own.address + above.address + own.size) * 4ul;
 
-    if (!sane(own) || !sane(above) || entry == 0 || (index + 1ull) * entry > v.size) {
-        return -XEN_ENOENT;
-    }
-    const uint8_t *to = v.data + index * entry + own.address * 4ul;
-    uint64_t address = tree_cells(to, above.address);
-    *size_bytes = tree_cells(to + above.address * 4ul, own.size);
-    if (!to_cpu(t, bus, &address)) {
-        return -XEN_EINVAL;
-    }
-    *base = mpa(address);
-    return 0;
+    return sane(own) && sane(above) && above.address != 0
+               ? find_range(t, bus, tree_get(t, n, "ranges"), index, own.address,
+                            (struct tree_cells){above.address, own.size}, base, size_bytes)
+               : -XEN_ENOENT;
 }
 
 int tree_irq_cells(const uint8_t *cells, uint32_t *intid, bool *edge)

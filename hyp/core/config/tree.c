@@ -37,11 +37,6 @@ uint64_t tree_size(const void *fdt)
     return tree_cell(cells) == TREE_MAGIC ? tree_cell(cells + 4ul * TOTAL_SIZE) : 0;
 }
 
-size_t tree_names_size(const struct tree *t)
-{
-    return header(t, SIZE_STRINGS);
-}
-
 static uint64_t aligned(uint64_t size)
 {
     return (size + 3) & ~3ul;
@@ -192,13 +187,21 @@ tree_node tree_child(const struct tree *t, tree_node n)
     return depth == 1 ? next : (tree_node){NULL};
 }
 
+tree_node tree_after(const struct tree *t, tree_node n, int *depth)
+{
+    int was = *depth;
+
+    do {
+        n = tree_next(t, n, depth);
+    } while (n.at && *depth > was);
+    return n;
+}
+
 tree_node tree_sibling(const struct tree *t, tree_node n)
 {
     int depth = 0;
 
-    do {
-        n = tree_next(t, n, &depth);
-    } while (n.at && depth > 0);
+    n = tree_after(t, n, &depth);
     return depth == 0 ? n : (tree_node){NULL};
 }
 
@@ -229,8 +232,7 @@ const char *tree_name(tree_node n)
 /* True if `name` is `part`, which has `length` characters; its unit address may be left out there. */
 static bool is_named(const char *name, const char *part, size_t length)
 {
-    return strncmp(name, part, length) == 0 &&
-           (name[length] == 0 || (name[length] == '@' && !memchr(part, '@', length)));
+    return strncmp(name, part, length) == 0 && (name[length] == 0 || name[length] == '@');
 }
 
 static tree_node find_path(const struct tree *t, const char *path, size_t length)
@@ -313,7 +315,7 @@ uint64_t tree_cells(const uint8_t *at, unsigned count)
 
 bool tree_u32(struct tree_value v, uint32_t *out)
 {
-    if (v.data == NULL || v.size != 4) {
+    if (v.size != 4) {
         return false;
     }
     *out = tree_cell(v.data);
@@ -322,7 +324,7 @@ bool tree_u32(struct tree_value v, uint32_t *out)
 
 bool tree_u64(struct tree_value v, uint64_t *out)
 {
-    if (v.data == NULL || (v.size != 4 && v.size != 8)) {
+    if (v.size != 4 && v.size != 8) {
         return false;
     }
     *out = tree_cells(v.data, v.size / 4);
@@ -339,14 +341,14 @@ const char *tree_string(struct tree_value v)
 {
     const char *s = (const char *)v.data;
 
-    return s != NULL && v.size > 0 && strnlen(s, v.size) == v.size - 1 ? s : NULL;
+    return v.size > 0 && strnlen(s, v.size) == v.size - 1 ? s : NULL;
 }
 
 bool tree_lists(struct tree_value v, const char *s)
 {
     size_t want = strlen(s) + 1;
 
-    for (size_t at = 0, n; v.data != NULL && at < v.size; at += n) {
+    for (size_t at = 0, n; at < v.size; at += n) {
         n = strnlen((const char *)v.data + at, v.size - at) + 1;
         if (n == want && n <= v.size - at && memcmp(v.data + at, s, want) == 0) {
             return true;

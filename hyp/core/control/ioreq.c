@@ -229,9 +229,10 @@ struct dm_call {
 
 static int open_ports(struct domain *d, struct ioreq_server *s)
 {
-    int error = s->buffered ? evtchn_open_served(d, s->emulator, answered, &s->buffered_port) : 0;
+    int error =
+        s->buffered ? evtchn_open(d, EVTCHN_SERVED, s->emulator, answered, &s->buffered_port) : 0;
     for (uint32_t i = 0; i < d->vcpu_max && error == 0; i++) {
-        error = evtchn_open_served(d, s->emulator, answered, &s->port[i]);
+        error = evtchn_open(d, EVTCHN_SERVED, s->emulator, answered, &s->port[i]);
     }
     return error;
 }

@@ -6,7 +6,7 @@
  * claims what `device` names); at run time the interrupt is exclusive
  * (irq_assign()), and so is, for who hands on, the range he holds.
  */
-#include "../config/passthrough-internal.h"
+#include "../config/devices-internal.h"
 #include "rights-internal.h"
 
 #include <hyp/config.h>
@@ -93,7 +93,7 @@ bool rights_iomem(struct domain *d, mfn_t first, uint64_t count)
     bool may = d->rights != NULL && count != 0 && end > first.v && !frame_is_ram(first) &&
                (d->rights->everybody & RIGHT_BIT(RIGHT_DEVICE)) != 0 &&
                !frame_is_ram(mfn(end - 1)) &&
-               !passthrough_is_ours(first.v << FRAME_SHIFT, count << FRAME_SHIFT);
+               !device_is_ours(first.v << FRAME_SHIFT, count << FRAME_SHIFT);
     for (unsigned i = 0; d->rights != NULL && count != 0 && i < RIGHTS_RANGES && !may; i++) {
         may = covers(&d->rights->range[i], first.v, count);
     }

@@ -104,7 +104,7 @@ int64_t domctl_vuart(struct domctl_call *c)
     if (error != 0) {
         return error;
     }
-    error = evtchn_open_served(c->d, op->console_domid, daemon_sent, &r->port);
+    error = evtchn_open(c->d, EVTCHN_SERVED, op->console_domid, daemon_sent, &r->port);
     if (error != 0) {
         frame_put(r->frame);
         return error;

@@ -17,11 +17,15 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <lib/string.h>
 
 #define PENDING (1u << EVTCHN_FIFO_PENDING)
 #define MASKED (1u << EVTCHN_FIFO_MASKED)
 #define LINKED (1u << EVTCHN_FIFO_LINKED)
 #define BUSY (1u << EVTCHN_FIFO_BUSY)
+
+/* Events that one call of expand_array raises: some 100 instructions each. */
+#define RAISE_BUDGET 256u
 
 /* Event word of `port`, or NULL if the guest has not given that page yet. [fifo lock] */
 static uint32_t *word_of(const struct evtchn_domain *e, uint32_t port)
@@ -32,39 +36,29 @@ static uint32_t *word_of(const struct evtchn_domain *e, uint32_t port)
     return &e->fifo_page[port / FIFO_WORDS][port % FIFO_WORDS];
 }
 
-/* One try per possible change by an honest guest; -1: the word changed under our hands each time. */
-static int try_link(uint32_t *word, uint32_t port)
-{
-    for (unsigned turn = 0; turn < 4; turn++) {
-        uint32_t w = __atomic_load_n(word, __ATOMIC_SEQ_CST);
-        if ((w & LINKED) == 0) {
-            return 0;
-        }
-        uint32_t next = (w & ~(BUSY | EVTCHN_FIFO_LINK_MASK)) | port;
-        if (__atomic_compare_exchange_n(word, &w, next, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-            return 1;
-        }
-    }
-    return -1;
-}
-
 /*
  * Append `port` behind the word of the tail. False: that one is no longer in
- * the queue, so the queue is empty. BUSY asks the guest to leave the word
- * alone; a guest that does not obey loses the event, which is its own.
+ * the queue, so the queue is empty. An honest guest changes the word a few
+ * times at most; then BUSY asks it to leave the word alone, and one that does
+ * not obey loses the event, which is its own.
  */
 static bool append(uint32_t *tail_word, uint32_t port)
 {
-    int linked = try_link(tail_word, port);
-    if (linked < 0) {
-        __atomic_fetch_or(tail_word, BUSY, __ATOMIC_SEQ_CST);
-        linked = try_link(tail_word, port);
-        if (linked <= 0) {
-            __atomic_fetch_and(tail_word, ~BUSY, __ATOMIC_SEQ_CST);
+    uint32_t w = __atomic_load_n(tail_word, __ATOMIC_SEQ_CST);
+    for (unsigned turn = 0; (w & LINKED) != 0 && turn < 8; turn++) {
+        uint32_t next = (w & ~(BUSY | EVTCHN_FIFO_LINK_MASK)) | port;
+        if (__atomic_compare_exchange_n(tail_word, &w, next, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+            return true;
+        }
+        if (turn == 3) {
+            w = __atomic_fetch_or(tail_word, BUSY, __ATOMIC_SEQ_CST) | BUSY;
         }
     }
-    return linked != 0;
+    if ((w & BUSY) != 0) {
+        __atomic_fetch_and(tail_word, ~BUSY, __ATOMIC_SEQ_CST);
+    }
+    return (w & LINKED) != 0;
 }
 
 /* Put `port`, pending and neither masked nor linked, into its queue. Returns the vCPU to tell, or NULL. */
@@ -98,167 +92,107 @@ static struct vcpu *enqueue(struct domain *d, struct evtchn *c, uint32_t port, u
     return (before >> priority & 1) == 0 ? v : NULL;
 }
 
-static bool raise_locked(struct domain *d, struct evtchn *c, uint32_t port, struct vcpu **tell)
-{
-    uint32_t *word = word_of(d->evtchn, port);
-    if (word == NULL) {
-        bool fresh = !c->fifo_pending;
-        c->fifo_pending = true; /* until expand_array brings its page */
-        return fresh;
-    }
-    uint32_t before = __atomic_fetch_or(word, PENDING, __ATOMIC_SEQ_CST);
-    if ((before & (MASKED | LINKED)) == 0) {
-        *tell = enqueue(d, c, port, word);
-    }
-    return (before & PENDING) == 0;
-}
-
 bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port)
 {
+    struct evtchn_domain *e = d->evtchn;
     struct vcpu *tell = NULL;
-    lock(&d->evtchn->fifo_lock);
-    bool fresh = raise_locked(d, c, port, &tell);
-    unlock(&d->evtchn->fifo_lock);
+    bool fresh;
+    lock(&e->fifo_lock);
+    uint32_t *word = word_of(e, port);
+    if (word == NULL) {
+        fresh = !c->fifo_pending;
+        c->fifo_pending = true; /* until expand_array brings its page */
+    } else {
+        uint32_t before = __atomic_fetch_or(word, PENDING, __ATOMIC_SEQ_CST);
+        fresh = (before & PENDING) == 0;
+        tell = (before & (MASKED | LINKED)) == 0 ? enqueue(d, c, port, word) : NULL;
+    }
+    unlock(&e->fifo_lock);
     if (tell != NULL) {
         evtchn_upcall(tell);
     }
     return fresh;
 }
 
-void fifo_unmask(struct domain *d, struct evtchn *c, uint32_t port)
-{
-    struct vcpu *tell = NULL;
-    lock(&d->evtchn->fifo_lock);
-    uint32_t *word = word_of(d->evtchn, port);
-    if (word != NULL && (__atomic_fetch_and(word, ~MASKED, __ATOMIC_SEQ_CST) & PENDING) != 0) {
-        (void)raise_locked(d, c, port, &tell);
-    }
-    unlock(&d->evtchn->fifo_lock);
-    if (tell != NULL) {
-        evtchn_upcall(tell);
-    }
-}
-
-static bool word_has(struct domain *d, uint32_t port, uint32_t bit)
-{
-    lock(&d->evtchn->fifo_lock);
-    uint32_t *word = word_of(d->evtchn, port);
-    bool has = word != NULL && (__atomic_load_n(word, __ATOMIC_SEQ_CST) & bit) != 0;
-    unlock(&d->evtchn->fifo_lock);
-    return has;
-}
-
-bool fifo_pending(struct domain *d, uint32_t port)
-{
-    return word_has(d, port, PENDING);
-}
-
-bool fifo_busy(struct domain *d, uint32_t port)
-{
-    return word_has(d, port, LINKED);
-}
-
-/* A closed port may still be linked; the guest unlinks it when it comes by. */
-void fifo_clear(struct domain *d, struct evtchn *c, uint32_t port)
-{
-    lock(&d->evtchn->fifo_lock);
-    uint32_t *word = word_of(d->evtchn, port);
-    c->fifo_pending = false;
-    if (word != NULL) {
-        __atomic_fetch_and(word, ~PENDING, __ATOMIC_SEQ_CST);
-    }
-    unlock(&d->evtchn->fifo_lock);
-}
-
-/* The first control block switches the domain over: what is pending in the old ABI is remembered. */
-static int switch_over(struct domain *d)
+uint32_t fifo_clear(struct domain *d, uint32_t port, uint32_t bits)
 {
     struct evtchn_domain *e = d->evtchn;
-    uint32_t **pages = frame_alloc_hyp(d, 0);
-    if (pages == NULL) {
-        return -XEN_ENOMEM;
-    }
-    _Static_assert(FIFO_PAGES * sizeof(*pages) <= FRAME_SIZE,
-                   "the page of pointers holds them all");
     lock(&e->fifo_lock);
-    e->fifo_page_count = 0;
-    __atomic_store_n(&e->fifo_page, pages, __ATOMIC_SEQ_CST);
-    for (uint32_t port = 1; port < e->port_count && port < EVTCHN_2L_NR_CHANNELS; port++) {
-        uint64_t word =
-            __atomic_load_n(&d->xen->shared->evtchn_pending[port / 64], __ATOMIC_SEQ_CST);
-        evtchn_of(e, port)->fifo_pending = word >> port % 64 & 1;
-    }
+    uint32_t *word = word_of(e, port);
+    uint32_t before = word != NULL ? __atomic_fetch_and(word, ~bits, __ATOMIC_SEQ_CST) : 0;
     unlock(&e->fifo_lock);
-    return 0;
+    return before;
 }
 
-int64_t fifo_init_control(struct vcpu *v, struct evtchn_init_control *op)
+/* The first control block switches the domain over. */
+int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg)
 {
-    struct domain *d = v->domain;
+    _Static_assert(FIFO_PAGES * sizeof(uint32_t *) <= FRAME_SIZE, "one page points to them all");
+    struct evtchn_init_control *op = arg;
     struct evtchn_domain *e = d->evtchn;
+    mfn_t frame;
     if (op->vcpu >= d->vcpu_count) {
         return -XEN_ENOENT;
     }
-    if (op->offset > FRAME_SIZE - sizeof(struct evtchn_fifo_control_block) || op->offset % 8 != 0) {
+    struct evtchn_vcpu *target = d->vcpu[array_index_clamp(op->vcpu, d->vcpu_count)]->evtchn;
+    if (op->offset > FRAME_SIZE - sizeof(struct evtchn_fifo_control_block) || op->offset % 8 != 0 ||
+        target->fifo != NULL || xen_own_frame(d, gfn(op->control_gfn), &frame) != 0) {
         return -XEN_EINVAL;
     }
-    struct evtchn_vcpu *target = d->vcpu[array_index_clamp(op->vcpu, d->vcpu_count)]->evtchn;
-    mfn_t frame;
-    int error = xen_own_frame(d, gfn(op->control_gfn), &frame);
-    if (error != 0) {
-        return error;
-    }
-    lock(&e->lock);
-    if (target->fifo != NULL) {
-        error = -XEN_EINVAL;
-    } else if (e->fifo_page == NULL) {
-        error = switch_over(d);
-    }
-    if (error == 0) {
-        lock(&e->fifo_lock);
-        target->fifo_frame = frame;
-        target->fifo = (void *)((char *)mfn_to_va(frame) + op->offset);
-        unlock(&e->fifo_lock);
-        op->link_bits = EVTCHN_FIFO_LINK_BITS;
-    }
-    unlock(&e->lock);
-    if (error != 0) {
+    uint32_t **pages = e->fifo_page != NULL ? e->fifo_page : frame_alloc_hyp(d, 0);
+    if (pages == NULL) {
         frame_put(frame);
+        return -XEN_ENOMEM;
     }
-    return error;
+    lock(&e->fifo_lock);
+    __atomic_store_n(&e->fifo_page, pages, __ATOMIC_SEQ_CST);
+    target->fifo = (void *)((char *)mfn_to_va(frame) + op->offset);
+    unlock(&e->fifo_lock);
+    op->link_bits = EVTCHN_FIFO_LINK_BITS;
+    return 0;
 }
 
-int64_t fifo_expand_array(struct vcpu *v, const struct evtchn_expand_array *op)
+/*
+ * What was raised before these event words were there, in the old ABI too, is
+ * pending in them. A call that is made again because there is much of that (H1)
+ * finds its page in place.
+ */
+int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg)
 {
-    struct domain *d = v->domain;
+    const struct evtchn_expand_array *op = arg;
     struct evtchn_domain *e = d->evtchn;
+    uint32_t count = e->fifo_page_count, budget = RAISE_BUDGET;
     mfn_t frame;
-    int error =
-        e->fifo_page != NULL ? xen_own_frame(d, gfn(op->array_gfn), &frame) : -XEN_EOPNOTSUPP;
+    if (e->fifo_page == NULL) {
+        return -XEN_EOPNOTSUPP;
+    }
+    int error = xen_own_frame(d, gfn(op->array_gfn), &frame);
     if (error != 0) {
         return error;
     }
-    lock(&e->lock);
-    if (e->fifo_page == NULL || e->fifo_page_count >= FIFO_PAGES) {
-        error = -XEN_ENOSPC;
-    } else {
-        uint32_t first = e->fifo_page_count * FIFO_WORDS;
+    if (count == 0 || e->fifo_page[count - 1] != mfn_to_va(frame)) {
+        if (count == FIFO_PAGES) {
+            frame_put(frame);
+            return -XEN_ENOSPC;
+        }
         lock(&e->fifo_lock);
         e->fifo_page[e->fifo_page_count++] = mfn_to_va(frame);
         unlock(&e->fifo_lock);
-        for (uint32_t port = first; port < e->port_count && port < first + FIFO_WORDS; port++) {
-            struct evtchn *c = evtchn_of(e, port);
-            if (c->fifo_pending) {
-                c->fifo_pending = false;
-                fifo_raise(d, c, port);
+    } else {
+        frame_put(frame);
+    }
+    uint32_t end = e->fifo_page_count * (uint32_t)FIFO_WORDS;
+    for (uint32_t port = end - (uint32_t)FIFO_WORDS; port < e->port_count && port < end; port++) {
+        struct evtchn *c = evtchn_at(e, port);
+        if (evtchn_clear_two_level(d, port) || c->fifo_pending) {
+            c->fifo_pending = false;
+            (void)fifo_raise(d, c, port);
+            if (--budget == 0) {
+                return -XEN_ERESTART;
             }
         }
     }
-    unlock(&e->lock);
-    if (error != 0) {
-        frame_put(frame);
-    }
-    return error;
+    return 0;
 }
 
 /* Back to the two-level ABI; all ports are closed. */
@@ -267,27 +201,21 @@ void fifo_destroy(struct domain *d)
     struct evtchn_domain *e = d->evtchn;
     lock(&e->lock);
     lock(&e->fifo_lock);
-    uint32_t **pages = e->fifo_page;
-    uint32_t count = e->fifo_page_count;
-    e->fifo_page = NULL;
-    e->fifo_page_count = 0;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct evtchn_vcpu *queues = d->vcpu[i]->evtchn;
+        if (queues->fifo != NULL) {
+            frame_put(va_to_mfn(queues->fifo));
+        }
         queues->fifo = NULL;
-        for (unsigned q = 0; q < EVTCHN_FIFO_MAX_QUEUES; q++) {
-            queues->fifo_tail[q] = 0;
-        }
-        if (queues->fifo_frame.v != MFN_NONE.v) {
-            frame_put(queues->fifo_frame);
-            queues->fifo_frame = MFN_NONE;
-        }
+        memset(queues->fifo_tail, 0, sizeof(queues->fifo_tail));
     }
+    while (e->fifo_page_count != 0) {
+        frame_put(va_to_mfn(e->fifo_page[--e->fifo_page_count]));
+    }
+    if (e->fifo_page != NULL) {
+        frame_free_hyp(d, e->fifo_page, 0);
+    }
+    e->fifo_page = NULL;
     unlock(&e->fifo_lock);
     unlock(&e->lock);
-    for (uint32_t i = 0; i < count; i++) {
-        frame_put(va_to_mfn(pages[i]));
-    }
-    if (pages != NULL) {
-        frame_free_hyp(d, pages, 0);
-    }
 }

@@ -223,7 +223,7 @@ void vcpu_op_init(struct vcpu *v)
     struct evtchn_vcpu *x = v->evtchn;
     x->vcpu = v;
     x->info = &x->no_info;
-    x->info_frame = x->fifo_frame = MFN_NONE;
+    x->info_frame = MFN_NONE;
     x->resume_key = ~0ull;
     timer_init(&x->shot_timer, shot);
     timer_init(&x->poll_timer, poll_over);

@@ -104,7 +104,7 @@ size_t xen_console_input(struct domain *d, const char *text, size_t length)
     }
     unlock(&x->console_lock);
     if (done > 0 && by_call) {
-        evtchn_virq_domain(d, VIRQ_CONSOLE);
+        evtchn_virq(d->vcpu[0], VIRQ_CONSOLE);
     } else if (done > 0) {
         evtchn_notify(d, x->console_port);
     }
@@ -116,7 +116,7 @@ int xen_console_create(struct domain *d, struct xencons_interface *ring)
     struct xen_domain *x = d->xen;
     x->console_in_prod = 0;
     x->console_used = false;
-    int error = evtchn_open_xen(d, console_event, &x->console_port);
+    int error = evtchn_open(d, EVTCHN_XEN, 0, console_event, &x->console_port);
     if (error == 0) {
         CHECK(frame_get(va_to_mfn(ring), d->id)); /* nobody runs yet who could have taken it away */
         x->console = ring;

@@ -54,12 +54,13 @@ int xen_target(struct vcpu *v, domid_t id, struct domain **out)
 struct xen_links xen_links(struct domain *d)
 {
     struct xen_links l = {0};
-    for (uint32_t port = 1; port < d->evtchn->port_count;
-         port++) { /* at most 1,023; a glance each */
+    lock(&d->evtchn->lock);
+    for (uint32_t port = 1; port < d->evtchn->port_count; port++) {
         uint8_t state = evtchn_of(d->evtchn, port)->state;
         l.channels += state != EVTCHN_FREE;
         l.interdomain += state == EVTCHN_INTERDOMAIN;
     }
+    unlock(&d->evtchn->lock);
     lock(&d->grant->lock);
     l.grants_used = d->grant->table != NULL ? d->grant->table->pins : 0;
     unlock(&d->grant->lock);
@@ -151,9 +152,9 @@ int xen_domain_create(struct domain *d)
     lock_init(&x->ioreq_lock, RANK_IOREQ);
     lock_init(&x->console_lock, RANK_XEN_CONSOLE);
     sched_op_init(d);
-    int error = evtchn_domain_create(d);
+    evtchn_domain_init(d);
     grant_domain_init(d);
-    x->shared = error == 0 ? frame_alloc_hyp(d, 0) : NULL;
+    x->shared = frame_alloc_hyp(d, 0);
     if (x->shared == NULL) {
         return -XEN_ENOMEM;
     }
@@ -193,7 +194,7 @@ static int announce_store(struct domain *d)
     uint32_t port;
     int error = magic_page(d, 1, HVM_PARAM_STORE_PFN, &page);
     if (error == 0) {
-        error = evtchn_open_unbound(d, STORE_DOMAIN, &port);
+        error = evtchn_open(d, EVTCHN_UNBOUND, STORE_DOMAIN, NULL, &port);
     }
     if (error == 0) {
         ((struct xenstore_domain_interface *)page)->connection = XENSTORE_RECONNECT;
@@ -230,7 +231,7 @@ int xen_domain_start(struct domain *d)
 int xen_domain_stop(struct domain *d)
 {
     ioreq_stop(d);
-    int error = evtchn_reset(d);
+    int error = evtchn_domain_stop(d);
     if (error == 0) {
         error = grant_domain_stop(d);
     }
@@ -251,7 +252,6 @@ void xen_domain_destroy(struct domain *d)
     if (x == NULL) {
         return;
     }
-    evtchn_domain_destroy(d);
     if (x->shared != NULL) {
         frame_free_shared(d, x->shared); /* who builds domains may still map it */
     }
@@ -262,7 +262,7 @@ void xen_tell_domain_exception(void)
 {
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
         if (rights_allow(d, RIGHT_STORE, NULL) || rights_allow(d, RIGHT_CONTROL, NULL)) {
-            evtchn_virq_domain(d, VIRQ_DOM_EXC);
+            evtchn_virq(d->vcpu[0], VIRQ_DOM_EXC);
         }
     }
 }

@@ -46,6 +46,9 @@ must_check int xen_target(struct vcpu *v, domid_t id, struct domain **out);
 /* The same with another choice of rights: RIGHT_BIT()s, one of which is enough (hyp/rights.h). */
 must_check int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct domain **out);
 
+/* Not inlined: one operation must not save the registers that another needs. */
+#define apart __attribute__((noinline))
+
 /* --- Hypercalls (hypercall.c) --- */
 
 #define HYPERCALL(name) int64_t name(struct vcpu *v, uint64_t *arg);
@@ -113,11 +116,12 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
     uint8_t fifo_pending;  /* [fifo lock] raised before its event word existed */
     uint16_t vcpu;         /* [atomic] who is told */
     uint16_t fifo_vcpu;    /* [fifo lock] */
-    uint32_t remote_port;  /* INTERDOMAIN */
-    domid_t remote_id;     /* UNBOUND, INTERDOMAIN */
+    uint32_t remote_port;  /* INTERDOMAIN, XEN, SERVED; IPI: its own */
+    domid_t remote_id;     /* UNBOUND, INTERDOMAIN, XEN, SERVED */
     uint16_t virq;         /* VIRQ */
     union {
-        struct domain *remote;   /* INTERDOMAIN: alive as long as this is (E1) */
+        struct domain
+            *remote; /* INTERDOMAIN: alive as long as this is (E1); IPI: its own; or NULL */
         evtchn_notify_fn notify; /* XEN, SERVED */
     };
 } __attribute__((aligned(32)));
@@ -132,14 +136,14 @@ struct evtchn {            /* 32 bytes: a power of two, so that finding one is s
 
 struct evtchn_domain {
     lock_t lock;
-    struct evtchn **bucket; /* [lock] EVTCHN_BUCKETS pointers, filled in order */
-    uint32_t port_count;    /* [lock] ports that have a record */
-    uint32_t port_limit;    /* [const] */
-    uint32_t search_from;   /* [lock] no port below is free */
-    uint32_t reset_at;    /* [atomic] how far evtchn_reset() is; a guest that races harms itself */
-    uint64_t polling;     /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
-    lock_t fifo_lock;     /* queues of all vCPUs: links, tails */
-    uint32_t **fifo_page; /* [fifo lock] event words; NULL: two-level ABI */
+    struct evtchn **bucket;   /* [lock] EVTCHN_BUCKETS pointers, filled in order */
+    uint32_t port_count;      /* [lock] ports that have a record */
+    uint32_t port_limit;      /* [lock] 0 while the domain is stopped */
+    uint32_t search_from;     /* [lock] no port below is free */
+    uint32_t reset_at;        /* [atomic] how far close_all() is; a guest that races harms itself */
+    uint64_t polling;         /* [atomic] bit n: vCPU n is in SCHEDOP_poll */
+    lock_t fifo_lock;         /* queues of all vCPUs: links, tails */
+    uint32_t **fifo_page;     /* [fifo lock] event words; NULL: two-level ABI */
     uint32_t fifo_page_count; /* [fifo lock] */
 };
 
@@ -149,9 +153,9 @@ struct evtchn_vcpu {
     struct vcpu_info no_info; /* until then */
     uint32_t virq_port[NR_VIRQS];           /* [evtchn lock] 0: not bound */
     uint32_t poll_port;                     /* [atomic] the one port polled, 0: several or none */
-    struct evtchn_fifo_control_block *fifo; /* [fifo lock] */
+    struct evtchn_fifo_control_block *fifo; /* [fifo lock] in a referenced frame; NULL: none */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
-    mfn_t info_frame, fifo_frame;               /* referenced; MFN_NONE */
+    mfn_t info_frame;                           /* referenced; MFN_NONE */
     struct timer poll_timer;
     struct timer shot_timer; /* VCPUOP_set_singleshot_timer */
     struct vcpu *vcpu;       /* [const] back pointer */
@@ -186,18 +190,36 @@ static inline struct evtchn *evtchn_of(const struct evtchn_domain *e, uint32_t p
 void evtchn_raise(struct domain *d, uint32_t port);
 /* Tell `v` that something is pending: upcall_pending, and the interrupt on its edge (E4). */
 void evtchn_upcall(struct vcpu *v);
-/* FIFO ABI (evtchn-fifo.c): raise; and the four operations that only it has. */
-bool fifo_raise(struct domain *d, struct evtchn *c,
-                uint32_t port); /* true if it was not pending before */
-void fifo_unmask(struct domain *d, struct evtchn *c, uint32_t port);
-bool fifo_pending(struct domain *d, uint32_t port);
-bool fifo_busy(struct domain *d, uint32_t port); /* linked: the port cannot be used anew yet */
-void fifo_clear(struct domain *d, struct evtchn *c, uint32_t port);
-int64_t fifo_init_control(struct vcpu *v, struct evtchn_init_control *op);
-int64_t fifo_expand_array(struct vcpu *v, const struct evtchn_expand_array *op);
+/* Clear the pending bit of the two-level ABI; true if there is one and it was set. */
+bool evtchn_clear_two_level(struct domain *d, evtchn_port_t port);
+/*
+ * FIFO ABI (evtchn-fifo.c). Raise: true if it was not pending before. Clear bits of an event word:
+ * what it was before, 0 if there is none. Two operations (as in evtchn.c, [lock]), and the end.
+ */
+bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port);
+uint32_t fifo_clear(struct domain *d, uint32_t port, uint32_t bits);
+int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg);
+int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg);
 void fifo_destroy(struct domain *d);
-must_check int evtchn_domain_create(struct domain *d);
-void evtchn_domain_destroy(struct domain *d);
+/*
+ * Open a channel of `d` from outside. UNBOUND: for `remote` to bind to.
+ * XEN: the other end is the hypervisor; a guest's send calls notify() with no lock held.
+ * SERVED: the other way about, `remote` may bind to what is the hypervisor's end here, and `d` can
+ * neither send on it nor close it. When the remote end sends, notify() is told `d` and the port;
+ * evtchn_notify_served() raises it there. It stays until evtchn_close_served(), also over a reset.
+ * Returns 0 or -XEN_ENOSPC, -XEN_ENOMEM.
+ */
+must_check int evtchn_open(struct domain *d, enum evtchn_state state, domid_t remote,
+                           evtchn_notify_fn notify, evtchn_port_t *port);
+void evtchn_close_served(struct domain *d, evtchn_port_t port);
+void evtchn_notify_served(struct domain *d, evtchn_port_t port);
+/* The hypervisor's end sends. Ignored unless the port is XEN. Locks up to RANK_DOMAIN. */
+void evtchn_notify(struct domain *d, evtchn_port_t port);
+/* True if `port` has an event pending; for SCHEDOP_poll. */
+bool evtchn_is_pending(struct domain *d, evtchn_port_t port);
+void evtchn_domain_init(struct domain *d);
+/* Close every channel, give the table back; nobody opens any until a start sets port_limit. -XEN_ERESTART. */
+must_check int evtchn_domain_stop(struct domain *d);
 
 /* --- Grants (grant.c, grant-map.c, grant-copy.c) --- */
 
@@ -287,9 +309,6 @@ void grant_unclaim(struct grant_table *t, grant_ref_t ref);
 void grant_domain_init(struct domain *d);
 must_check int grant_table_detach(struct domain *d);
 void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly);
-
-/* Not inlined: one operation must not save the registers that another needs. */
-#define apart __attribute__((noinline))
 
 /* Clean bytes of a frame that `v`'s domain has mapped by a grant; -XEN_EPERM if it has not. */
 int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length);

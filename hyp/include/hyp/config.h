@@ -15,32 +15,34 @@
 
 struct tree;
 
-struct module {
-    mpa_t start;         /* may be unaligned */
-    uint64_t size_bytes; /* 0: absent */
-};
-
-struct config_range { /* static memory; guest addresses equal these with direct_map */
+struct config_range {
     mpa_t start;
     uint64_t size_bytes;
 };
 
+/* The boot modules of a domain; and, while the tree is read, what else a node below it may be. */
+enum module_kind {
+    MODULE_KERNEL,
+    MODULE_RAMDISK,
+    MODULE_TREE,
+    MODULE_KINDS,
+    MODULE_UNSAID = MODULE_KINDS, /* a module, but it does not say of what kind */
+    MODULE_FOREIGN,               /* what Xen has and we have not */
+    MODULE_NONE
+};
+
 #define CONFIG_STATIC_RANGES 8
 
-/* How a kernel module is packed, and what its header asks for; found once, when the tree is read.
- */
-enum image_format { IMAGE_ARM64, IMAGE_ZIMAGE };
-
+/* What a kernel module's header asks for; found once, when the tree is read. */
 struct image {
-    enum image_format format;
-    uint64_t load_offset; /* IMAGE_ARM64: text_offset. IMAGE_ZIMAGE: its fixed address, or 0 */
+    uint64_t load_offset; /* arm64: text_offset. 32-bit: its fixed address, or 0 */
     uint64_t file_bytes;  /* what is copied */
     uint64_t total_bytes; /* with its bss: nothing else may be put there */
 };
 
 /* Where the guest finds its emulated devices: Xen's places, or the board's with direct_map. */
 struct guest_places {
-    gpa_t dist, redist, cpu; /* of the interrupt controller: config_vgic() */
+    gpa_t dist, redist, cpu; /* of the interrupt controller */
     gpa_t uart;
     uint32_t uart_spi;
     gpa_t grants; /* where its tree says that grant tables may be mapped, and how much there */
@@ -64,10 +66,10 @@ struct domain_config {
     bool dom0;    /* Xen's classic form: has every device, and the machine ends with it */
     bool aarch32; /* found in the kernel image */
     struct guest_places places;
-    struct module kernel, ramdisk, tree;
+    struct config_range module[MODULE_KINDS]; /* may be unaligned; size 0: absent */
     struct image image;
     const char *bootargs; /* points into the host tree, never NULL */
-    struct config_range static_range[CONFIG_STATIC_RANGES];
+    struct config_range static_range[CONFIG_STATIC_RANGES]; /* direct_map: guest addresses too */
     unsigned static_range_count;
     struct sched_params sched;
     uint64_t affinity[MAX_VCPUS]; /* bit n: CPU n; 0: any CPU */
@@ -82,8 +84,7 @@ struct domain_config {
  * and static memory. Needs no allocator; walks the tree once. Ranges come in the order of the tree
  * and may overlap or be nonsense, as the tree may; config_parse() says so later.
  */
-void config_keep_ranges(const struct tree *t,
-                        void (*keep)(void *arg, mpa_t start, uint64_t size_bytes), void *arg);
+void config_keep_ranges(const struct tree *t, void (*keep)(mpa_t start, uint64_t size_bytes));
 
 /*
  * Read every xen,domain node of the host tree. Mistakes are said in one line
@@ -94,9 +95,6 @@ int config_parse(const struct tree *t, const struct domain_config **out);
 
 /* What config_parse() found: the domains that can be started. */
 int config_all(const struct domain_config **out);
-
-/* What the configuration asks of the interrupt controller, for vgic_domain_init(). */
-void config_vgic(const struct domain_config *c, struct vgic_config *out);
 
 /* The tree config_parse() read. */
 const struct tree *config_host_tree(void);

@@ -62,7 +62,7 @@ enum vcpu_work {
     WORK_IO = 1u << 6,      /* a device model has answered: ioreq_finish() */
 };
 
-/* An access that an IOREQ server answers (core/ioreq.c). */
+/* An access that an IOREQ server answers (hyp/core/control/ioreq.c). */
 struct vcpu_io {
     struct ioreq_server *server; /* [ioreq lock] it is waited for; NULL: for none */
     uint64_t value;              /* [ioreq lock] */
@@ -86,7 +86,7 @@ struct vcpu {
     uint64_t resume_context;
     struct vcpu_io io;
     uint64_t io_syndrome;       /* [cpu] of that access */
-    struct evtchn_vcpu *evtchn; /* Xen interface, owned by core/evtchn.c */
+    struct evtchn_vcpu *evtchn; /* Xen interface, owned by evtchn.c */
 };
 
 struct domain {
@@ -127,8 +127,8 @@ struct domain {
     uint32_t log_lines;           /* [atomic] dlog() */
     uint32_t log_doubled;         /* [atomic] dlog() */
     struct arch_domain arch;
-    struct evtchn_domain *evtchn; /* Xen interface, owned by core/evtchn.c */
-    struct grant_domain *grant;   /* owned by core/grant.c */
+    struct evtchn_domain *evtchn; /* Xen interface, owned by evtchn.c */
+    struct grant_domain *grant;   /* owned by grant.c */
     struct xen_domain *xen;       /* shared info, hvm params..., owned by core/xen/ */
 };
 

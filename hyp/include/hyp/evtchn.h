@@ -4,8 +4,8 @@
  *   FREE --alloc_unbound--> UNBOUND --bind_interdomain (by the peer)--> INTERDOMAIN
  *     |  --bind_interdomain----------------------------------------------^   |
  *     |  --bind_virq--> VIRQ     --bind_ipi--> IPI                            | the peer closes
- *     |  --evtchn_open_xen, bind_interdomain to a SERVED one--> XEN  UNBOUND <--+
- *     |  --evtchn_open_served--> SERVED, closed by evtchn_close_served only
+ *     |  --evtchn_open, bind_interdomain to a SERVED one--> XEN      UNBOUND <--+
+ *     |  --evtchn_open--> SERVED, closed by evtchn_close_served only
  *     +-<-- close, from every state
  *
  * E1  INTERDOMAIN is mutual: the peer's channel is INTERDOMAIN and names this one. Both change under
@@ -26,36 +26,13 @@
 struct domain;
 struct vcpu;
 
-/* Raise a per-vCPU virtual interrupt; nothing happens if the guest has not bound it. Locks up to RANK_DOMAIN. */
+/*
+ * Raise a virtual interrupt of `v`; nothing happens if the guest has not bound it. A domain-wide one is
+ * vCPU 0's, and arrives at the vCPU that the guest chose. Locks up to RANK_DOMAIN.
+ */
 void evtchn_virq(struct vcpu *v, unsigned virq);
-/* Raise a domain-wide one, at the vCPU that the guest chose. */
-void evtchn_virq_domain(struct domain *d, unsigned virq);
 
-/*
- * Open a channel whose other end is the hypervisor: a guest's send calls
- * notify() with no lock held. Returns 0 or -XEN_ENOSPC, -XEN_ENOMEM.
- */
+/* Who is told of a send: see evtchn_open(). */
 typedef void (*evtchn_notify_fn)(struct vcpu *sender, domid_t remote, evtchn_port_t port);
-must_check int evtchn_open_xen(struct domain *d, evtchn_notify_fn notify, evtchn_port_t *port);
-/*
- * The same the other way about: a port of `d` that is the hypervisor's, for `remote` to bind to.
- * `d` can neither send on it nor close it. When the remote end sends, notify() is told `d` and the
- * port; evtchn_notify_served() raises it there. It stays until it is closed so, by evtchn_reset() too.
- */
-must_check int evtchn_open_served(struct domain *d, domid_t remote, evtchn_notify_fn notify,
-                                  evtchn_port_t *port);
-void evtchn_close_served(struct domain *d, evtchn_port_t port);
-void evtchn_notify_served(struct domain *d, evtchn_port_t port);
-/* Open an unbound channel of `d` for `remote` to bind to, from outside. */
-must_check int evtchn_open_unbound(struct domain *d, domid_t remote, evtchn_port_t *port);
-/* The hypervisor's end sends. Ignored unless the port is such a channel. Locks up to RANK_DOMAIN. */
-void evtchn_notify(struct domain *d, evtchn_port_t port);
-
-/* True if `port` has an event pending; for SCHEDOP_poll. */
-bool evtchn_is_pending(struct domain *d, evtchn_port_t port);
-
-/* Close every channel, FIFO state gone. -XEN_ERESTART: bounded number done, call again. No vCPU of `d` runs,
- * or it is the caller. */
-must_check int evtchn_reset(struct domain *d);
 
 #endif

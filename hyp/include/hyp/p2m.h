@@ -90,7 +90,7 @@ static inline bool p2m_is_mmio(enum p2m_type t)
     return t == P2M_MMIO || t == P2M_MMIO_C;
 }
 
-/* How far the seal is (core/seal.c). From the first step on only grants come and go. */
+/* How far the seal is (seal.c). From the first step on only grants come and go. */
 enum seal_state {
     SEAL_OPEN,
     SEAL_TEXT,

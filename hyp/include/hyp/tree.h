@@ -33,8 +33,6 @@ enum tree_state {
 must_check enum tree_state tree_open(struct tree *t, const void *fdt, uint64_t size_bytes);
 /* Bytes that a tree says it has; 0: what is there (40 bytes can be read) is no tree. */
 uint64_t tree_size(const void *fdt);
-/* Bytes of the block that the names of its properties are in, from t->strings on. */
-size_t tree_names_size(const struct tree *t);
 
 /* A node; `at` is NULL if there is none. All functions take that, and find nothing there. */
 typedef struct {
@@ -47,6 +45,8 @@ tree_node tree_sibling(const struct tree *t, tree_node n); /* the next of the sa
 tree_node tree_parent(const struct tree *t, tree_node n);
 /* The next in the order of the tree, parents first; *depth (may be NULL) follows. */
 tree_node tree_next(const struct tree *t, tree_node n, int *depth);
+/* The next that is not below `n`. */
+tree_node tree_after(const struct tree *t, tree_node n, int *depth);
 /* The node of `path`, which ends at `length` or a zero: "/a/b", or an alias as its first part. */
 tree_node tree_find(const struct tree *t, const char *path, size_t length);
 /* The first from `n` on, in the order of the tree, that is compatible with `what`. */
@@ -55,7 +55,7 @@ const char *tree_name(tree_node n); /* with unit address */
 
 struct tree_value {
     const uint8_t *data; /* NULL: there is no such property */
-    uint32_t size;
+    uint32_t size;       /* 0 then, too */
 };
 struct tree_property {
     const char *name;

@@ -12,7 +12,6 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *at, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
-void *memchr(const void *at, int byte, size_t size);
 
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t limit);
