@@ -42,7 +42,6 @@ typedef uint64_t xen_handle_t;
 /* Domain numbers with a meaning of their own. */
 #define DOMID_FIRST_RESERVED 0x7ff0u
 #define DOMID_SELF ((domid_t)0x7ff0u)
-#define DOMID_IO ((domid_t)0x7ff1u)
 #define DOMID_XEN ((domid_t)0x7ff2u)
 #define DOMID_INVALID ((domid_t)0x7ff4u)
 

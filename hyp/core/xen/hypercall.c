@@ -78,11 +78,6 @@ int64_t xen_op_make(struct vcpu *v, uint64_t *arg, const struct xen_op *o, uint6
     return back && guest_va_write(v, at, op, o->size) != 0 ? -XEN_EFAULT : result;
 }
 
-int64_t xen_op_refused(struct xen_call *c, void *op)
-{
-    return -XEN_EPERM;
-}
-
 /* --- Small families --- */
 
 /* One that wants to be made again leaves its progress in its own arguments in the guest's memory. */

@@ -311,11 +311,6 @@ static int64_t none(struct xen_call *c, void *op)
     return 0;
 }
 
-static int64_t unsupported(struct xen_call *c, void *op)
-{
-    return -XEN_EOPNOTSUPP;
-}
-
 /* Not here are exchange, machine-to-physical lists, paging, access: not on Arm. */
 static const struct xen_op ops[] = {
     [XENMEM_maximum_ram_page] = {none},
@@ -330,7 +325,7 @@ static const struct xen_op ops[] = {
     [XENMEM_add_to_physmap_batch] = {add_to_physmap_batch, sizeof(struct xen_add_to_physmap_batch),
                                      .progress = true, .rights = BUILT},
     [XENMEM_claim_pages] = {claim_pages, sizeof(struct xen_memory_reservation)},
-    [XENMEM_get_vnumainfo] = {unsupported},
+    [XENMEM_get_vnumainfo] = {.error = XEN_EOPNOTSUPP},
     [XENMEM_acquire_resource] = {foreign_acquire, sizeof(struct xen_mem_acquire_resource)},
 };
 

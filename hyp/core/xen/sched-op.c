@@ -162,7 +162,7 @@ int64_t sched_op(struct vcpu *v, uint64_t *arg)
                                      .rights = RIGHT_BIT(RIGHT_CONTROL)},
         [SCHEDOP_shutdown_code] = {shut_down, sizeof(struct sched_shutdown)},
         [SCHEDOP_watchdog] = {watchdog, sizeof(struct sched_watchdog)},
-        [SCHEDOP_pin_override] = {xen_op_refused},
+        [SCHEDOP_pin_override] = {.error = XEN_EPERM},
     };
     if ((uint32_t)arg[0] == SCHEDOP_yield) { /* by who spins: quickly */
         sched_yield(v);

@@ -23,12 +23,12 @@ uint64_t xen_system_time_ns(const struct domain *d)
 /* --- vcpu_info --- */
 
 /* Everything is marked as pending afterwards: an event that went to the old place meanwhile is not lost. */
-static void use_info(struct vcpu *v, struct vcpu_info *info, mfn_t frame)
+static void use_info(struct vcpu *v, struct vcpu_info *info)
 {
     struct evtchn_vcpu *x = v->evtchn;
     memcpy(info, x->info, sizeof(*info));
     info->evtchn_upcall_pending = 1;
-    x->info_frame = frame;
+    x->info_own = true;
     __atomic_store_n(&x->info, info, __ATOMIC_RELEASE);
     __atomic_store_n(&info->evtchn_pending_sel, ~0ull, __ATOMIC_SEQ_CST);
     vgic_inject(v, VIRQ_EVTCHN);
@@ -56,10 +56,10 @@ static int64_t register_vcpu_info(struct xen_call *c, void *op)
         return error;
     }
     lock(&c->d->xen->lock);
-    if (target->evtchn->info_frame.v != MFN_NONE.v) {
+    if (target->evtchn->info_own) {
         error = -XEN_EINVAL; /* once for the life of the domain */
     } else {
-        use_info(target, (void *)((char *)mfn_to_va(frame) + r->offset), frame);
+        use_info(target, (void *)((char *)mfn_to_va(frame) + r->offset));
     }
     unlock(&c->d->xen->lock);
     if (error != 0) {
@@ -223,7 +223,6 @@ void vcpu_op_init(struct vcpu *v)
     struct evtchn_vcpu *x = v->evtchn;
     x->vcpu = v;
     x->info = &x->no_info;
-    x->info_frame = MFN_NONE;
     x->resume_key = ~0ull;
     timer_init(&x->shot_timer, shot);
     timer_init(&x->poll_timer, poll_over);
@@ -235,10 +234,11 @@ void vcpu_op_stop(struct vcpu *v)
     timer_retire(&x->shot_timer);
     timer_retire(&x->poll_timer);
     area_forget(x);
+    const struct vcpu_info *before = x->info;
     x->info = &x->no_info;
     x->no_info = (struct vcpu_info){0};
-    if (x->info_frame.v != MFN_NONE.v) {
-        frame_put(x->info_frame);
-        x->info_frame = MFN_NONE;
+    if (x->info_own) {
+        frame_put(va_to_mfn(before));
     }
+    x->info_own = false;
 }

@@ -89,7 +89,7 @@ int64_t xen_version(struct vcpu *v, uint64_t *arg)
         [XENVER_pagesize] = {pagesize},
         [XENVER_guest_handle] = {guest_handle, 16, .out = true},
         [XENVER_commandline] = {text, XEN_CHANGESET_INFO_LEN, .out = true},
-        [XENVER_build_id] = {xen_op_refused},
+        [XENVER_build_id] = {.error = XEN_EPERM},
     };
     if ((uint32_t)arg[0] == XENVER_version) { /* the first and the commonest, and so the quickest */
         return XEN_MAJOR << 16 | XEN_MINOR;

@@ -69,7 +69,7 @@ struct xen_call {
  * at, and only then the handler is called.
  */
 struct xen_op {
-    int64_t (*handler)(struct xen_call *c, void *op); /* NULL: no such operation */
+    int64_t (*handler)(struct xen_call *c, void *op); /* NULL: none */
     uint8_t size;  /* of the structure, at most XEN_OP_MAX; 0: there is none */
     bool out;      /* it goes back on success */
     bool progress; /* it goes back with -XEN_ERESTART, to be taken up where the handler left it */
@@ -78,6 +78,7 @@ struct xen_op {
      * about the caller. RIGHT_BUILD: one that the caller builds, locked meanwhile (foreign.c, L1).
      */
     uint16_t rights;
+    uint8_t error; /* without a handler: the answer; 0: -XEN_ENOSYS */
 };
 #define XEN_OP_MAX 144u
 
@@ -92,10 +93,10 @@ static inline int64_t xen_op(struct vcpu *v, uint64_t *arg, const struct xen_op 
         return -XEN_ENOSYS;
     }
     const struct xen_op *o = &ops[array_index_clamp(cmd, count)];
-    return o->handler != NULL ? xen_op_make(v, arg, o, at) : -XEN_ENOSYS;
+    return likely(o->handler != NULL) ? xen_op_make(v, arg, o, at)
+           : o->error != 0            ? -(int64_t)o->error
+                                      : -XEN_ENOSYS;
 }
-/* A handler: the caller may not. */
-int64_t xen_op_refused(struct xen_call *c, void *op);
 
 /* --- Event channels (evtchn.c) --- */
 
@@ -155,7 +156,7 @@ struct evtchn_vcpu {
     uint32_t poll_port;                     /* [atomic] the one port polled, 0: several or none */
     struct evtchn_fifo_control_block *fifo; /* [fifo lock] in a referenced frame; NULL: none */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
-    mfn_t info_frame;                           /* referenced; MFN_NONE */
+    bool info_own; /* [lock] info is in memory of the guest's, whose frame is referenced */
     struct timer poll_timer;
     struct timer shot_timer; /* VCPUOP_set_singleshot_timer */
     struct vcpu *vcpu;       /* [const] back pointer */
