@@ -38,7 +38,7 @@ static void give_up(struct domain *d, mfn_t m)
 
 int physmap_clear(struct domain *d, gfn_t at)
 {
-    struct p2m_entry e;
+    struct p2m_entry e NOT_ZEROED;
     int error = p2m_take(d, at, P2M_TYPES_RAM | P2M_TYPES_FOREIGN | 1u << P2M_SHARED, &e);
     if (error == 0) {
         p2m_flush(d);
@@ -103,7 +103,7 @@ int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t
 
 static int populate_block(struct domain *d, gfn_t at, unsigned order)
 {
-    mfn_t m;
+    mfn_t m NOT_ZEROED;
     return d->config->direct_map ? populate_parked(d, at, order)
                                  : physmap_populate(d, at, order, P2M_RAM, &m);
 }
@@ -115,7 +115,7 @@ static int decrease_block(struct domain *d, gfn_t at, unsigned order)
     uint32_t count = 0;
     int error = 0;
     while (count < 1u << order && error == 0) {
-        struct p2m_entry e;
+        struct p2m_entry e NOT_ZEROED;
         error = p2m_take(d, gfn(at.v + count), P2M_TYPES_RAM, &e);
         if (error == 0) {
             taken[count++] = e.mfn;
@@ -175,7 +175,7 @@ static int64_t each_extent(struct vcpu *v, struct extents *x)
     return error == -XEN_ERESTART ? error : (int64_t)x->done;
 }
 
-static int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
+static apart int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
 {
     struct extents x NOT_ZEROED;
     x.done = arg[0] << (64 - PART_SHIFT) >> (64 - PART_SHIFT + CMD_BITS);
