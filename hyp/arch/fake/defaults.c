@@ -556,7 +556,7 @@ WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool al
 {
     return -XEN_ENOMEM;
 }
-WEAK int64_t xen_op_make(struct vcpu *v, uint64_t *arg, const struct xen_op *o, uint64_t at)
+WEAK int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at)
 {
     return -XEN_ENOSYS;
 }

@@ -128,19 +128,19 @@ static int64_t acquire(struct vcpu *v, struct domain *from,
     return error;
 }
 
-int64_t foreign_acquire(struct xen_call *c, void *argument)
+int64_t foreign_acquire(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct xen_mem_acquire_resource *op = argument;
-    struct domain *d;
+    struct xen_mem_acquire_resource *op = arg;
+    struct domain *from;
     if (op->pad != 0) {
         return -XEN_EINVAL;
     }
-    if (op->domid == DOMID_SELF || op->domid == c->v->domain->id) {
+    if (op->domid == DOMID_SELF || op->domid == d->id) {
         return -XEN_EPERM;
     }
     bool server = op->type == XENMEM_resource_ioreq_server;
     int64_t error =
-        xen_target_by(c->v, op->domid, RIGHT_BIT(server ? RIGHT_EMULATE : RIGHT_BUILD), &d);
+        xen_target_by(v, op->domid, RIGHT_BIT(server ? RIGHT_EMULATE : RIGHT_BUILD), &from);
     if (error != 0) {
         return error;
     }
@@ -149,11 +149,11 @@ int64_t foreign_acquire(struct xen_call *c, void *argument)
         error = -XEN_EOPNOTSUPP;
     } else if (op->frame_list == 0) {
         op->nr_frames = op->nr_frames != 0 ? op->nr_frames : server ? 2 : GRANT_FRAMES_MAX;
-        error = guest_va_write(c->v, c->arg[1], op, sizeof(*op)) != 0 ? -XEN_EFAULT : 0;
+        error = guest_va_write(v, reg[1], op, sizeof(*op)) != 0 ? -XEN_EFAULT : 0;
     } else {
         bool many = op->nr_frames > RESOURCE_FRAMES || op->frame >= GRANT_FRAMES_MAX;
-        error = many ? -XEN_E2BIG : acquire(c->v, d, op);
+        error = many ? -XEN_E2BIG : acquire(v, from, op);
     }
-    domain_put(d);
+    domain_put(from);
     return error;
 }

@@ -44,47 +44,58 @@ void hypercall(struct vcpu *v)
 
 /* --- Operations with one structure --- */
 
-static cold int64_t make_for(domid_t other, const struct xen_op *o, struct xen_call *c, void *op)
+static inline __attribute__((always_inline)) int64_t
+handle(const struct xen_op *o, struct vcpu *v, struct domain *d, uint64_t *reg, void *arg)
+{
+    if (likely((o->flags & OP_LOCKED) == 0)) {
+        return o->handler(v, d, reg, arg);
+    }
+    lock(&d->evtchn->lock);
+    int64_t result = o->handler(v, d, reg, arg);
+    unlock(&d->evtchn->lock);
+    return result;
+}
+
+static cold int64_t handle_for(domid_t id, const struct xen_op *o, struct vcpu *v, uint64_t *reg,
+                               void *arg)
 {
     bool built = o->rights == RIGHT_BIT(RIGHT_BUILD);
-    int64_t result = built ? foreign_begin_other(c->v, other, &c->d)
-                           : xen_target_by(c->v, other, o->rights, &c->d);
+    struct domain *d;
+    int64_t result = built ? foreign_begin_other(v, id, &d) : xen_target_by(v, id, o->rights, &d);
     if (result != 0) {
         return result;
     }
-    result = o->handler(c, op);
+    result = handle(o, v, d, reg, arg);
     if (built) {
-        foreign_end_other(c->d);
+        foreign_end_other(d);
     } else {
-        domain_put(c->d);
+        domain_put(d);
     }
     return result;
 }
 
-int64_t xen_op_make(struct vcpu *v, uint64_t *arg, const struct xen_op *o, uint64_t at)
+int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at)
 {
-    uint64_t op[XEN_OP_MAX / 8] NOT_ZEROED; /* what is copied in is all that is looked at */
-    struct xen_call c NOT_ZEROED;
-    if (o->size != 0 && guest_va_read(v, op, at, o->size) != 0) {
+    uint64_t arg[XEN_OP_MAX / 8] NOT_ZEROED; /* what is copied in is all that is looked at */
+    if (o->size != 0 && guest_va_read(v, arg, at, o->size) != 0) {
         return -XEN_EFAULT;
     }
-    c.v = v;
-    c.d = v->domain;
-    c.arg = arg;
-    domid_t id = o->rights != 0 ? *(const domid_t *)op : DOMID_SELF;
-    bool own = likely(id == DOMID_SELF || id == c.d->id);
-    int64_t result = own ? o->handler(&c, op) : make_for(id, o, &c, op);
-    bool back = result == 0 ? o->out : result == -XEN_ERESTART && o->progress;
-    return back && guest_va_write(v, at, op, o->size) != 0 ? -XEN_EFAULT : result;
+    struct domain *d = v->domain;
+    domid_t id = o->rights != 0 ? *(const domid_t *)arg : DOMID_SELF;
+    bool own = likely(id == DOMID_SELF || id == d->id);
+    int64_t result = own ? handle(o, v, d, reg, arg) : handle_for(id, o, v, reg, arg);
+    unsigned back = result == 0 ? OP_OUT : result == -XEN_ERESTART ? OP_PROGRESS : 0;
+    return (o->flags & back) != 0 && guest_va_write(v, at, arg, o->size) != 0 ? -XEN_EFAULT
+                                                                              : result;
 }
 
 /* --- Small families --- */
 
 /* One that wants to be made again leaves its progress in its own arguments in the guest's memory. */
-static int64_t multicall_one(struct xen_call *c, void *op)
+static int64_t multicall_one(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct multicall_entry *e = op;
-    int64_t result = e->op == __HYPERVISOR_multicall ? -XEN_EINVAL : call(c->v, e->op, e->args);
+    struct multicall_entry *e = arg;
+    int64_t result = e->op == __HYPERVISOR_multicall ? -XEN_EINVAL : call(v, e->op, e->args);
     e->result = (uint64_t)result;
     return result == -XEN_ERESTART ? result : 0;
 }
@@ -92,8 +103,8 @@ static int64_t multicall_one(struct xen_call *c, void *op)
 /* arg[0] array of multicall_entry, arg[1] length. Entries are made in order, a few at a time (H1). */
 int64_t multicall(struct vcpu *v, uint64_t *arg)
 {
-    static const struct xen_op one = {multicall_one, sizeof(struct multicall_entry), .out = true,
-                                      .progress = true};
+    static const struct xen_op one = {multicall_one, sizeof(struct multicall_entry),
+                                      .flags = OP_OUT | OP_PROGRESS};
     for (unsigned budget = 8; arg[1] > 0; budget--) {
         int64_t result = budget != 0 ? xen_op_make(v, arg, &one, arg[0]) : -XEN_ERESTART;
         if (result != 0) {

@@ -198,28 +198,27 @@ static apart int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
     return result;
 }
 
-static int64_t current_reservation(struct xen_call *c, void *op)
+static int64_t current_reservation(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    return (int64_t)frame_owned_count(c->d->id);
+    return (int64_t)frame_owned_count(d->id);
 }
 
-static int64_t maximum_reservation(struct xen_call *c, void *op)
+static int64_t maximum_reservation(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    return (int64_t)c->d->max_frames;
+    return (int64_t)d->max_frames;
 }
 
-static int64_t maximum_gpfn(struct xen_call *c, void *op)
+static int64_t maximum_gpfn(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    return (int64_t)c->d->p2m.max_gfn.v - 1;
+    return (int64_t)d->p2m.max_gfn.v - 1;
 }
 
 /* --- The physical map --- */
 
 /* What a space and an index name. On success *type says how to map it; P2M_FOREIGN comes with a reference. */
-static inline int64_t find_frame(const struct xen_call *c, uint32_t space, uint64_t index,
+static inline int64_t find_frame(struct vcpu *v, struct domain *d, uint32_t space, uint64_t index,
                                  domid_t foreign, mfn_t *out, enum p2m_type *type)
 {
-    struct domain *d = c->d;
     *type = P2M_SHARED;
     switch (space) {
     case XENMAPSPACE_shared_info:
@@ -231,7 +230,7 @@ static inline int64_t find_frame(const struct xen_call *c, uint32_t space, uint6
         return index >> 32 != 0 ? -XEN_EINVAL : grant_frame(d, (uint32_t)index, status, out);
     }
     case XENMAPSPACE_gmfn_foreign:
-        return foreign_frame(c->v, d, foreign, gfn(index), out, type);
+        return foreign_frame(v, d, foreign, gfn(index), out, type);
     case XENMAPSPACE_dev_mmio:
         return -XEN_EACCES; /* devices are given by the configuration */
     default:
@@ -239,14 +238,14 @@ static inline int64_t find_frame(const struct xen_call *c, uint32_t space, uint6
     }
 }
 
-static inline int64_t add_one(const struct xen_call *c, uint32_t space, uint64_t index, gfn_t at,
-                              domid_t foreign)
+static inline int64_t add_one(struct vcpu *v, struct domain *d, uint32_t space, uint64_t index,
+                              gfn_t at, domid_t foreign)
 {
     mfn_t m NOT_ZEROED;
     enum p2m_type type NOT_ZEROED;
-    int64_t error = find_frame(c, space, index, foreign, &m, &type);
+    int64_t error = find_frame(v, d, space, index, foreign, &m, &type);
     if (error == 0) {
-        error = physmap_replace(c->d, at, m, type);
+        error = physmap_replace(d, at, m, type);
         if (error != 0 && p2m_is_foreign(type)) {
             frame_put(m);
         }
@@ -254,33 +253,34 @@ static inline int64_t add_one(const struct xen_call *c, uint32_t space, uint64_t
     return error;
 }
 
-static int64_t add_to_physmap(struct xen_call *c, void *op)
+static int64_t add_to_physmap(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct xen_add_to_physmap *a = op;
+    const struct xen_add_to_physmap *a = arg;
     if (a->space == XENMAPSPACE_gmfn_foreign) {
         return -XEN_ENOSYS; /* has no field for the other domain: only as a batch */
     }
     if (a->space == XENMAPSPACE_gmfn_range && a->size == 0) {
         return 0; /* nothing asked, nothing refused */
     }
-    return add_one(c, a->space, a->idx, gfn(a->gpfn), DOMID_INVALID);
+    return add_one(v, d, a->space, a->idx, gfn(a->gpfn), DOMID_INVALID);
 }
 
 /* The structure in the guest's memory counts the progress: its arrays are moved on and its size shrinks. */
-static int64_t add_to_physmap_batch(struct xen_call *c, void *op)
+static int64_t add_to_physmap_batch(struct vcpu *v, struct domain *d, const uint64_t *reg,
+                                    void *arg)
 {
-    struct xen_add_to_physmap_batch *a = op;
+    struct xen_add_to_physmap_batch *a = arg;
     for (unsigned budget = 32; a->size > 0; budget--) {
         uint64_t index, where;
         if (budget == 0) {
             return -XEN_ERESTART;
         }
-        if (guest_va_read(c->v, &index, a->idxs, sizeof(index)) != 0 ||
-            guest_va_read(c->v, &where, a->gpfns, sizeof(where)) != 0) {
+        if (guest_va_read(v, &index, a->idxs, sizeof(index)) != 0 ||
+            guest_va_read(v, &where, a->gpfns, sizeof(where)) != 0) {
             return -XEN_EFAULT;
         }
-        int32_t error = (int32_t)add_one(c, a->space, index, gfn(where), a->u.foreign_domid);
-        if (guest_va_write(c->v, a->errs, &error, sizeof(error)) != 0) {
+        int32_t error = (int32_t)add_one(v, d, a->space, index, gfn(where), a->u.foreign_domid);
+        if (guest_va_write(v, a->errs, &error, sizeof(error)) != 0) {
             return -XEN_EFAULT;
         }
         a->idxs += sizeof(index);
@@ -291,22 +291,22 @@ static int64_t add_to_physmap_batch(struct xen_call *c, void *op)
     return 0;
 }
 
-static int64_t remove_from_physmap(struct xen_call *c, void *op)
+static int64_t remove_from_physmap(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    int error = physmap_clear(c->d, gfn(((const struct xen_remove_from_physmap *)op)->gpfn));
+    int error = physmap_clear(d, gfn(((const struct xen_remove_from_physmap *)arg)->gpfn));
     return error == -XEN_EACCES ? -XEN_EINVAL : error;
 }
 
 /* For who builds domains; memory is not promised before it is given. */
-static int64_t claim_pages(struct xen_call *c, void *op)
+static int64_t claim_pages(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct xen_memory_reservation *r = op;
+    const struct xen_memory_reservation *r = arg;
     bool good = r->extent_start == 0 && r->extent_order == 0 && r->mem_flags == 0;
     return good ? -XEN_EPERM : -XEN_EINVAL;
 }
 
 /* Of the host's memory, or of what domains share unasked: none that a guest on Arm could use. */
-static int64_t none(struct xen_call *c, void *op)
+static int64_t none(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     return 0;
 }
@@ -314,16 +314,16 @@ static int64_t none(struct xen_call *c, void *op)
 /* Not here are exchange, machine-to-physical lists, paging, access: not on Arm. */
 static const struct xen_op ops[] = {
     [XENMEM_maximum_ram_page] = {none},
-    [XENMEM_current_reservation] = {current_reservation, sizeof(domid_t), .rights = RIGHTS_LOOK},
-    [XENMEM_maximum_reservation] = {maximum_reservation, sizeof(domid_t), .rights = RIGHTS_LOOK},
-    [XENMEM_add_to_physmap] = {add_to_physmap, sizeof(struct xen_add_to_physmap), .rights = BUILT},
-    [XENMEM_maximum_gpfn] = {maximum_gpfn, sizeof(domid_t), .rights = RIGHTS_LOOK},
-    [XENMEM_remove_from_physmap] = {remove_from_physmap, sizeof(struct xen_remove_from_physmap),
-                                    .rights = BUILT},
+    [XENMEM_current_reservation] = {current_reservation, sizeof(domid_t), 0, RIGHTS_LOOK},
+    [XENMEM_maximum_reservation] = {maximum_reservation, sizeof(domid_t), 0, RIGHTS_LOOK},
+    [XENMEM_add_to_physmap] = {add_to_physmap, sizeof(struct xen_add_to_physmap), 0, BUILT},
+    [XENMEM_maximum_gpfn] = {maximum_gpfn, sizeof(domid_t), 0, RIGHTS_LOOK},
+    [XENMEM_remove_from_physmap] = {remove_from_physmap, sizeof(struct xen_remove_from_physmap), 0,
+                                    BUILT},
     [XENMEM_get_sharing_freed_pages] = {none},
     [XENMEM_get_sharing_shared_pages] = {none},
     [XENMEM_add_to_physmap_batch] = {add_to_physmap_batch, sizeof(struct xen_add_to_physmap_batch),
-                                     .progress = true, .rights = BUILT},
+                                     OP_PROGRESS, BUILT},
     [XENMEM_claim_pages] = {claim_pages, sizeof(struct xen_memory_reservation)},
     [XENMEM_get_vnumainfo] = {.error = XEN_EOPNOTSUPP},
     [XENMEM_acquire_resource] = {foreign_acquire, sizeof(struct xen_mem_acquire_resource)},

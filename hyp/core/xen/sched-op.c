@@ -45,10 +45,9 @@ static void poll_end(struct vcpu *v)
  * earlier poll that something else ended is swept away first; at worst it
  * wakes a vCPU for nothing.
  */
-static int64_t poll(struct xen_call *c, void *op)
+static int64_t poll(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct sched_poll *p = op;
-    struct vcpu *v = c->v;
+    const struct sched_poll *p = arg;
     if (p->nr_ports > POLL_PORTS_MAX) {
         return -XEN_EINVAL;
     }
@@ -72,19 +71,19 @@ static int64_t poll(struct xen_call *c, void *op)
 }
 
 /* Sleep until an interrupt is pending for the vCPU; one that arrives in between is remembered by sched_wake(). */
-static int64_t block(struct xen_call *c, void *op)
+static int64_t block(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    if (!vgic_has_pending(c->v)) {
-        sched_block(c->v);
+    if (!vgic_has_pending(v)) {
+        sched_block(v);
     }
     return 0;
 }
 
 /* SCHEDOP_shutdown, and SCHEDOP_shutdown_code, which says why beforehand: the first word counts. */
-static int64_t shut_down(struct xen_call *c, void *op)
+static int64_t shut_down(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct sched_shutdown *s = op;
-    struct xen_domain *x = c->d->xen;
+    const struct sched_shutdown *s = arg;
+    struct xen_domain *x = d->xen;
     if (s->reason > SHUTDOWN_MAX) {
         return -XEN_EINVAL;
     }
@@ -94,22 +93,22 @@ static int64_t shut_down(struct xen_call *c, void *op)
     }
     enum shutdown_reason reason = (enum shutdown_reason)x->shutdown_code;
     unlock(&x->lock);
-    if ((uint32_t)c->arg[0] == SCHEDOP_shutdown) {
-        domain_shutdown(c->d, reason);
+    if ((uint32_t)reg[0] == SCHEDOP_shutdown) {
+        domain_shutdown(d, reason);
     }
     return 0;
 }
 
-static int64_t remote_shutdown(struct xen_call *c, void *op)
+static int64_t remote_shutdown(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct sched_remote_shutdown *s = op;
-    if (c->d == c->v->domain) {
+    const struct sched_remote_shutdown *s = arg;
+    if (d == v->domain) {
         return s->domain_id == DOMID_SELF ? -XEN_ESRCH : -XEN_EPERM;
     }
     if (s->reason > SHUTDOWN_MAX) {
         return -XEN_EINVAL;
     }
-    domain_shutdown(c->d, (enum shutdown_reason)s->reason);
+    domain_shutdown(d, (enum shutdown_reason)s->reason);
     return 0;
 }
 
@@ -144,11 +143,11 @@ static int64_t watchdog_locked(struct xen_domain *x, const struct sched_watchdog
     return new ? id : 0;
 }
 
-static int64_t watchdog(struct xen_call *c, void *op)
+static int64_t watchdog(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    lock(&c->d->xen->lock);
-    int64_t result = watchdog_locked(c->d->xen, op);
-    unlock(&c->d->xen->lock);
+    lock(&d->xen->lock);
+    int64_t result = watchdog_locked(d->xen, arg);
+    unlock(&d->xen->lock);
     return result;
 }
 
@@ -158,8 +157,8 @@ int64_t sched_op(struct vcpu *v, uint64_t *arg)
         [SCHEDOP_block] = {block},
         [SCHEDOP_shutdown] = {shut_down, sizeof(struct sched_shutdown)},
         [SCHEDOP_poll] = {poll, sizeof(struct sched_poll)},
-        [SCHEDOP_remote_shutdown] = {remote_shutdown, sizeof(struct sched_remote_shutdown),
-                                     .rights = RIGHT_BIT(RIGHT_CONTROL)},
+        [SCHEDOP_remote_shutdown] = {remote_shutdown, sizeof(struct sched_remote_shutdown), 0,
+                                     RIGHT_BIT(RIGHT_CONTROL)},
         [SCHEDOP_shutdown_code] = {shut_down, sizeof(struct sched_shutdown)},
         [SCHEDOP_watchdog] = {watchdog, sizeof(struct sched_watchdog)},
         [SCHEDOP_pin_override] = {.error = XEN_EPERM},

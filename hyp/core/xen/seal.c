@@ -155,21 +155,21 @@ int64_t seal_step(struct domain *d, const struct bulkhead_seal *r)
     return error != 0 ? error : seal_go_on(d);
 }
 
-static int64_t drop_right(struct xen_call *c, void *op)
+static int64_t drop_right(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct bulkhead_drop_right *drop = op;
+    const struct bulkhead_drop_right *drop = arg;
     bool ends = drop->words[sizeof(drop->words) - 1] == 0;
-    return ends ? rights_drop_words(c->d, drop->words) : -XEN_EINVAL;
+    return ends ? rights_drop_words(d, drop->words) : -XEN_EINVAL;
 }
 
-static int64_t seal(struct xen_call *c, void *op)
+static int64_t seal(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    int64_t result = seal_step(c->d, op);
+    int64_t result = seal_step(d, arg);
     if (result == 0) {
-        arch_vcpu_fix_translation(c->v);
-        dlog(c->d, "sealed: %llu pages of code, %llu of read-only data, nothing else executable",
-             (unsigned long long)c->d->p2m.mapped_frames[P2M_RAM_RO],
-             (unsigned long long)c->d->p2m.mapped_frames[P2M_RAM_R]);
+        arch_vcpu_fix_translation(v);
+        dlog(d, "sealed: %llu pages of code, %llu of read-only data, nothing else executable",
+             (unsigned long long)d->p2m.mapped_frames[P2M_RAM_RO],
+             (unsigned long long)d->p2m.mapped_frames[P2M_RAM_R]);
     }
     return result;
 }

@@ -35,33 +35,33 @@ static void use_info(struct vcpu *v, struct vcpu_info *info)
 }
 
 /* The vCPU that a call is about: xen_op() is only asked for one that is there. */
-static struct vcpu *named(const struct xen_call *c)
+static struct vcpu *named(const struct domain *d, const uint64_t *reg)
 {
-    return c->d->vcpu[array_index_clamp((uint32_t)c->arg[1], c->d->vcpu_count)];
+    return d->vcpu[array_index_clamp((uint32_t)reg[1], d->vcpu_count)];
 }
 
-static int64_t register_vcpu_info(struct xen_call *c, void *op)
+static int64_t register_vcpu_info(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct vcpu_register_vcpu_info *r = op;
-    struct vcpu *target = named(c);
+    const struct vcpu_register_vcpu_info *r = arg;
+    struct vcpu *target = named(d, reg);
     mfn_t frame;
     if (r->offset > FRAME_SIZE - sizeof(struct vcpu_info) || r->offset % 8 != 0) {
         return -XEN_ENXIO;
     }
-    if (target != c->v && target->sched.online) {
+    if (target != v && target->sched.online) {
         return -XEN_EINVAL;
     }
-    int64_t error = xen_own_frame(c->d, gfn(r->mfn), &frame);
+    int64_t error = xen_own_frame(d, gfn(r->mfn), &frame);
     if (error != 0) {
         return error;
     }
-    lock(&c->d->xen->lock);
+    lock(&d->xen->lock);
     if (target->evtchn->info_own) {
         error = -XEN_EINVAL; /* once for the life of the domain */
     } else {
         use_info(target, (void *)((char *)mfn_to_va(frame) + r->offset));
     }
-    unlock(&c->d->xen->lock);
+    unlock(&d->xen->lock);
     if (error != 0) {
         frame_put(frame);
     }
@@ -135,15 +135,15 @@ static void area_forget(struct evtchn_vcpu *x)
  * The address is looked up once, now: later the guest's page tables may be anything. The frames of
  * the first byte and of the last, nearly always the same one, are held.
  */
-static int64_t register_runstate(struct xen_call *c, void *op)
+static int64_t register_runstate(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    uint64_t va = ((const struct vcpu_register_runstate_memory_area *)op)->addr.p;
-    struct vcpu *target = named(c);
+    uint64_t va = ((const struct vcpu_register_runstate_memory_area *)arg)->addr.p;
+    struct vcpu *target = named(d, reg);
     struct evtchn_vcpu *x = target->evtchn;
     mpa_t first = {0}, last = {0};
-    int64_t error = va != 0 ? guest_va_hold(c->v, va, &first) : 0;
+    int64_t error = va != 0 ? guest_va_hold(v, va, &first) : 0;
     if (error == 0 && va != 0) {
-        error = guest_va_hold(c->v, va + AREA_LAST, &last);
+        error = guest_va_hold(v, va + AREA_LAST, &last);
         if (error != 0) {
             frame_put(mpa_mfn(first));
         }
@@ -151,7 +151,7 @@ static int64_t register_runstate(struct xen_call *c, void *op)
     if (error != 0) {
         return error;
     }
-    lock(&c->d->xen->lock);
+    lock(&d->xen->lock);
     area_forget(x);
     if (va != 0) {
         uint32_t on_first = (uint32_t)(FRAME_SIZE - (va & FRAME_MASK));
@@ -160,7 +160,7 @@ static int64_t register_runstate(struct xen_call *c, void *op)
         x->runstate_split = on_first <= AREA_LAST ? on_first : AREA_LAST + 1;
         area_update(target);
     }
-    unlock(&c->d->xen->lock);
+    unlock(&d->xen->lock);
     return 0;
 }
 
@@ -177,26 +177,25 @@ static void shot(struct timer *t, uint64_t now_ticks)
 }
 
 /* A timer belongs to the CPU its vCPU is on: only that one sets it. */
-static int64_t set_singleshot(struct xen_call *c, void *op)
+static int64_t set_singleshot(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    const struct vcpu_set_singleshot_timer *s = op;
-    if (named(c) != c->v) {
+    const struct vcpu_set_singleshot_timer *s = arg;
+    if (named(d, reg) != v) {
         return -XEN_EINVAL;
     }
-    if ((s->flags & VCPU_SSHOTTMR_future) != 0 && s->timeout_abs_ns < xen_system_time_ns(c->d)) {
+    if ((s->flags & VCPU_SSHOTTMR_future) != 0 && s->timeout_abs_ns < xen_system_time_ns(d)) {
         return -XEN_ETIME;
     }
-    timer_set(&c->v->evtchn->shot_timer,
-              c->d->vtimer_offset_ticks + ns_to_ticks(s->timeout_abs_ns));
+    timer_set(&v->evtchn->shot_timer, d->vtimer_offset_ticks + ns_to_ticks(s->timeout_abs_ns));
     return 0;
 }
 
-static int64_t stop_singleshot(struct xen_call *c, void *op)
+static int64_t stop_singleshot(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    if (named(c) != c->v) {
+    if (named(d, reg) != v) {
         return -XEN_EINVAL;
     }
-    timer_cancel(&c->v->evtchn->shot_timer);
+    timer_cancel(&v->evtchn->shot_timer);
     return 0;
 }
 

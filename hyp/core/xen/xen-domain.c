@@ -276,39 +276,37 @@ void xen_tell_domain_exception(void)
      PARAM_BIT(CONSOLE_PFN) | PARAM_BIT(CONSOLE_EVTCHN))
 #define PARAMS (PARAMS_TOLD | PARAM_BIT(MONITOR_RING_PFN))
 
-static int64_t param(struct xen_call *c, void *op)
+static int64_t param(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct xen_hvm_param *p = op;
-    bool set = (uint32_t)c->arg[0] == HVMOP_set_param, own = c->d == c->v->domain;
+    struct xen_hvm_param *p = arg;
+    bool set = (uint32_t)reg[0] == HVMOP_set_param, own = d == v->domain;
     if (p->index >= HVM_NR_PARAMS || (PARAMS >> p->index & 1) == 0) {
         return -XEN_EINVAL;
     }
     if (own && (set || (PARAMS_TOLD >> p->index & 1) == 0)) {
         return -XEN_EPERM;
     }
-    uint64_t *value = &c->d->xen->param[array_index_clamp(p->index, HVM_NR_PARAMS)];
-    lock(&c->d->xen->lock);
+    uint64_t *value = &d->xen->param[array_index_clamp(p->index, HVM_NR_PARAMS)];
+    lock(&d->xen->lock);
     if (set) {
         *value = p->value;
     }
     p->value = *value;
-    unlock(&c->d->xen->lock);
+    unlock(&d->xen->lock);
     return 0;
 }
 
 /* Nobody listens: as Xen without a monitor. */
-static int64_t request_vm_event(struct xen_call *c, void *op)
+static int64_t request_vm_event(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    return c->arg[1] != 0 ? -XEN_EINVAL : 0;
+    return reg[1] != 0 ? -XEN_EINVAL : 0;
 }
 
 int64_t hvm_op(struct vcpu *v, uint64_t *arg)
 {
     static const struct xen_op ops[] = {
-        [HVMOP_set_param] = {param, sizeof(struct xen_hvm_param),
-                             .rights = RIGHT_BIT(RIGHT_CONTROL)},
-        [HVMOP_get_param] = {param, sizeof(struct xen_hvm_param), .out = true,
-                             .rights = RIGHT_BIT(RIGHT_CONTROL)},
+        [HVMOP_set_param] = {param, sizeof(struct xen_hvm_param), 0, RIGHT_BIT(RIGHT_CONTROL)},
+        [HVMOP_get_param] = {param, sizeof(struct xen_hvm_param), OP_OUT, RIGHT_BIT(RIGHT_CONTROL)},
         [HVMOP_guest_request_vm_event] = {request_vm_event},
     };
     return xen_op(v, arg, ops, ARRAY_LEN(ops), arg[1]);

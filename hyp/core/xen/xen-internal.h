@@ -56,23 +56,16 @@ must_check int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct
 #undef HYPERCALL
 int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
 
-/* What the handler of one operation is given besides its structure. */
-struct xen_call {
-    struct vcpu *v;
-    struct domain *d; /* whom it is about: the caller, or who was asked for */
-    uint64_t *arg;
-};
-
 /*
  * An operation whose argument is one structure in the guest's memory: a family is a table of them,
  * by command. The structure is copied in once (H2), the domain is found and the right to it looked
- * at, and only then the handler is called.
+ * at, and only then the handler is called: `d` is whom it is about, the caller's or who was asked
+ * for, `reg` the call's registers, `arg` the structure.
  */
 struct xen_op {
-    int64_t (*handler)(struct xen_call *c, void *op); /* NULL: none */
+    int64_t (*handler)(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
     uint8_t size;  /* of the structure, at most XEN_OP_MAX; 0: there is none */
-    bool out;      /* it goes back on success */
-    bool progress; /* it goes back with -XEN_ERESTART, to be taken up where the handler left it */
+    uint8_t flags; /* enum xen_op_flags */
     /*
      * Of these one is needed over the domain whose number the structure begins with; 0: it is
      * about the caller. RIGHT_BUILD: one that the caller builds, locked meanwhile (foreign.c, L1).
@@ -80,20 +73,25 @@ struct xen_op {
     uint16_t rights;
     uint8_t error; /* without a handler: the answer; 0: -XEN_ENOSYS */
 };
+enum xen_op_flags {
+    OP_OUT = 1,      /* the structure goes back on success */
+    OP_PROGRESS = 2, /* and with -XEN_ERESTART, to be taken up where the handler left it */
+    OP_LOCKED = 4,   /* with the lock of `d`'s event channels held */
+};
 #define XEN_OP_MAX 144u
 
-int64_t xen_op_make(struct vcpu *v, uint64_t *arg, const struct xen_op *o, uint64_t at);
+int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at);
 
-/* The operation arg[0], whose structure is at `at`; -XEN_ENOSYS if the table has none. */
-static inline int64_t xen_op(struct vcpu *v, uint64_t *arg, const struct xen_op *ops,
+/* The operation reg[0], whose structure is at `at`; -XEN_ENOSYS if the table has none. */
+static inline int64_t xen_op(struct vcpu *v, uint64_t *reg, const struct xen_op *ops,
                              uint32_t count, uint64_t at)
 {
-    uint32_t cmd = (uint32_t)arg[0];
+    uint32_t cmd = (uint32_t)reg[0];
     if (cmd >= count) {
         return -XEN_ENOSYS;
     }
     const struct xen_op *o = &ops[array_index_clamp(cmd, count)];
-    return likely(o->handler != NULL) ? xen_op_make(v, arg, o, at)
+    return likely(o->handler != NULL) ? xen_op_make(v, reg, o, at)
            : o->error != 0            ? -(int64_t)o->error
                                       : -XEN_ENOSYS;
 }
@@ -199,8 +197,8 @@ bool evtchn_clear_two_level(struct domain *d, evtchn_port_t port);
  */
 bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port);
 uint32_t fifo_clear(struct domain *d, uint32_t port, uint32_t bits);
-int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg);
-int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg);
+int64_t fifo_init_control(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
+int64_t fifo_expand_array(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
 void fifo_destroy(struct domain *d);
 /*
  * Open a channel of `d` from outside. UNBOUND: for `remote` to bind to.
@@ -362,7 +360,7 @@ static inline void foreign_end(struct vcpu *v, struct domain *d)
 /* A frame of `id`, referenced, for `d`, which is the caller, to map as *type says. */
 must_check int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
                              enum p2m_type *type);
-int64_t foreign_acquire(struct xen_call *c, void *op);
+int64_t foreign_acquire(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
 
 /* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
 
