@@ -66,14 +66,15 @@ int xen_own_frame(struct domain *d, gfn_t at, mfn_t *out)
 
 struct extents {
     struct domain *d;
-    int (*block)(struct domain *d, gfn_t at, unsigned order); /* what is done, to so much at once */
-    struct xen_memory_reservation r;
-    uint64_t done; /* extents */
-    uint32_t part; /* blocks of the next one that are done */
+    bool populate; /* else decrease */
+    uint64_t at;   /* guest array of frame numbers */
+    uint64_t count, done;
+    uint32_t order;
+    uint32_t part; /* blocks of the extent that are done */
 };
 
 /* Where addresses are the machine's, only what was there before can come back. */
-static int populate_parked(struct domain *d, gfn_t at, unsigned order)
+static cold int populate_parked(struct domain *d, gfn_t at, unsigned order)
 {
     int error = 0;
     for (uint64_t i = 0; i < 1ull << order && error == 0; i++) {
@@ -89,23 +90,23 @@ static int populate_parked(struct domain *d, gfn_t at, unsigned order)
     return error;
 }
 
-int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t, mfn_t *out)
+int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t)
 {
-    int error = frame_alloc_domain(d, order, out);
+    mfn_t m NOT_ZEROED;
+    int error = frame_alloc_domain(d, order, &m);
     if (error == 0) {
-        error = p2m_map(d, at, *out, 1ull << order, t);
+        error = p2m_map(d, at, m, 1ull << order, t);
         if (error != 0) {
-            frame_release(*out, order, d->id);
+            frame_release(m, order, d->id);
         }
     }
     return error;
 }
 
-static int populate_block(struct domain *d, gfn_t at, unsigned order)
+static inline int populate_block(struct domain *d, gfn_t at, unsigned order)
 {
-    mfn_t m NOT_ZEROED;
-    return d->config->direct_map ? populate_parked(d, at, order)
-                                 : physmap_populate(d, at, order, P2M_RAM, &m);
+    return unlikely(d->config->direct_map) ? populate_parked(d, at, order)
+                                           : physmap_populate(d, at, order, P2M_RAM);
 }
 
 /* Take a block back, with one invalidation for what was taken, also when it ends before its time. */
@@ -131,21 +132,21 @@ static int decrease_block(struct domain *d, gfn_t at, unsigned order)
 /* One extent, block by block; to populate, in one piece, if there is one. *budget counts frames. */
 static int extent(struct extents *x, uint64_t first, uint32_t *budget)
 {
-    unsigned order = x->r.extent_order < BLOCK_ORDER ? x->r.extent_order : BLOCK_ORDER;
-    int error = -XEN_ENOMEM;
-    if (unlikely(x->r.extent_order > BLOCK_ORDER) && x->part == 0 && x->block == populate_block &&
+    unsigned order = x->order < BLOCK_ORDER ? x->order : BLOCK_ORDER;
+    if (unlikely(x->order > BLOCK_ORDER) && x->part == 0 && x->populate &&
         !x->d->config->direct_map) {
-        error = populate_block(x->d, gfn(first), x->r.extent_order);
+        int error = populate_block(x->d, gfn(first), x->order);
+        if (error != -XEN_ENOMEM) {
+            return error;
+        }
     }
-    if (error != -XEN_ENOMEM) {
-        return error;
-    }
-    for (; x->part << order < 1u << x->r.extent_order; x->part++) {
+    for (; x->part << order < 1u << x->order; x->part++) {
         if (*budget < 1u << order) {
             return -XEN_ERESTART;
         }
         *budget -= 1u << order;
-        error = x->block(x->d, gfn(first + (x->part << order)), order);
+        gfn_t at = gfn(first + (x->part << order));
+        int error = x->populate ? populate_block(x->d, at, order) : decrease_block(x->d, at, order);
         if (error != 0) {
             return error;
         }
@@ -163,10 +164,9 @@ static int64_t each_extent(struct vcpu *v, struct extents *x)
 {
     uint32_t budget = FRAMES_AT_ONCE;
     int error = 0;
-    while (x->done < x->r.nr_extents && error == 0) {
+    while (x->done < x->count && error == 0) {
         uint64_t first NOT_ZEROED;
-        error =
-            guest_va_read(v, &first, x->r.extent_start + x->done * sizeof(first), sizeof(first));
+        error = guest_va_read(v, &first, x->at + x->done * sizeof(first), sizeof(first));
         if (error == 0) {
             error = extent(x, first, &budget);
         }
@@ -177,24 +177,30 @@ static int64_t each_extent(struct vcpu *v, struct extents *x)
 
 static apart int64_t reservation(struct vcpu *v, uint64_t *arg, uint32_t cmd)
 {
-    struct extents x NOT_ZEROED;
-    x.done = arg[0] << (64 - PART_SHIFT) >> (64 - PART_SHIFT + CMD_BITS);
-    x.part = (uint32_t)(arg[0] >> PART_SHIFT);
-    x.block = cmd == XENMEM_populate_physmap ? populate_block : decrease_block;
-    if (guest_va_read(v, &x.r, arg[1], sizeof(x.r)) != 0 ||
-        x.r.nr_extents >= 1ull << (PART_SHIFT - CMD_BITS) || x.r.extent_order > ORDER_MAX ||
-        x.done > x.r.nr_extents ||
+    struct xen_memory_reservation r NOT_ZEROED;
+    uint64_t done = arg[0] << (64 - PART_SHIFT) >> (64 - PART_SHIFT + CMD_BITS);
+    struct domain *d;
+    if (guest_va_read(v, &r, arg[1], sizeof(r)) != 0 ||
+        r.nr_extents >= 1ull << (PART_SHIFT - CMD_BITS) || r.extent_order > ORDER_MAX ||
+        done > r.nr_extents ||
         /* `part` would be above what the registers of AArch32 hold */
-        (v->domain->config->aarch32 && 1u << x.r.extent_order > FRAMES_AT_ONCE) ||
+        (v->domain->config->aarch32 && 1u << r.extent_order > FRAMES_AT_ONCE) ||
         /* without a place to be seen at, memory would only be lost */
-        cmd == XENMEM_increase_reservation || foreign_begin(v, x.r.domid, &x.d) != 0) {
-        return (int64_t)x.done;
+        cmd == XENMEM_increase_reservation || foreign_begin(v, r.domid, &d) != 0) {
+        return (int64_t)done;
     }
+    struct extents x = {.d = d,
+                        .populate = cmd == XENMEM_populate_physmap,
+                        .at = r.extent_start,
+                        .count = r.nr_extents,
+                        .done = done,
+                        .order = r.extent_order,
+                        .part = (uint32_t)(arg[0] >> PART_SHIFT)};
     int64_t result = each_extent(v, &x);
     if (result == -XEN_ERESTART) {
         arg[0] = cmd | x.done << CMD_BITS | (uint64_t)x.part << PART_SHIFT;
     }
-    foreign_end(v, x.d);
+    foreign_end(v, d);
     return result;
 }
 
@@ -256,11 +262,9 @@ static inline int64_t add_one(struct vcpu *v, struct domain *d, uint32_t space, 
 static int64_t add_to_physmap(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct xen_add_to_physmap *a = arg;
-    if (a->space == XENMAPSPACE_gmfn_foreign) {
-        return -XEN_ENOSYS; /* has no field for the other domain: only as a batch */
-    }
-    if (a->space == XENMAPSPACE_gmfn_range && a->size == 0) {
-        return 0; /* nothing asked, nothing refused */
+    if (unlikely(a->space > XENMAPSPACE_grant_table) && a->space != XENMAPSPACE_dev_mmio) {
+        /* Memory of others only as a batch, one's own not at all; nothing asked is nothing refused. */
+        return a->space == XENMAPSPACE_gmfn_range && a->size == 0 ? 0 : -XEN_ENOSYS;
     }
     return add_one(v, d, a->space, a->idx, gfn(a->gpfn), DOMID_INVALID);
 }

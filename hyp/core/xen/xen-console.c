@@ -13,7 +13,6 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
-#include <hyp/assert.h>
 #include <hyp/console.h>
 #include <hyp/evtchn.h>
 #include <hyp/rights.h>
@@ -116,12 +115,8 @@ int xen_console_create(struct domain *d, struct xencons_interface *ring)
     struct xen_domain *x = d->xen;
     x->console_in_prod = 0;
     x->console_used = false;
-    int error = evtchn_open(d, EVTCHN_XEN, 0, console_event, &x->console_port);
-    if (error == 0) {
-        CHECK(frame_get(va_to_mfn(ring), d->id)); /* nobody runs yet who could have taken it away */
-        x->console = ring;
-    }
-    return error;
+    x->console = ring;
+    return evtchn_open(d, EVTCHN_XEN, 0, console_event, &x->console_port);
 }
 
 void xen_console_stop(struct domain *d)

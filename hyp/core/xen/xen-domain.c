@@ -13,7 +13,6 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
-#include <hyp/assert.h>
 #include <hyp/config.h>
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>
@@ -162,25 +161,21 @@ int xen_domain_create(struct domain *d)
     return 0;
 }
 
-/* The n-th page of the guest's memory with a meaning: it is told of it by `param`. */
-static int magic_page(struct domain *d, unsigned n, unsigned param, void **page)
+/* The n-th page of the guest's memory with a meaning, referenced: it is told of it by `param`. */
+static int magic_page(struct domain *d, unsigned n, unsigned param, mfn_t *held)
 {
-    uint64_t at = (GUEST_MAGIC_BASE >> FRAME_SHIFT) + n;
-    mfn_t m;
-    int error = physmap_populate(d, gfn(at), 0, P2M_RAM_XN, &m);
-    if (error == 0) {
-        *page = mfn_to_va(m);
-        d->xen->param[param] = at;
-    }
-    return error;
+    gfn_t at = gfn((GUEST_MAGIC_BASE >> FRAME_SHIFT) + n);
+    int error = physmap_populate(d, at, 0, P2M_RAM_XN);
+    d->xen->param[param] = at.v;
+    return error == 0 ? xen_own_frame(d, at, held) : error;
 }
 
 static int announce_console(struct domain *d)
 {
-    void *ring;
-    int error = magic_page(d, 0, HVM_PARAM_CONSOLE_PFN, &ring);
+    mfn_t m;
+    int error = magic_page(d, 0, HVM_PARAM_CONSOLE_PFN, &m);
     if (error == 0) {
-        error = xen_console_create(d, ring);
+        error = xen_console_create(d, mfn_to_va(m));
     }
     d->xen->param[HVM_PARAM_CONSOLE_EVTCHN] = d->xen->console_port;
     return error;
@@ -190,18 +185,17 @@ static int announce_console(struct domain *d)
 static int announce_store(struct domain *d)
 {
     uint64_t *param = d->xen->param;
-    void *page;
-    uint32_t port;
-    int error = magic_page(d, 1, HVM_PARAM_STORE_PFN, &page);
+    uint32_t port = 0;
+    mfn_t m;
+    int error = magic_page(d, 1, HVM_PARAM_STORE_PFN, &m);
     if (error == 0) {
-        error = evtchn_open(d, EVTCHN_UNBOUND, STORE_DOMAIN, NULL, &port);
-    }
-    if (error == 0) {
-        ((struct xenstore_domain_interface *)page)->connection = XENSTORE_RECONNECT;
-        param[HVM_PARAM_STORE_EVTCHN] = port;
+        ((struct xenstore_domain_interface *)mfn_to_va(m))->connection = XENSTORE_RECONNECT;
+        frame_put(m);
         grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gfn(param[HVM_PARAM_STORE_PFN]),
                    false);
+        error = evtchn_open(d, EVTCHN_UNBOUND, STORE_DOMAIN, NULL, &port);
     }
+    param[HVM_PARAM_STORE_EVTCHN] = port;
     return error;
 }
 

@@ -325,8 +325,7 @@ apart int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
  */
 must_check int physmap_clear(struct domain *d, gfn_t at);
 /* Give `d` 2^order frames of memory of its own at `at`. On error nothing has changed. */
-must_check int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t,
-                                mfn_t *out);
+must_check int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t);
 /* Map one frame where something is, or may be. On error `at` is as it was, or empty. */
 must_check int physmap_map_over(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
 static inline int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t)
@@ -421,7 +420,7 @@ must_check int ioreq_frame(struct domain *d, const struct domain *caller, uint32
 void vuart_ring_stop(struct domain *d);
 /* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
 must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);
-/* The hypervisor's end of the PV console, on a page of the guest's; and the end of it. */
+/* The hypervisor's end of the PV console, on a referenced page of the guest's; and the end of both. */
 must_check int xen_console_create(struct domain *d, struct xencons_interface *ring);
 void xen_console_stop(struct domain *d);
 
