@@ -8,9 +8,7 @@ bool text_copy(char *to, size_t size, const char *from)
     size_t n = strnlen(from, size);
     bool fits = n < size;
 
-    if (!fits) {
-        n = size - 1;
-    }
+    n -= !fits;
     memcpy(to, from, n);
     to[n] = 0;
     return fits;

@@ -98,14 +98,7 @@ static int vcpu_create(struct domain *d, uint32_t id)
 
 static int devices_create(struct domain *d, const struct domain_config *config)
 {
-    const struct vgic_config vgic = {
-        .version = config->gic_version,
-        .nr_spis = config->nr_spis,
-        .dist = config->places.dist,
-        .redist = config->places.redist,
-        .cpu = config->places.cpu,
-    };
-    int error = vgic_domain_init(d, &vgic);
+    int error = vgic_domain_init(d, &config->vgic);
 
     /* Pinning first: a reservation then finds its CPU among those allowed, once. */
     for (uint32_t i = 0; i < d->vcpu_count && !error; i++) {

@@ -17,6 +17,7 @@ struct sched_tuning {
     uint64_t bonus; /* run time by which a sleeper may come back ahead of the others */
     uint64_t cap_period;
     uint64_t cap_portion; /* what a vCPU draws from its domain's capped budget at a time */
+    uint64_t roam;        /* on average: a CPU where more compete than elsewhere sends one there */
 };
 extern struct sched_tuning sched_tuning; /* [const] after boot */
 
@@ -136,6 +137,8 @@ void sched_make_runnable(struct vcpu *v, struct cpu *home)
     NO_LOCK_ANALYSIS("the home of a vCPU moves");
 /* Bring `v` to a CPU it may use, now or when its registers are saved. */
 void sched_move(struct vcpu *v);
+/* Another CPU where no more would compete with `v` than at its home, whose lock is held; or NULL. */
+struct cpu *sched_fairer_cpu(const struct vcpu *v);
 bool sched_steal(struct cpu *c, uint64_t now) NO_LOCK_ANALYSIS("the home of a vCPU moves");
 
 #endif

@@ -36,13 +36,14 @@ void sched_set_home(struct vcpu *v, struct cpu *from, struct cpu *to)
     to->sched.assigned_count++;
     /* What it is ahead or behind is relative to those it competes with. */
     v->sched.vtime += sched_vtime(&to->sched) - sched_vtime(&from->sched);
+    v->sched.roams = 0;
     __atomic_store_n(&v->sched.home, to, __ATOMIC_RELAXED);
 }
 
 /* The allowed CPU with the least to do. Read without locks: a hint. NULL if none is allowed. */
 static struct cpu *least_loaded(uint64_t mask, struct cpu *home)
 {
-    struct cpu *best = mask & sched_bit(home) ? home : NULL;
+    struct cpu *best = home && (mask & sched_bit(home)) ? home : NULL;
 
     for (; mask; mask &= mask - 1) {
         struct cpu *c = cpus[__builtin_ctzll(mask)];
@@ -53,6 +54,15 @@ static struct cpu *least_loaded(uint64_t mask, struct cpu *home)
         }
     }
     return best;
+}
+
+struct cpu *sched_fairer_cpu(const struct vcpu *v)
+{
+    const struct cpu *home = v->sched.home;
+    struct cpu *best = least_loaded(allowed_mask(v) & ~sched_bit(home), NULL);
+    uint32_t own = is_queued(v) ? share_weight(v) : 0;
+
+    return best && best->sched.load_weight + own <= home->sched.load_weight ? best : NULL;
 }
 
 /*
@@ -73,6 +83,10 @@ static struct cpu *select_cpu(const struct vcpu *v, struct cpu *home)
     if (idle) {
         uint64_t after = idle & ~(sched_bit(home) - 1); /* the next one: spreads them */
         return cpus[__builtin_ctzll(after ? after : idle)];
+    }
+    if (unlikely(v->sched.roams)) {
+        struct cpu *fairer = sched_fairer_cpu(v);
+        return fairer ? fairer : home;
     }
     if (home_allowed && !home->sched.queued_count) {
         return home;

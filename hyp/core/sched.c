@@ -37,6 +37,7 @@ void sched_cpu_init(struct cpu *c)
         .bonus = 4 * ms,
         .cap_period = 10 * ms,
         .cap_portion = ms,
+        .roam = 32 * ms,
     };
     lock_init(&s->lock, RANK_SCHED);
     list_init(&s->queue);
@@ -371,7 +372,13 @@ static void put_off(struct cpu *c, struct vcpu *r, enum fate fate, uint64_t now)
         link(s, r);
         s->queued_count++; /* its weight goes on to count */
         uint64_t idle = mask_read(&sched_idle_mask);
-        if (unlikely(idle != 0) && !r->sched.reserved && (idle & allowed_mask(r))) {
+        if (unlikely(now >= s->roam_ticks)) {
+            /* Not in step with other CPUs, nor with slices: else always the same would move. */
+            s->roam_ticks = now + (sched_tuning.roam * ((now * 0x9e3779b97f4a7c15) >> 56) >> 7);
+            r->sched.roams = sched_fairer_cpu(r) != NULL;
+        }
+        if (unlikely(idle != 0 || r->sched.roams) && !r->sched.reserved &&
+            (r->sched.roams || (idle & allowed_mask(r)))) {
             __atomic_fetch_or(&r->sched.on_saved, SAVED_MOVE, __ATOMIC_SEQ_CST);
         }
         return;
@@ -398,6 +405,7 @@ static void put_on(struct sched_cpu *s, struct vcpu *v, uint64_t now)
     s->switch_count++;
     if (unlikely(on_saved(v) & SAVED_MOVE)) {
         __atomic_fetch_and(&v->sched.on_saved, ~(uint32_t)SAVED_MOVE, __ATOMIC_SEQ_CST);
+        v->sched.roams = 0;
     }
     sched_set_state(v, SCHED_RUNNING, now);
 }

@@ -87,22 +87,6 @@ void vgic_timer_level(struct vcpu *v, bool high);
 /* GICv2's software-generated interrupts and targets. */
 void vgic_v2_send_sgi(struct vcpu *v, uint32_t value);
 
-/* An access within the distributor or a redistributor: vgic-mmio.c calls these for what is not
- * common to both. */
-enum vgic_outcome vgic_v3_dist(struct vcpu *v, struct mmio_access *a, uint32_t offset);
-enum vgic_outcome vgic_v3_redist(struct vcpu *v, struct mmio_access *a, uint64_t offset);
-enum vgic_outcome vgic_v2_dist(struct vcpu *v, struct mmio_access *a, uint32_t offset);
-
-/*
- * Registers at offsets 0x080 to 0xdff, which distributors and SGI frames have in common. `t` is the
- * vCPU whose private interrupts answer for INTIDs 0..31; NULL: those are RAZ/WI.
- */
-enum vgic_outcome vgic_common(struct vcpu *v, struct vcpu *t, struct mmio_access *a,
-                              uint32_t offset);
-
-/* Distributor control, both versions. */
-uint32_t vgic_ctlr_read(struct domain *d);
-void vgic_ctlr_write(struct vcpu *v, uint32_t value);
 /* Is `v` the vCPU that this CPU runs? */
 bool vgic_is_here(const struct vcpu *v);
 

@@ -1,5 +1,9 @@
 /*
- * Registers of the virtual interrupt controller that both versions have.
+ * Registers of the virtual interrupt controller, of both versions: one
+ * distributor, whose interrupts 0..31 are the accessing vCPU's (GICv2) or in
+ * redistributors (GICv3). GICv3 has one security state (GICD_CTLR.DS),
+ * affinity routing always on, no LPIs, no 1-of-N delivery; GICv2 no Security
+ * Extensions and no groups, as a guest in Non-secure state sees a GIC-400.
  *
  * An access finds the interrupts it concerns: a bank, and whose. Reads of
  * pending and active state need what list registers hold. Ours are folded on
@@ -8,32 +12,57 @@
  * Writes never wait: they change memory, mark what list registers hold of it
  * (squash_*), and ask for a fold; GICD_CTLR.RWP tells the guest when it is
  * done, as hardware does.
+ *
+ * Sources: IHI 0069H 12.9 (GICD), 12.11 (GICR); IHI 0048B.b 4.3.
  */
 #include <hyp/arch.h>
 
 #include "vgic-internal.h"
 
 enum {
-    REG_GROUP = 1, /* number of the 128 byte block at 0x080, 0x100, ... */
-    REG_SET_ENABLE,
-    REG_CLEAR_ENABLE,
-    REG_SET_PENDING,
-    REG_CLEAR_PENDING,
-    REG_SET_ACTIVE,
-    REG_CLEAR_ACTIVE,
+    GICD_CTLR = 0x0000,
+    GICD_TYPER = 0x0004,
+    GICD_IIDR = 0x0008,
+    GICD_IGROUPR = 0x0080, /* bits of 32 interrupts from here ... */
+    GICD_ISENABLER = 0x0100,
+    GICD_ICENABLER = 0x0180,
+    GICD_IPRIORITYR = 0x0400, /* ... to here */
+    GICD_SGIR = 0x0f00,       /* v2 */
+    GICR_CTLR = 0x0000,
+    GICR_IIDR = 0x0004,
+    GICR_TYPER = 0x0008,
+    GICR_TYPER_HIGH = 0x000c,
+    GICR_WAKER = 0x0014,
+    SGI_FRAME = 0x10000,
+    ID_REGISTERS_SIZE = 0x30, /* at the end of a frame */
+
+    CTLR_ARE = 1u << 4,
+    CTLR_DS = 1u << 6,
+    TYPER_NO_1_OF_N = 1u << 25,
+    TYPER_ID_BITS_10 = 9u << 19,
+    IIDR = 0x4200043b, /* Arm's code, product 0x42: none of Arm's, so that no erratum of theirs is
+                          assumed */
+    WAKER_SLEEP = 1u << 1,
+    WAKER_CHILDREN = 1u << 2,
+    REDIST_RWP = 1u << 3,
+    PRIORITY_MASK = 0xf8,
 };
-enum { PRIORITY_MASK = 0xf8 };
+
+/* Where registers are that say something of each interrupt. */
+enum frame { V2_DIST = 1, V3_DIST = 2, V3_SGI = 4 };
 
 /* The interrupts an access concerns. */
 struct span {
     struct vcpu *v; /* who accesses */
     struct vcpu *t; /* private ones: whose; NULL: SPIs */
     struct vgic_bank *bank;
-    unsigned word; /* SPI bank number */
+    struct vgic_spi_bank *spi; /* SPIs */
+    unsigned word;             /* SPI bank number */
 };
 
-/* False: INTIDs that do not exist here. */
-static bool span_find(struct vcpu *v, struct vcpu *t, unsigned word, struct span *out)
+/* `t` has the private interrupts of the frame; NULL: it has none. False: INTIDs that do not exist here. */
+static bool span_find(struct vcpu *v, struct vcpu *t, enum frame frame, unsigned word,
+                      struct span *out)
 {
     struct vgic *g = &v->domain->vgic;
 
@@ -41,10 +70,11 @@ static bool span_find(struct vcpu *v, struct vcpu *t, unsigned word, struct span
         *out = (struct span){.v = v, .t = t, .bank = t ? &t->vgic.priv : NULL};
         return t != NULL;
     }
-    if (word > g->bank_count) {
+    if (word > g->bank_count || frame == V3_SGI) {
         return false;
     }
-    *out = (struct span){.v = v, .bank = &g->spi[word - 1].bank, .word = word - 1};
+    struct vgic_spi_bank *spi = &g->spi[word - 1];
+    *out = (struct span){.v = v, .bank = &spi->bank, .spi = spi, .word = word - 1};
     return true;
 }
 
@@ -77,7 +107,7 @@ static uint64_t span_holders(const struct span *s, uint32_t mask)
         return mask != 0 ? 1ull << s->t->id : 0;
     }
     while (mask != 0) {
-        holders |= 1ull << s->v->domain->vgic.spi[s->word].holder[bit_take(&mask)];
+        holders |= 1ull << s->spi->holder[bit_take(&mask)];
     }
     return holders;
 }
@@ -114,31 +144,21 @@ static bool span_gather(const struct span *s, uint64_t at)
     return others == 0;
 }
 
-static enum vgic_outcome read_bits(const struct span *s, unsigned reg, struct mmio_access *a)
+/* Number of the 128 byte block, and half of it: the second of each two clears. */
+enum bits { GROUP, ENABLE, PENDING, ACTIVE };
+
+static enum vgic_outcome read_bits(const struct span *s, enum bits what, struct mmio_access *a)
 {
     const struct vgic_bank *b = s->bank;
-    uint32_t bits;
 
-    if (reg >= REG_SET_PENDING && !span_gather(s, a->at.v)) {
+    if (what >= PENDING && !span_gather(s, a->at.v)) {
         return VGIC_RETRY;
     }
     span_lock(s);
-    switch (reg) {
-    case REG_GROUP:
-        bits = s->v->domain->vgic.version == 3 ? b->group : 0;
-        break;
-    case REG_SET_ENABLE:
-    case REG_CLEAR_ENABLE:
-        bits = b->enabled;
-        break;
-    case REG_SET_PENDING:
-    case REG_CLEAR_PENDING:
-        bits = bank_pending(b);
-        break;
-    default:
-        bits = bank_active(b);
-        break;
-    }
+    uint32_t bits = what == GROUP     ? b->group
+                    : what == ENABLE  ? b->enabled
+                    : what == PENDING ? bank_pending(b)
+                                      : bank_active(b);
     a->value = bits & b->valid;
     span_unlock(s);
     return VGIC_DONE;
@@ -156,7 +176,7 @@ static void span_claim_physical(const struct span *s, uint32_t mask)
     s->bank->phys |= mask;
     while (mask != 0) {
         unsigned i = bit_take(&mask);
-        arch_irq_set_active(s->t ? i : s->v->domain->vgic.spi[s->word].pintid[i], true);
+        arch_irq_set_active(s->t ? i : s->spi->pintid[i], true);
     }
 }
 
@@ -184,7 +204,7 @@ static void set_active(const struct span *s, uint32_t mask)
         vgic_request_fold(s->t);
         return;
     }
-    struct vgic_spi_bank *spi = &d->vgic.spi[s->word];
+    struct vgic_spi_bank *spi = s->spi;
     for (mask &= ~s->bank->resident; mask != 0;) {
         unsigned i = bit_take(&mask);
         struct vcpu *t = spi->target[i] < d->vcpu_count ? d->vcpu[spi->target[i]] : s->v;
@@ -194,149 +214,158 @@ static void set_active(const struct span *s, uint32_t mask)
     }
 }
 
-static void write_bits(const struct span *s, unsigned reg, uint32_t bits)
+static void write_bits(const struct span *s, enum bits what, bool clear, uint32_t bits)
 {
     struct vgic_bank *b = s->bank;
-    bool v2 = s->v->domain->vgic.version == 2;
 
     bits &= b->valid;
-    if (v2 && s->t && (reg == REG_SET_PENDING || reg == REG_CLEAR_PENDING)) {
+    if (s->v->domain->vgic.version == 2 && s->t && what == PENDING) {
         bits &= ~SGI_BITS; /* theirs are GICD_SPENDSGIR and GICD_CPENDSGIR */
     }
-    span_sync_own(s, reg == REG_SET_ENABLE ? 0 : bits);
+    span_sync_own(s, what == ENABLE ? 0 : bits);
     span_lock(s);
-    switch (reg) {
-    case REG_GROUP:
-        if (v2) {
-            break;
-        }
-        b->group = (b->group & ~b->valid) | bits;
+    if (what == GROUP) {
+        b->group = bits;
         bits = b->valid;
-        break;
-    case REG_SET_ENABLE:
-        bits &= ~b->enabled;
-        b->enabled |= bits;
-        break;
-    case REG_CLEAR_ENABLE:
-        b->enabled &= ~bits;
-        break;
-    case REG_SET_PENDING:
+    } else if (what == ENABLE) {
+        b->enabled = clear ? b->enabled & ~bits : b->enabled | bits;
+    } else if (what == PENDING && !clear) {
         span_claim_physical(s, bits);
         b->latch |= bits;
-        break;
-    case REG_CLEAR_PENDING:
+    } else if (what == PENDING) {
         b->latch &= ~bits;
         b->squash_pending |= bits & b->resident;
         b->lr_pending &= ~bits;
         span_settle(s);
-        break;
-    case REG_SET_ACTIVE:
+    } else if (!clear) {
         set_active(s, bits);
-        break;
-    case REG_CLEAR_ACTIVE:
+    } else {
         b->active &= ~bits;
         b->squash_active |= bits & b->resident;
         b->lr_active &= ~bits;
         span_settle(s);
-        break;
     }
     span_update(s, bits);
     span_unlock(s);
 }
 
-static enum vgic_outcome access_bits(struct vcpu *v, struct vcpu *t, struct mmio_access *a,
-                                     uint32_t offset)
+static enum vgic_outcome access_bits(const struct span *s, struct mmio_access *a, unsigned block)
 {
-    struct span s;
-
-    if (a->size != 4 || !span_find(v, t, (offset & 0x7f) / 4, &s)) {
-        a->value = 0;
-        return VGIC_DONE;
-    }
     if (!a->write) {
-        return read_bits(&s, offset / 0x80, a);
+        return read_bits(s, block / 2, a);
     }
-    write_bits(&s, offset / 0x80, (uint32_t)a->value);
+    write_bits(s, block / 2, block % 2 != 0, (uint32_t)a->value);
     return VGIC_DONE;
 }
 
-/* Bytes or words. */
-static void access_priority(struct vcpu *v, struct vcpu *t, struct mmio_access *a, uint32_t offset)
+/* The other registers that say something of each interrupt, in some bits of its own. */
+enum field { PRIORITY, CONFIG, TARGET, SENDERS_CLEAR, SENDERS_SET };
+
+static const struct block {
+    uint16_t start, end;
+    uint8_t frames; /* that have it */
+    uint8_t sizes;  /* widths an access can have, each as its bit */
+    uint8_t bits;   /* per interrupt */
+    enum field field;
+} blocks[] = {
+    {0x0400, 0x0800, V2_DIST | V3_DIST | V3_SGI, 1 | 2 | 4, 8, PRIORITY}, /* GICD_IPRIORITYR */
+    {0x0800, 0x0c00, V2_DIST, 1 | 2 | 4, 8, TARGET},                      /* GICD_ITARGETSR */
+    {0x0c00, 0x0d00, V2_DIST | V3_DIST | V3_SGI, 4, 2, CONFIG},           /* GICD_ICFGR */
+    {0x0f10, 0x0f20, V2_DIST, 1 | 2 | 4, 8, SENDERS_CLEAR},               /* GICD_CPENDSGIR */
+    {0x0f20, 0x0f30, V2_DIST, 1 | 2 | 4, 8, SENDERS_SET},                 /* GICD_SPENDSGIR */
+    {0x6000, 0x8000, V3_DIST, 4 | 8, 64, TARGET},                         /* GICD_IROUTER */
+};
+
+static uint32_t field_read(const struct span *s, enum field field, unsigned i)
 {
-    unsigned intid = offset - 0x400, first = intid % 32;
-    struct span s;
+    switch (field) {
+    case PRIORITY:
+        return s->bank->priority[i];
+    case CONFIG:
+        return (s->bank->edge >> i & 1) << 1;
+    case TARGET: /* of private ones the reader itself */
+        return s->t ? 1u << s->t->id : s->spi->route[i];
+    default:
+        return s->t->vgic.sgi_from[i];
+    }
+}
+
+/*
+ * GICD_ITARGETSR: of several the first (1 of N). GICD_IROUTER: Aff3 and Interrupt_Routing_Mode are
+ * RAZ/WI (TYPER.A3V, No1N). What is routed to nobody stays pending, as in hardware.
+ */
+static void route_write(const struct span *s, unsigned i, uint32_t value)
+{
+    const struct domain *d = s->v->domain;
+    uint32_t target = VGIC_NOBODY;
+
+    if (d->vgic.version == 2) {
+        value &= (1u << d->vcpu_count) - 1;
+        target = value != 0 ? (uint32_t)__builtin_ctz(value) : target;
+    } else {
+        value &= 0xffffff;
+        target = value <= 0xffff && (value & 0xff) < 16 ? (value >> 8) * 16 + (value & 15) : target;
+    }
+    s->spi->route[i] = value;
+    s->spi->target[i] = target < d->vcpu_count ? (uint8_t)target : VGIC_NOBODY;
+}
+
+/* An SGI of version 2 is pending once per sending CPU. */
+static void senders_write(struct vcpu *t, unsigned sgi, uint32_t senders, bool set)
+{
+    uint8_t *from = &t->vgic.sgi_from[sgi];
+    uint32_t bit = 1u << sgi;
+
+    senders &= (1u << t->domain->vcpu_count) - 1;
+    *from = (uint8_t)(set ? *from | senders : *from & ~senders);
+    t->vgic.priv.latch = (t->vgic.priv.latch & ~bit) | (*from != 0 ? bit : 0);
+}
+
+static void field_write(const struct span *s, enum field field, unsigned i, uint32_t value)
+{
+    if (field == PRIORITY) {
+        s->bank->priority[i] = value & PRIORITY_MASK;
+    } else if (field == CONFIG && (!s->t || i >= 16)) { /* that of SGIs cannot be changed */
+        s->bank->edge = (s->bank->edge & ~(1u << i)) | (value >> 1 & 1) << i;
+    } else if (field == TARGET && s->spi) {
+        route_write(s, i, value);
+    } else if (field == SENDERS_CLEAR || field == SENDERS_SET) {
+        senders_write(s->t, i, value, field == SENDERS_SET);
+    }
+}
+
+/* Each interrupt that a good access covers, or the part of one. */
+static void access_fields(const struct span *s, struct mmio_access *a, const struct block *b,
+                          unsigned first)
+{
+    unsigned count = a->size * 8u > b->bits ? a->size * 8u / b->bits : 1;
+    uint32_t mask = ((1u << count) - 1) << first & s->bank->valid;
     uint64_t read = 0;
 
-    if (a->size > 4 || !span_find(v, t, intid / 32, &s)) {
-        a->value = 0;
-        return;
-    }
-    span_lock(&s);
-    for (unsigned i = 0; i < a->size; i++) {
-        if (a->write && (s.bank->valid >> (first + i) & 1) != 0) {
-            s.bank->priority[first + i] = (uint8_t)(a->value >> i * 8) & PRIORITY_MASK;
+    span_sync_own(s, mask);
+    span_lock(s);
+    for (unsigned i = 0; i < count; i++) {
+        if ((mask >> (first + i) & 1) == 0) {
+            continue;
         }
-        read |= (uint64_t)s.bank->priority[first + i] << i * 8;
+        if (a->write) {
+            field_write(s, b->field, first + i, (uint32_t)(a->value >> i * b->bits));
+        }
+        read |= (uint64_t)field_read(s, b->field, first + i) << i * b->bits;
     }
     if (a->write) {
-        span_update(&s, ((1u << a->size) - 1) << first);
-    } else {
-        a->value = read;
+        span_update(s, mask);
     }
-    span_unlock(&s);
-}
-
-/* Every second bit of a word, packed, and the reverse. */
-static uint32_t odd_bits_pack(uint32_t v)
-{
-    uint32_t out = 0;
-
-    for (unsigned i = 0; i < 16; i++) {
-        out |= (v >> (2 * i + 1) & 1) << i;
-    }
-    return out;
-}
-
-static uint32_t odd_bits_spread(uint32_t v)
-{
-    uint32_t out = 0;
-
-    for (unsigned i = 0; i < 16; i++) {
-        out |= (v >> i & 1) << (2 * i + 1);
-    }
-    return out;
-}
-
-/* GICD_ICFGR: 16 interrupts, two bits each, the upper one says edge. SGIs cannot be changed. */
-static void access_config(struct vcpu *v, struct vcpu *t, struct mmio_access *a, uint32_t offset)
-{
-    unsigned intid = (offset - 0xc00) * 4, first = intid % 32;
-    struct span s;
-
-    if (a->size != 4 || !span_find(v, t, intid / 32, &s)) {
-        a->value = 0;
-        return;
-    }
-    uint32_t mask = 0xffffu << first & s.bank->valid & (s.t ? ~SGI_BITS : ~0u);
-    if (a->write) {
-        span_sync_own(&s, mask);
-    }
-    span_lock(&s);
-    if (a->write) {
-        uint32_t edge = odd_bits_pack((uint32_t)a->value) << first & mask;
-        s.bank->edge = (s.bank->edge & ~mask) | edge;
-        span_update(&s, mask);
-    } else {
-        a->value = odd_bits_spread(s.bank->edge >> first & 0xffff);
-    }
-    span_unlock(&s);
+    a->value = read;
+    span_unlock(s);
 }
 
 /*
  * ISENABLER and ICENABLER of private interrupts, which guests write often: write_bits() without what
  * does not apply. What is in a list register is folded on the way out.
  */
-static enum vgic_outcome enable_private(struct vcpu *t, uint32_t bits, bool on)
+static __attribute__((noinline)) enum vgic_outcome enable_private(struct vcpu *t, uint32_t bits,
+                                                                  bool on)
 {
     struct vgic_bank *b = &t->vgic.priv;
 
@@ -349,34 +378,15 @@ static enum vgic_outcome enable_private(struct vcpu *t, uint32_t bits, bool on)
     return VGIC_DONE;
 }
 
-enum vgic_outcome vgic_common(struct vcpu *v, struct vcpu *t, struct mmio_access *a,
-                              uint32_t offset)
-{
-    if (t && a->write && a->size == 4 && (offset & ~0x80u) == REG_SET_ENABLE * 0x80) {
-        return enable_private(t, (uint32_t)a->value, offset == REG_SET_ENABLE * 0x80);
-    }
-    if (offset >= 0x080 && offset < 0x400) {
-        return access_bits(v, t, a, offset);
-    }
-    if (offset >= 0x400 && offset < 0x800) {
-        access_priority(v, t, a, offset);
-    } else if (offset >= 0xc00 && offset < 0xd00) {
-        access_config(v, t, a, offset);
-    } else {
-        a->value = 0;
-    }
-    return VGIC_DONE;
-}
-
 /* Bit 31, RWP: an earlier write has yet to reach a list register. */
-uint32_t vgic_ctlr_read(struct domain *d)
+static uint32_t ctlr_read(const struct domain *d)
 {
     bool waiting = __atomic_load_n(&d->vgic.folding, __ATOMIC_ACQUIRE) != 0;
 
     return __atomic_load_n(&d->vgic.ctlr, __ATOMIC_RELAXED) | (waiting ? 1u << 31 : 0);
 }
 
-void vgic_ctlr_write(struct vcpu *v, uint32_t value)
+static void ctlr_write(struct vcpu *v, uint32_t value)
 {
     struct domain *d = v->domain;
     struct vgic *g = &d->vgic;
@@ -396,18 +406,161 @@ void vgic_ctlr_write(struct vcpu *v, uint32_t value)
     unlock(&g->lock);
 }
 
+static uint64_t id_start(const struct vgic *g)
+{
+    return g->dist_size - ID_REGISTERS_SIZE;
+}
+
+/* PIDR4..7, PIDR0..3, CIDR0..3 at a frame's end: architecture revision 2 or 3 in PIDR2. */
+static uint32_t id_register(const struct vgic *g, uint64_t offset)
+{
+    static const uint8_t id[2][ID_REGISTERS_SIZE / 4] = {
+        {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1},
+        {0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1},
+    };
+
+    return offset >= id_start(g) ? id[g->version - 2][(offset - id_start(g)) / 4] : 0;
+}
+
+static uint32_t dist_read(const struct domain *d, uint32_t offset)
+{
+    const struct vgic *g = &d->vgic;
+    bool v3 = g->version == 3;
+
+    if (offset == GICD_TYPER) {
+        return g->bank_count |
+               (v3 ? TYPER_NO_1_OF_N | TYPER_ID_BITS_10 : (d->vcpu_count - 1u) << 5);
+    }
+    if (offset == GICD_CTLR) {
+        return v3 ? ctlr_read(d) | CTLR_ARE | CTLR_DS : ctlr_read(d) & DIST_GROUP0;
+    }
+    return offset == GICD_IIDR ? IIDR : id_register(g, offset);
+}
+
+/* Here and below functions are apart, so that none saves registers for another. */
+static __attribute__((noinline)) enum vgic_outcome dist_write(struct vcpu *v, uint32_t offset,
+                                                              uint32_t value)
+{
+    bool v2 = v->domain->vgic.version == 2;
+
+    if (offset == GICD_CTLR) {
+        ctlr_write(v, value & (v2 ? DIST_GROUP0 : DIST_GROUP0 | DIST_GROUP1));
+    } else if (offset == GICD_SGIR && v2) {
+        vgic_v2_send_sgi(v, value);
+    }
+    return VGIC_DONE;
+}
+
+/* Registers of the distributor as a whole. */
+static enum vgic_outcome access_dist(struct vcpu *v, struct mmio_access *a, uint32_t offset)
+{
+    if (a->size == 4 && a->write) {
+        return dist_write(v, offset, (uint32_t)a->value);
+    }
+    a->value = a->size == 4 ? dist_read(v->domain, offset) : 0;
+    return VGIC_DONE;
+}
+
+/* Registers that say something of each interrupt. */
+static __attribute__((noinline)) enum vgic_outcome access_frame(struct vcpu *v, struct vcpu *t,
+                                                                enum frame frame,
+                                                                struct mmio_access *a,
+                                                                uint32_t offset)
+{
+    struct span s;
+
+    if (offset >= GICD_IGROUPR && offset < GICD_IPRIORITYR) {
+        if (a->size == 4 && span_find(v, t, frame, (offset & 0x7f) / 4, &s) &&
+            (offset >= GICD_ISENABLER || frame != V2_DIST)) {
+            return access_bits(&s, a, offset / 0x80);
+        }
+        a->value = 0;
+        return VGIC_DONE;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
+        const struct block *b = &blocks[i];
+        unsigned bit = (offset - b->start) * 8, intid = bit / b->bits;
+        if (offset < b->start || offset >= b->end || (b->frames & frame) == 0) {
+            continue;
+        }
+        if ((b->sizes & a->size) != 0 && bit % b->bits == 0 &&
+            span_find(v, t, frame, intid / 32, &s)) {
+            access_fields(&s, a, b, intid % 32);
+        } else {
+            a->value = 0;
+        }
+        return VGIC_DONE;
+    }
+    a->value = 0;
+    return VGIC_DONE;
+}
+
+static uint64_t redist_typer(const struct vcpu *t)
+{
+    uint64_t last = t->id == t->domain->vcpu_count - 1u;
+
+    return (uint64_t)vgic_affinity(t->id) << 32 | (uint64_t)t->id << 8 | last << 4;
+}
+
+static uint64_t redist_read(const struct vcpu *t, uint32_t offset)
+{
+    const struct vgic *g = &t->domain->vgic;
+
+    switch (offset) {
+    case GICR_CTLR:
+        return (__atomic_load_n(&g->folding, __ATOMIC_ACQUIRE) >> t->id & 1) != 0 ? REDIST_RWP : 0;
+    case GICR_IIDR:
+        return IIDR;
+    case GICR_TYPER:
+        return redist_typer(t);
+    case GICR_TYPER_HIGH:
+        return redist_typer(t) >> 32;
+    case GICR_WAKER:
+        return t->vgic.asleep ? WAKER_SLEEP | WAKER_CHILDREN : 0;
+    default:
+        return id_register(g, offset);
+    }
+}
+
+/* ProcessorSleep is kept and ChildrenAsleep follows at once; delivery goes on, as it may. */
+static __attribute__((noinline)) enum vgic_outcome
+access_redist(struct vcpu *t, struct mmio_access *a, uint32_t offset)
+{
+    if (a->size != 4 && !(a->size == 8 && offset == GICR_TYPER)) {
+        a->value = 0;
+    } else if (!a->write) {
+        uint64_t value = redist_read(t, offset);
+        a->value = a->size == 4 ? (uint32_t)value : value;
+    } else if (offset == GICR_WAKER) {
+        t->vgic.asleep = (a->value & WAKER_SLEEP) != 0;
+    }
+    return VGIC_DONE;
+}
+
 enum vgic_outcome vgic_mmio(struct vcpu *v, struct mmio_access *a)
 {
     struct vgic *g = &v->domain->vgic;
+    enum frame frame = g->version == 3 ? V3_DIST : V2_DIST;
+    struct vcpu *t = g->version == 3 ? NULL : v;
     uint64_t offset = a->at.v - g->dist_base.v;
 
-    if (offset < g->dist_size) {
-        return g->version == 3 ? vgic_v3_dist(v, a, (uint32_t)offset)
-                               : vgic_v2_dist(v, a, (uint32_t)offset);
+    if (offset >= g->dist_size) {
+        offset = a->at.v - g->redist_base.v;
+        if (t || offset >= (uint64_t)v->domain->vcpu_count * VGIC_REDIST_SIZE) {
+            return VGIC_NOT_MINE;
+        }
+        t = v->domain->vcpu[offset / VGIC_REDIST_SIZE];
+        offset %= VGIC_REDIST_SIZE;
+        if (offset < SGI_FRAME) {
+            return access_redist(t, a, (uint32_t)offset);
+        }
+        offset -= SGI_FRAME;
+        frame = V3_SGI;
+    } else if (offset < GICD_IGROUPR || offset == GICD_SGIR || offset >= id_start(g)) {
+        return access_dist(v, a, (uint32_t)offset);
     }
-    offset = a->at.v - g->redist_base.v;
-    if (g->version == 3 && offset < (uint64_t)v->domain->vcpu_count * VGIC_REDIST_SIZE) {
-        return vgic_v3_redist(v, a, offset);
+    if (t && a->write && a->size == 4 && (offset & ~0x80ull) == GICD_ISENABLER) {
+        return enable_private(t, (uint32_t)a->value, offset == GICD_ISENABLER);
     }
-    return VGIC_NOT_MINE;
+    return access_frame(v, t, frame, a, (uint32_t)offset);
 }

@@ -119,7 +119,7 @@ bool vgic_has_pending(struct vcpu *v)
         return false;
     }
     arch_vif_save(&vif);
-    unsigned limit = vif.vmcr >> 24, running = arch_vif_running_priority();
+    unsigned limit = vif.vmcr >> 24, running = arch_vif_running_priority(&vif);
     limit = running < limit ? running : limit;
     while (used != 0) {
         unsigned n = bit_take(&used);

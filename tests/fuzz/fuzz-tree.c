@@ -10,7 +10,7 @@
  */
 #include "../unit/host-tree.h"
 
-#include "../../hyp/core/config/guest-tree-internal.h"
+#include "../../hyp/core/config/build-internal.h"
 
 #include <fake.h>
 #include <hyp/config.h>
@@ -72,7 +72,7 @@ static void make_tree(const struct domain_config *c)
     d.vuart.present = c->vuart;
     d.vuart.base = c->places.uart;
     d.vuart.spi = c->places.uart_spi;
-    d.vgic.version = (uint8_t)c->gic_version;
+    d.vgic.version = (uint8_t)c->vgic.version;
     int size = guest_tree_write(tree, room, &d, &memory, gpa(0x42000000));
     if (size > 0 && fdt_check_full(tree, (size_t)size) != 0) {
         abort();

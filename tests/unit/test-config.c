@@ -68,8 +68,8 @@ static void test_good_board(void **state)
     assert_int_equal(c->max_memory_bytes, 128 << 20);
     assert_int_equal(c->vcpu_count, 2);
     assert_true(c->vuart && !c->enhanced && !c->direct_map && !c->aarch32);
-    assert_int_equal(c->nr_spis, 32);
-    assert_int_equal(c->gic_version, 3);
+    assert_int_equal(c->vgic.nr_spis, 32);
+    assert_int_equal(c->vgic.version, 3);
     assert_int_equal(c->module[MODULE_KERNEL].start.v, HOST_KERNEL);
     assert_int_equal(c->module[MODULE_RAMDISK].size_bytes, HOST_RAMDISK_SIZE);
     assert_int_equal(c->module[MODULE_TREE].size_bytes, 0);
@@ -112,7 +112,7 @@ static void test_our_properties(void **state)
     assert_int_equal(c->on_poweroff, POLICY_RESTART);
     assert_memory_equal(c->rights, "control work\0inspect *\0build", c->rights_len);
     assert_int_equal(c->hyp_memory_bytes, 4 << 20);
-    assert_int_equal(c->nr_spis, 128);
+    assert_int_equal(c->vgic.nr_spis, 128);
     assert_true(c->enhanced && c->enhanced_no_xenstore);
     assert_string_equal(c->bootargs, "console=ttyAMA0"); /* the module's wins */
 }
@@ -189,7 +189,7 @@ static void test_static_mem(void **state)
     assert_true(configs[0].direct_map);
     assert_int_equal(configs[0].places.uart.v, 0x9000000);
     assert_int_equal(configs[0].places.uart_spi, 33);
-    assert_int_equal(configs[0].places.dist.v, 0x8000000);
+    assert_int_equal(configs[0].vgic.dist.v, 0x8000000);
 }
 
 static void test_old_names_and_cells(void **state)
@@ -243,7 +243,7 @@ static void test_passthrough(void **state)
 {
     assert_int_equal(parse_with_partial(PARTIAL(NET "xen,force-assign-without-iommu;")), 2);
     assert_string_equal(fake_calls.log, "");
-    assert_int_equal(configs[0].nr_spis, 64); /* interrupt 72 */
+    assert_int_equal(configs[0].vgic.nr_spis, 64); /* interrupt 72 */
 }
 
 /* Each mistake costs the first domain its start, in one line with these words; the second starts. */
@@ -435,10 +435,10 @@ static void test_classic_dom0(void **state)
         assert_int_equal(c->affinity[2], 4);
         assert_int_equal(c->module[MODULE_KERNEL].start.v, HOST_KERNEL);
         assert_int_equal(c->module[MODULE_RAMDISK].size_bytes, HOST_RAMDISK_SIZE);
-        assert_int_equal(c->nr_spis, 256);
+        assert_int_equal(c->vgic.nr_spis, 256);
         assert_string_equal(c->bootargs, "quiet");
         assert_true(configs[1].id == 1 && configs[2].id == 2);
-        assert_int_equal(c->places.dist.v, gic_host.dist.base.v);
+        assert_int_equal(c->vgic.dist.v, gic_host.dist.base.v);
         assert_true(frame_is_ram(mfn(c->places.grants.v >> 12)) && c->places.grants_size != 0);
     }
 }

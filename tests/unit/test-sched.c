@@ -11,6 +11,45 @@ static void test_fair(void **state)
     check_shares((uint32_t[]){1000, 100, 300, 77}, 4);
 }
 
+/* Three that compute on two CPUs: who has one to itself changes, so each gets two thirds; likewise five on three, seven on four. */
+static void test_fair_across_cpus(void **state)
+{
+    for (unsigned cpu_number = 2; cpu_number <= 4; cpu_number++) {
+        unsigned hogs = 2 * cpu_number - 1;
+        machine(cpu_number);
+        for (unsigned i = 0; i < hogs; i++) {
+            online(simple(256, TICKS_NEVER, 0));
+        }
+        run_for(10 * SECOND);
+        for (unsigned i = 0; i < hogs; i++) {
+            assert_near(runtime(&guests[i]), 10 * SECOND * cpu_number / hogs, 50);
+        }
+    }
+    machine(2); /* twice the weight is worth a CPU */
+    for (unsigned i = 0; i < 3; i++) {
+        online(simple(i == 1 ? 512 : 256, TICKS_NEVER, 0));
+    }
+    run_for(10 * SECOND);
+    assert_near(runtime(&guests[0]), 5 * SECOND, 50);
+    assert_near(runtime(&guests[1]), 10 * SECOND, 50);
+}
+
+/* Where all CPUs have the same to do, nobody moves. */
+static void test_stays_at_home(void **state)
+{
+    machine(2);
+    for (unsigned i = 0; i < 4; i++) {
+        online(simple(256, TICKS_NEVER, 0));
+    }
+    run_for(100 * MS);
+    struct cpu *homes[] = {guests[0].v->sched.home, guests[1].v->sched.home,
+                           guests[2].v->sched.home, guests[3].v->sched.home};
+    run_for(SECOND);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_ptr_equal(guests[i].v->sched.home, homes[i]);
+    }
+}
+
 /* Who ran alone, without a tick, for seconds owes those that come later nothing for that. */
 static void test_fair_to_the_lonely(void **state)
 {
@@ -507,6 +546,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fair),
+        cmocka_unit_test(test_fair_across_cpus),
+        cmocka_unit_test(test_stays_at_home),
         cmocka_unit_test(test_fair_to_the_lonely),
         cmocka_unit_test(test_late_clock),
         cmocka_unit_test(test_fair_to_hogs),

@@ -681,6 +681,17 @@ static void good_reserved_registers_read_zero(void **state)
             assert_int_equal(model_read(model_vcpu(0), RD(0, reserved[i]), 4), 0);
         }
     }
+    model_write(model_vcpu(0), DIST(0x104), 4, 0x100);
+    for (unsigned reg = 0x80; reg < 0x400;
+         reg += 0x80) { /* of extended PPIs, which there are not */
+        model_write(model_vcpu(0), SGIF(0, reg + 4), 4, ~0u);
+        assert_int_equal(model_read(model_vcpu(0), SGIF(0, reg + 4), 4), 0);
+    }
+    model_write(model_vcpu(0), SGIF(0, 0x420), 4, ~0u);
+    model_write(model_vcpu(0), SGIF(0, 0xc08), 4, ~0u);
+    assert_int_equal(model_read(model_vcpu(0), SGIF(0, 0xc08), 4), 0);
+    assert_int_equal(model_read(model_vcpu(0), DIST(0x420), 4), 0);
+    assert_int_equal(ack(0), MODEL_SPURIOUS);
     for (unsigned size = 1; size <= 8; size *= 2) { /* wrong widths */
         if (size != 4) {
             assert_int_equal(model_read(model_vcpu(0), DIST(0x100), size), 0);

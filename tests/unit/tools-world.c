@@ -81,7 +81,7 @@ int domain_make(const struct domain_config *like, domid_t wanted, struct domain 
     if (next_error != 0) {
         return next_error;
     }
-    assert_int_equal(like->nr_spis % 32, 0);
+    assert_int_equal(like->vgic.nr_spis % 32, 0);
     *out = world[HALF];
     world[HALF]->refs++;
     return 0;

@@ -260,7 +260,7 @@ unsigned model_ack(struct vcpu *v, unsigned *priority)
 {
     struct vgic_vif *f = vif_of(v);
     uint64_t *lrs = fake_hw[v->cpu->id].lr, *best = NULL;
-    unsigned running = arch_vif_running_priority(), mask = f->vmcr >> 24;
+    unsigned running = arch_vif_running_priority(f), mask = f->vmcr >> 24;
 
     for (unsigned n = 0; n < fake_lr_count; n++) {
         unsigned group = (lrs[n] >> 60 & 1) != 0 ? MODEL_GROUP1 : MODEL_GROUP0;

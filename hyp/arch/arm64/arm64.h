@@ -26,7 +26,6 @@ uint64_t hva_pa(const void *va);
 /* head.S, entry.S */
 extern char secondary_entry[];
 noreturn_fn void enter_guests(void);
-noreturn_fn void call_on_stack(void (*function)(void), void *stack_top);
 
 /* boot.c, smp.c */
 noreturn_fn void boot_main(uint64_t fdt_pa);
@@ -67,7 +66,7 @@ void trap_data_abort(struct vcpu *v, uint64_t esr);
 void trap_sysreg(struct vcpu *v, uint64_t esr);
 void trap_sync(struct vcpu *v, uint64_t esr);
 void trap_serror(struct vcpu *v, uint64_t esr);
-noreturn_fn void el2_exception(const uint64_t *regs);
+noreturn_fn void el2_exception(const unsigned long long *regs);
 
 /* spsr32.c: the current AArch32 mode's SPSR, where the machine hides it */
 void spsr32_init(void);

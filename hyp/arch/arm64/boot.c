@@ -168,8 +168,8 @@ static __init void start_domains(const struct tree *t)
     }
 }
 
-/* On the boot CPU's own stack now; nothing of the boot code is used from here on. */
-static noreturn_fn void boot_finish(void)
+/* Apart: nothing of the boot code is used from here on. */
+static noreturn_fn __attribute__((noinline)) void boot_finish(void)
 {
     mmu_drop_boot();
     enter_guests();
@@ -237,5 +237,5 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     set_clock(t);
     start_domains(t);
     console_ready();
-    call_on_stack(boot_finish, c->stack_top);
+    boot_finish();
 }

@@ -101,6 +101,7 @@ static void pmu_save(struct arch_pmu *p)
     p->cr = sysreg_read(pmcr_el0);
     sysreg_write(pmcr_el0, p->cr & ~PMCR_E);
     isb();
+    p->selr = sysreg_read(pmselr_el0);
     for (unsigned n = 0; n < counter_count; n++) {
         sysreg_write(pmselr_el0, n);
         isb();
@@ -113,7 +114,6 @@ static void pmu_save(struct arch_pmu *p)
     p->inten = sysreg_read(pmintenset_el1);
     p->ovs = sysreg_read(pmovsset_el0);
     p->userenr = sysreg_read(pmuserenr_el0);
-    p->selr = sysreg_read(pmselr_el0);
     sysreg_write(pmcntenclr_el0, ~0u);
     sysreg_write(pmintenclr_el1, ~0u);
     sysreg_write(pmovsclr_el0, ~0u);

@@ -18,35 +18,27 @@
 #include <arch/sysreg.h>
 #include "asm-offsets.h"
 
-    .macro save_volatile    /* x0, x1 are already stored */
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    str     x18, [sp, #144]
-    str     x30, [sp, #240]
+    /* `pair` and `one` are stp and str to store, ldp and ldr to load; \base points at x[0]. x0, x1 not. */
+    .macro volatile_registers pair, one, base
+    \pair   x2, x3, [\base, #16]
+    \pair   x4, x5, [\base, #32]
+    \pair   x6, x7, [\base, #48]
+    \pair   x8, x9, [\base, #64]
+    \pair   x10, x11, [\base, #80]
+    \pair   x12, x13, [\base, #96]
+    \pair   x14, x15, [\base, #112]
+    \pair   x16, x17, [\base, #128]
+    \one    x18, [\base, #144]
+    \one    x30, [\base, #240]
     .endm
 
-    .macro save_callee base
-    stp     x19, x20, [\base, #152]
-    stp     x21, x22, [\base, #168]
-    stp     x23, x24, [\base, #184]
-    stp     x25, x26, [\base, #200]
-    stp     x27, x28, [\base, #216]
-    str     x29, [\base, #232]
-    .endm
-
-    .macro restore_callee base
-    ldp     x19, x20, [\base, #152]
-    ldp     x21, x22, [\base, #168]
-    ldp     x23, x24, [\base, #184]
-    ldp     x25, x26, [\base, #200]
-    ldp     x27, x28, [\base, #216]
-    ldr     x29, [\base, #232]
+    .macro callee_registers pair, one, base
+    \pair   x19, x20, [\base, #152]
+    \pair   x21, x22, [\base, #168]
+    \pair   x23, x24, [\base, #184]
+    \pair   x25, x26, [\base, #200]
+    \pair   x27, x28, [\base, #216]
+    \one    x29, [\base, #232]
     .endm
 
     /* Out: x2 = struct cpu, SP = its stack. */
@@ -56,12 +48,29 @@
     mov     sp, x3
     .endm
 
-    /* The register that the syndrome in w1 names at bit `lsb` is one of x19-x29: go to `to`. */
-    .macro if_callee lsb, to
+    /* In: x1 = ESR_EL2; SP = vcpu. Call function(vcpu, esr), with x19-x29 as they are, and go back. */
+    .macro handle function
+    mov     x0, sp
+    to_stack
+    bl      \function
+    b       trap_return
+    .endm
+
+    /*
+     * The same for an instruction that moves the register whose number the syndrome has at bit `lsb`. If it
+     * is one of x19-x29: a value that goes in needs them in the vcpu; where one comes out, which is if
+     * `comes_out` (tbz or tbnz) holds of bit `direction`, they must be loaded again too.
+     */
+    .macro handle_move function, lsb, comes_out, direction
+    volatile_registers stp, str, sp
     ubfx    w2, w1, #\lsb, #5
     sub     w2, w2, #19
     cmp     w2, #10
-    b.ls    \to
+    b.ls    2f
+1:  handle  \function
+2:  \comes_out w1, #\direction, sync_any
+    callee_registers stp, str, sp
+    b       1b
     .endm
 
     /* Each at its architectural place; .org fails if the one before is too long. */
@@ -70,28 +79,31 @@
 \name:
     .endm
 
+    .macro unexpected name, offset
+    slot    \name, \offset
+    b       el2_unexpected
+    .endm
+
+    .macro guest name, offset, to
+    slot    \name, \offset
+    stp     x0, x1, [sp]
+    b       \to
+    .endm
+
     .section .vectors, "ax"
     .balign 0x800
     .globl vectors
 vectors:
-slot el2_sp0_sync, 0x000
-    b       el2_unexpected
-slot el2_sp0_irq, 0x080
-    b       el2_unexpected
-slot el2_sp0_fiq, 0x100
-    b       el2_unexpected
-slot el2_sp0_serror, 0x180
-    b       el2_unexpected
-slot el2_sync, 0x200
-    b       el2_unexpected
-slot el2_irq, 0x280
-    b       el2_unexpected
-slot el2_fiq, 0x300
-    b       el2_unexpected
-slot el2_serror, 0x380
-    b       el2_unexpected
+    unexpected el2_sp0_sync, 0x000
+    unexpected el2_sp0_irq, 0x080
+    unexpected el2_sp0_fiq, 0x100
+    unexpected el2_sp0_serror, 0x180
+    unexpected el2_sync, 0x200
+    unexpected el2_irq, 0x280
+    unexpected el2_fiq, 0x300
+    unexpected el2_serror, 0x380
 
-slot guest64_sync, 0x400
+    slot    guest64_sync, 0x400
     stp     x0, x1, [sp]
     mrs     x1, esr_el2
     mov     w0, #0x5a000000             /* HVC #0 from AArch64 */
@@ -105,30 +117,18 @@ slot guest64_sync, 0x400
     cmp     w0, #EC_SYS64
     b.eq    guest_sysreg
     b       guest_sync
-slot guest64_irq, 0x480
-    stp     x0, x1, [sp]
-    b       guest_irq
-slot guest64_fiq, 0x500
-    stp     x0, x1, [sp]
-    b       guest_irq
-slot guest64_serror, 0x580
-    stp     x0, x1, [sp]
-    b       guest_serror
-slot guest32_sync, 0x600
+    guest   guest64_irq, 0x480, guest_irq
+    guest   guest64_fiq, 0x500, guest_irq
+    guest   guest64_serror, 0x580, guest_serror
+    slot    guest32_sync, 0x600
     stp     x0, x1, [sp]
     mrs     x1, hcr_el2
     tbz     x1, #0, spsr32_back         /* stage 2 is off: our own visit, no guest */
     mrs     x1, esr_el2
     b       guest_sync
-slot guest32_irq, 0x680
-    stp     x0, x1, [sp]
-    b       guest_irq
-slot guest32_fiq, 0x700
-    stp     x0, x1, [sp]
-    b       guest_irq
-slot guest32_serror, 0x780
-    stp     x0, x1, [sp]
-    b       guest_serror
+    guest   guest32_irq, 0x680, guest_irq
+    guest   guest32_fiq, 0x700, guest_irq
+    guest   guest32_serror, 0x780, guest_serror
     .org    vectors + 0x800
 
 /*
@@ -157,14 +157,11 @@ hvc0_fast:
 
 /* In: x1 = ESR_EL2; SP = vcpu. */
 guest_hvc:
-    save_volatile
-    mov     x0, sp
-    to_stack
-    bl      trap_hvc                    /* (vcpu, esr) */
-    b       trap_return
+    volatile_registers stp, str, sp
+    handle  trap_hvc
 
 guest_irq:
-    save_volatile
+    volatile_registers stp, str, sp
     to_stack
     mov     x0, x2
     bl      irq_interrupt               /* (cpu) */
@@ -172,45 +169,25 @@ guest_irq:
 
 guest_serror:
     mrs     x1, esr_el2
-    save_volatile
-    mov     x0, sp
-    to_stack
-    bl      trap_serror                 /* (vcpu, esr) */
-    b       trap_return
+    volatile_registers stp, str, sp
+    handle  trap_serror
 
-/* A value that only goes in needs them in the vcpu; one that comes out needs them loaded again. */
 guest_data_abort:
-    save_volatile
-    if_callee 16, 2f
-1:  mov     x0, sp
-    to_stack
-    bl      trap_data_abort             /* (vcpu, esr) */
-    b       trap_return
-2:  tbz     w1, #6, sync_any            /* WnR: a load */
-    save_callee sp
-    b       1b
+    handle_move trap_data_abort, 16, tbz, 6     /* WnR clear: a load */
 
 guest_sysreg:
-    save_volatile
-    if_callee 5, 2f
-1:  mov     x0, sp
-    to_stack
-    bl      trap_sysreg                 /* (vcpu, esr) */
-    b       trap_return
-2:  tbnz    w1, #0, sync_any            /* MRS */
-    save_callee sp
-    b       1b
+    handle_move trap_sysreg, 5, tbnz, 0         /* MRS */
 
 guest_sync:
-    save_volatile
+    volatile_registers stp, str, sp
 sync_any:
-    save_callee sp
+    callee_registers stp, str, sp
     mov     x0, sp
     to_stack
     mov     x19, x0
     bl      trap_sync                   /* (vcpu, esr) */
     mov     x0, x19
-    restore_callee x0
+    callee_registers ldp, ldr, x0
     b       trap_return
 
 /* In: nothing but TPIDR_EL2; x19-x29 are the guest's. */
@@ -221,25 +198,16 @@ trap_return:
     cbnz    w1, return_with_work
 resume:                                 /* x0 = vcpu */
     mov     sp, x0
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldr     x18, [sp, #144]
-    ldr     x30, [sp, #240]
+    volatile_registers ldp, ldr, sp
     ldp     x0, x1, [sp]
     eret
     dsb     nsh                         /* no speculation past the ERET */
     isb
 
 return_with_work:
-    save_callee x0
+    callee_registers stp, str, x0
     bl      exit_work                   /* (vcpu) -> vcpu to go on with */
-1:  restore_callee x0
+1:  callee_registers ldp, ldr, x0
     b       resume
 
 /* In: TPIDR_EL2. A CPU enters its life: SP at the top of its own stack, no guest yet. Does not return. */
@@ -253,40 +221,25 @@ enter_guests:
     bl      exit_work
     b       1b
 
-/* In: x0 function, x1 top of the stack it gets. Does not return. */
-    .globl call_on_stack
-call_on_stack:
-    mov     sp, x1
-    mov     x29, xzr
-    mov     x30, xzr
-    br      x0
-
 /*
  * One visit to AArch32 at EL1 for spsr32.c. No guest: stage 1 and 2 are off, interrupts masked.
  *
- * In: w0 new SPSR of the mode in SPSR_EL2; ELR_EL2 = spsr32_code. Out: w0 the old one. Stack: 112 bytes.
+ * In: w0 new SPSR of the mode in SPSR_EL2; ELR_EL2 = spsr32_code. Out: w0 the old one. Stack: 256 bytes,
+ * used as x[] of a vcpu, where the vector guest32_sync stores x0 and x1. AArch32 halves every register.
  */
     .globl spsr32_visit
 spsr32_visit:
-    stp     x19, x20, [sp, #-112]!      /* AArch32 halves every register */
-    stp     x21, x22, [sp, #16]
-    stp     x23, x24, [sp, #32]
-    stp     x25, x26, [sp, #48]
-    stp     x27, x28, [sp, #64]
-    stp     x29, x30, [sp, #80]
-    sub     sp, sp, #16                 /* the vector guest32_sync stores x0, x1 here */
+    sub     sp, sp, #256
+    callee_registers stp, str, sp
+    str     x30, [sp, #240]
     eret
 
 /* From guest32_sync, whose own test finds stage 2 off. */
 spsr32_back:
+    callee_registers ldp, ldr, sp
+    ldr     x30, [sp, #240]
     ldr     w0, [sp, #8]
-    add     sp, sp, #16
-    ldp     x21, x22, [sp, #16]
-    ldp     x23, x24, [sp, #32]
-    ldp     x25, x26, [sp, #48]
-    ldp     x27, x28, [sp, #64]
-    ldp     x29, x30, [sp, #80]
-    ldp     x19, x20, [sp], #112
+    add     sp, sp, #256
     ret
 
     .globl spsr32_code
@@ -305,22 +258,10 @@ el2_unexpected:
     adrp    x0, boot_stack_end
     mov     x1, sp
     mov     sp, x0
-    sub     sp, sp, #272
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
-    stp     x30, x1, [sp, #240]
+    sub     sp, sp, #256
+    volatile_registers stp, str, sp
+    callee_registers stp, str, sp
+    str     x1, [sp, #248]
     mrs     x0, tpidr_el0
     mrs     x1, tpidrro_el0
     stp     x0, x1, [sp]

@@ -26,37 +26,39 @@ enum outcome {
     TRAP_ABORT,     /* inject an external abort at FAR_EL2 */
 };
 
-/* HPFAR_EL2 is not valid after a permission fault (D17.2.63): ask the guest's own stage 1. */
-static cold bool fault_address_by_walk(gpa_t *out)
-{
-    uint64_t par = sysreg_read(par_el1), far = sysreg_read(far_el2), result;
-
-    __asm__ volatile("at s1e1r, %0\n\tisb" : : "r"(far) : "memory");
-    result = sysreg_read(par_el1);
-    sysreg_write(par_el1, par);
-    *out = gpa((result & 0x0000fffffffff000ul) | (far & FRAME_MASK));
-    return !(result & 1);
-}
-
-/* FAR_EL2 and HPFAR_EL2 give the guest physical address of a stage-2 fault. */
+/*
+ * FAR_EL2 and HPFAR_EL2 give the guest physical address of a stage-2 fault. After one of permission HPFAR_EL2 is
+ * not valid (D17.2.63), unless a walk made it (S1PTW): ask the guest's own stage 1.
+ */
 static inline bool fault_address(uint64_t esr, gpa_t *out)
 {
-    bool permission = (esr & 0x3c) == 0x0c;
-    bool walk = esr & (1u << 7); /* S1PTW */
-
-    if (unlikely(permission && !walk)) {
-        return fault_address_by_walk(out);
+    if (unlikely((esr & 0xbc) == 0x0c)) {
+        return TRANSLATE(s1e1r, sysreg_read(far_el2), &out->v);
     }
     *out = gpa((sysreg_read(hpfar_el2) & 0x00000ffffffffff0ul) << 8 |
                (sysreg_read(far_el2) & FRAME_MASK));
     return true;
 }
 
-static uint64_t sign_extend(uint64_t value, unsigned size)
+static cold uint64_t sign_extend(uint64_t value, unsigned size_log2)
 {
-    unsigned shift = 64 - 8 * size;
+    unsigned shift = 64 - (8u << size_log2);
 
     return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/* The value that an access has read, into its register. */
+static inline void finish_read(struct vcpu *v, uint64_t esr, uint64_t value)
+{
+    unsigned reg = (esr >> 16) & 31;
+
+    if ((esr & (1u << 6)) || reg == 31) {
+        return;
+    }
+    if (unlikely(esr & (1u << 21))) { /* SSE */
+        value = sign_extend(value, (esr >> 22) & 3);
+    }
+    v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
 }
 
 /*
@@ -112,10 +114,7 @@ static inline enum outcome data_abort(struct vcpu *v, uint64_t esr)
     if (unlikely(outcome != MMIO_DONE)) {
         return unanswered(v, esr, a.at, a.value, outcome);
     }
-    if (!a.write && reg != 31) {
-        uint64_t value = esr & (1u << 21) ? sign_extend(a.value, a.size) : a.value;
-        v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* SF */
-    }
+    finish_read(v, esr, a.value);
     return TRAP_SKIP;
 }
 
@@ -145,85 +144,6 @@ static enum outcome wait_for(struct vcpu *v, uint64_t esr)
         sched_block(v);
     }
     return TRAP_SKIP;
-}
-
-static enum outcome smc(struct vcpu *v, uint64_t esr)
-{
-    if (esr & 0xffff) {
-        return TRAP_UNDEFINED;
-    }
-    smccc_call(v);
-    return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
-}
-
-/*
- * Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had
- * 32. Number in r12. The upper halves of registers are UNKNOWN: DDI 0487I.a D1.3.5.
- */
-static cold void hypercall32(struct vcpu *v)
-{
-    uint64_t *x = v->arch.x;
-
-    for (unsigned i = 0; i < 5; i++) {
-        x[i] = (uint32_t)x[i];
-    }
-    int64_t result = hypercall_call(v, (uint32_t)x[12], x);
-    if (result == -XEN_ERESTART) {
-        arch_hypercall_again(&v->arch);
-    } else {
-        x[0] = (uint64_t)result;
-    }
-}
-
-static void any_data_abort(struct vcpu *v, uint64_t esr);
-
-static enum outcome decode(struct vcpu *v, uint64_t esr)
-{
-    switch (esr >> ESR_EC_SHIFT) {
-    case EC_SYS64:
-        trap_sysreg(v, esr);
-        return TRAP_DONE;
-    case EC_DABT_LOW: /* maybe of AArch32 code */
-        any_data_abort(v, esr);
-        return TRAP_DONE;
-    case EC_WFX:
-        return wait_for(v, esr);
-    case EC_FP:
-        vcpu_fp_take(v);
-        return TRAP_DONE;
-    case EC_SMC64:
-    case EC_SMC32:
-        return smc(v, esr);
-    case EC_HVC32:
-        if ((esr & 0xffff) == XEN_HYPERCALL_TAG) {
-            hypercall32(v);
-            return TRAP_DONE;
-        }
-        if (esr & 0xffff) {
-            sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-            return TRAP_UNDEFINED;
-        }
-        smccc_call(v);
-        return TRAP_DONE;
-    case EC_CP15_32:
-        return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
-    case EC_CP15_64:
-        return cp15_trap(v, esr, true) ? TRAP_SKIP : TRAP_UNDEFINED;
-    case EC_CP10_ID:
-        return cp10_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
-    case EC_CP14_32:
-    case EC_CP14_64:
-    case EC_CP14_LDC:
-        /* Debug and trace of AArch32: the registers read as zero, writes vanish. */
-        if ((esr & 1) && ((esr >> 5) & 31) != 31) {
-            v->arch.x[(esr >> 5) & 31] = 0;
-        }
-        return TRAP_SKIP;
-    case EC_IABT_LOW:
-        return TRAP_ABORT;
-    default:
-        return TRAP_UNDEFINED;
-    }
 }
 
 static cold void inject(struct vcpu *v, uint64_t esr, enum outcome outcome)
@@ -261,13 +181,9 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 static cold void finish_io(struct vcpu *v)
 {
     uint64_t value, esr = v->io_syndrome;
-    unsigned reg = (esr >> 16) & 31;
 
     if (ioreq_finish(v, &value)) {
-        if (!(esr & (1u << 6)) && reg != 31) {
-            value = esr & (1u << 21) ? sign_extend(value, 1u << ((esr >> 22) & 3)) : value;
-            v->arch.x[reg] = esr & (1u << 15) ? value : (uint32_t)value; /* as data_abort() */
-        }
+        finish_read(v, esr, value);
         skip(esr, SPSR_SS | SPSR_AARCH32);
     }
 }
@@ -298,6 +214,82 @@ void trap_sysreg(struct vcpu *v, uint64_t esr)
     }
 }
 
+/*
+ * Xen's structures are the same for AArch32: its public headers have 64 bits wherever one would have had
+ * 32. Number in r12; x16 is LR_irq then. The
+ * upper halves of registers are UNKNOWN: DDI 0487I.a D1.3.5.
+ */
+static cold void hypercall32(struct vcpu *v)
+{
+    uint64_t *x = v->arch.x, lr_irq = x[16];
+
+    for (unsigned i = 0; i < 5; i++) {
+        x[i] = (uint32_t)x[i];
+    }
+    x[16] = (uint32_t)x[12];
+    hypercall(v);
+    x[16] = lr_irq;
+}
+
+static inline void hvc(struct vcpu *v, uint64_t esr, void (*xen)(struct vcpu *v))
+{
+    uint64_t immediate = esr & 0xffff;
+
+    if (likely(immediate == XEN_HYPERCALL_TAG)) {
+        xen(v);
+    } else if (immediate == 0) {
+        smccc_call(v);
+    } else {
+        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+        inject_undefined(v);
+    }
+}
+
+static enum outcome decode(struct vcpu *v, uint64_t esr)
+{
+    switch (esr >> ESR_EC_SHIFT) {
+    case EC_SYS64:
+        trap_sysreg(v, esr);
+        return TRAP_DONE;
+    case EC_DABT_LOW: /* maybe of AArch32 code */
+        any_data_abort(v, esr);
+        return TRAP_DONE;
+    case EC_WFX:
+        return wait_for(v, esr);
+    case EC_FP:
+        vcpu_fp_take(v);
+        return TRAP_DONE;
+    case EC_SMC64:
+    case EC_SMC32:
+        if (esr & 0xffff) {
+            return TRAP_UNDEFINED;
+        }
+        smccc_call(v);
+        return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
+    case EC_HVC32:
+        hvc(v, esr, hypercall32);
+        return TRAP_DONE;
+    case EC_CP15_32:
+        return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_CP15_64:
+        return cp15_trap(v, esr, true) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_CP10_ID:
+        return cp10_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
+    case EC_CP14_32:
+    case EC_CP14_64:
+    case EC_CP14_LDC:
+        /* Debug and trace of AArch32: the registers read as zero, writes vanish. */
+        if ((esr & 1) && ((esr >> 5) & 31) != 31) {
+            v->arch.x[(esr >> 5) & 31] = 0;
+        }
+        return TRAP_SKIP;
+    case EC_IABT_LOW:
+        return TRAP_ABORT;
+    default:
+        return TRAP_UNDEFINED;
+    }
+}
+
 /* All registers are in v->arch.x. */
 void trap_sync(struct vcpu *v, uint64_t esr)
 {
@@ -307,16 +299,7 @@ void trap_sync(struct vcpu *v, uint64_t esr)
 /* x0-x18 are in v->arch.x; x19-x29 are in the machine. */
 void trap_hvc(struct vcpu *v, uint64_t esr)
 {
-    uint64_t immediate = esr & 0xffff;
-
-    if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        hypercall(v);
-    } else if (immediate == 0) {
-        smccc_call(v);
-    } else {
-        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-        inject_undefined(v);
-    }
+    hvc(v, esr, hypercall);
 }
 
 void trap_serror(struct vcpu *v, uint64_t esr)
@@ -351,14 +334,11 @@ static void update_traps(struct cpu *c, struct vcpu *v)
 
 static void idle(struct cpu *c)
 {
-    uint64_t began = arch_counter_ticks();
-
     if (!frame_scrub_some(4)) {
         dsb(sy);
         __asm__ volatile("wfi" : : : "memory");
     }
     irq_interrupt(c);
-    c->idle_ticks += arch_counter_ticks() - began;
 }
 
 /* The vCPU asked to be off, or to start anew: its registers are stored by now (Q1 in psci.c). */
@@ -450,27 +430,17 @@ struct vcpu *exit_work(struct vcpu *v)
     }
 }
 
-noreturn_fn void el2_exception(const uint64_t *regs)
+noreturn_fn void el2_exception(const unsigned long long *regs)
 {
-    uint64_t esr = sysreg_read(esr_el2), elr = sysreg_read(elr_el2);
+    unsigned long long esr = sysreg_read(esr_el2), elr = sysreg_read(elr_el2);
+    unsigned long long far = sysreg_read(far_el2), spsr = sysreg_read(spsr_el2);
 
     log_warn("Bulkhead stopped: unexpected exception at EL2 on CPU %u.", this_cpu()->id);
-    log_warn("  ESR %#018llx (class %#llx) ELR %#018llx FAR %#018llx SPSR %#llx",
-             (unsigned long long)esr, (unsigned long long)(esr >> ESR_EC_SHIFT),
-             (unsigned long long)elr, (unsigned long long)sysreg_read(far_el2),
-             (unsigned long long)sysreg_read(spsr_el2));
-    for (unsigned i = 0; i < 31; i += 3) {
-        log_warn("  x%-2u %016llx  x%-2u %016llx  %s%-2u %016llx", i, (unsigned long long)regs[i],
-                 i + 1, i + 1 < 31 ? (unsigned long long)regs[i + 1] : 0ull,
-                 i + 2 < 31 ? "x" : "sp", i + 2, (unsigned long long)regs[i + 2 < 31 ? i + 2 : 31]);
-    }
-    /* Frame pointers, as far as they stay on one of our stacks. */
-    const uint64_t *frame = (const uint64_t *)regs[29];
-    for (unsigned depth = 0; depth < 16 && (uint64_t)frame >= STACKS_VA &&
-                             (uint64_t)frame < DIRECTMAP_VA && !((uint64_t)frame & 7);
-         depth++) {
-        log_warn("  called from %#llx", (unsigned long long)frame[1]);
-        frame = (const uint64_t *)frame[0];
+    log_warn("  ESR %#018llx (class %#llx) ELR %#018llx FAR %#018llx SPSR %#llx", esr,
+             esr >> ESR_EC_SHIFT, elr, far, spsr);
+    for (unsigned i = 0; i < 32; i += 4) { /* "x31" is SP */
+        log_warn("  x%-2u %016llx  x%-2u %016llx  x%-2u %016llx  x%-2u %016llx", i, regs[i], i + 1,
+                 regs[i + 1], i + 2, regs[i + 2], i + 3, regs[i + 3]);
     }
     assert_failed("exception at EL2", "vectors", 0);
 }

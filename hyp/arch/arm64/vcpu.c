@@ -293,26 +293,9 @@ bool arch_random(uint64_t *out)
     return true;
 }
 
-/*
- * Where the current vCPU's virtual address leads, through its own stage 1 and
- * ours. False if it would fault. PAR_EL1 is the guest's and is put back.
- */
 bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
 {
-    uint64_t par = sysreg_read(par_el1), result;
-
-    if (write) {
-        __asm__ volatile("at s12e1w, %0\n\tisb" : : "r"(va) : "memory");
-    } else {
-        __asm__ volatile("at s12e1r, %0\n\tisb" : : "r"(va) : "memory");
-    }
-    result = sysreg_read(par_el1);
-    sysreg_write(par_el1, par);
-    if (result & 1) {
-        return false;
-    }
-    *out = mpa((result & 0x0000fffffffff000ul) | (va & FRAME_MASK));
-    return true;
+    return write ? TRANSLATE(s12e1w, va, &out->v) : TRANSLATE(s12e1r, va, &out->v);
 }
 
 void arch_image_range(mpa_t *start, mpa_t *end)

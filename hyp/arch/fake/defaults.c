@@ -504,6 +504,10 @@ WEAK void sched_cpu_info(struct cpu *c, uint64_t now_ticks, struct sched_cpu_inf
     *out = (struct sched_cpu_info){.domain = DOMID_INVALID};
 }
 
+WEAK void config_place(struct domain_config *c)
+{
+}
+
 WEAK int config_all(const struct domain_config **out)
 {
     *out = NULL;

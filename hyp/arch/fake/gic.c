@@ -124,9 +124,8 @@ WEAK void arch_vif_load(const struct vgic_vif *from)
     vif[this_cpu()->id] = *from;
 }
 
-WEAK unsigned arch_vif_running_priority(void)
+WEAK unsigned arch_vif_running_priority(const struct vgic_vif *f)
 {
-    const struct vgic_vif *f = &vif[this_cpu()->id];
     uint32_t active = f->ap0[0] | f->ap1[0];
 
     return active != 0 ? (unsigned)__builtin_ctz(active) * 8 : 0x100;

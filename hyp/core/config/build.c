@@ -16,9 +16,8 @@
  */
 #include <hyp/config.h>
 
+#include "build-internal.h"
 #include "devices-internal.h"
-#include "guest-tree-internal.h"
-#include "image-internal.h"
 
 #include <hyp/arch.h>
 #include <hyp/frame.h>
@@ -145,12 +144,10 @@ static int give_memory(struct domain *d, struct build *b)
 
     for (unsigned blocks = 0; b->done < c->memory_bytes; blocks++) {
         uint64_t size = c->memory_bytes - b->done;
-        if (blocks == STEP_BLOCKS) {
-            return -XEN_ERESTART;
-        }
-        int error = add_block(d, b, &size);
-        if (error != 0) {
-            return fail(d, error, "memory: its RAM cannot be given");
+        int error = blocks == STEP_BLOCKS ? -XEN_ERESTART : add_block(d, b, &size);
+        if (error != 0) { /* -XEN_ERESTART: so many blocks, or scrubbed so much */
+            return error == -XEN_ERESTART ? error
+                                          : fail(d, error, "memory: its RAM cannot be given");
         }
         b->done += size;
     }
@@ -226,22 +223,6 @@ static int write_tree(struct domain *d, struct build *b)
     return b->tree_size >= 0
                ? 0
                : fail(d, b->tree_size, "multiboot,device-tree: the guest's tree cannot be written");
-}
-
-static void drop_tree(struct domain *d, struct build *b)
-{
-    if (b->tree != NULL) {
-        frame_free_hyp(NULL, b->tree, frame_order(guest_tree_room(d->config)));
-        b->tree = NULL;
-    }
-}
-
-static int copy_tree(struct domain *d, struct build *b)
-{
-    int error = copy_in(d, gpa(b->layout.tree), b->tree, (uint64_t)b->tree_size, false);
-
-    drop_tree(d, b);
-    return error;
 }
 
 /* Boot protocols: Linux Documentation/arm64/booting.rst, arm/booting.rst. */
@@ -328,23 +309,23 @@ static bool give_part(void *arg, const struct device_part *p)
 }
 
 /* A GICv2 guest's CPU interface is the machine's virtual one. */
-static int give_gic_cpu_interface(struct domain *d)
+static int give_cpu_interface(struct domain *d)
 {
-    if (d->vgic.version != 2) {
-        return 0;
-    }
-    int error = p2m_map(d, gpa_gfn(d->vgic.cpu_base), mpa_mfn(gic_host.vcpu.base),
-                        GUEST_GICC_SIZE >> FRAME_SHIFT, P2M_MMIO);
-    return error == 0 ? 0 : fail(d, error, "cannot be given its interrupt controller");
+    return d->vgic.version != 2 ? 0
+                                : p2m_map(d, gpa_gfn(d->vgic.cpu_base), mpa_mfn(gic_host.vcpu.base),
+                                          GUEST_GICC_SIZE >> FRAME_SHIFT, P2M_MMIO);
 }
 
 static int give_devices(struct domain *d)
 {
     struct gift gift = {.domain = d};
-    int error = give_gic_cpu_interface(d);
+    int error = give_cpu_interface(d);
 
-    if (error != 0 || !devices_walk(d->config, give_part, &gift)) {
-        return error != 0 ? error : -XEN_EBUSY;
+    if (error != 0) {
+        return fail(d, error, "cannot be given its interrupt controller");
+    }
+    if (!devices_walk(d->config, give_part, &gift)) {
+        return -XEN_EBUSY;
     }
     if (d->config->dom0) {
         log_warn("%s is a dom0 in Xen's form: it holds every right over every domain, and all "
@@ -383,7 +364,7 @@ static int run_phase(struct domain *d, struct build *b)
     case TREE:
         return write_tree(d, b);
     case TREE_COPY:
-        return copy_tree(d, b);
+        return copy_in(d, gpa(b->layout.tree), b->tree, (uint64_t)b->tree_size, false);
     case KERNEL:
         return copy_module(d, b, b->layout.kernel, &c->module[MODULE_KERNEL], c->image.file_bytes,
                            true);
@@ -428,7 +409,9 @@ int domain_build(struct domain *d)
         error = -XEN_ERESTART;
     }
     if (error != -XEN_ERESTART && d->build != NULL) {
-        drop_tree(d, d->build);
+        if (d->build->tree != NULL) {
+            frame_free_hyp(NULL, d->build->tree, frame_order(guest_tree_room(d->config)));
+        }
         frame_free_hyp(NULL, d->build, 0);
         d->build = NULL;
     }

@@ -1,7 +1,7 @@
 /* What can be judged only when all domains and the board's memory are known; config-internal.h. */
 #include "config-internal.h"
 #include "devices-internal.h"
-#include "image-internal.h"
+#include "build-internal.h"
 
 #include <arch/stage2.h>
 #include <hyp/arch.h>
@@ -43,16 +43,14 @@ static bool claim(struct reader *r, const struct domain_config *d, const char *p
              c->size == size)) {
             continue;
         }
-        return config_mistake(d, property,
-                              "at %#lx, %#lx bytes, overlaps %s of domain %u at %#lx, "
-                              "%#lx bytes; move one",
-                              start, size, c->property, c->owner, c->start, c->size);
+        return config_mistake(
+            d, "%s at %#lx, %#lx bytes, overlaps %s of domain %u at %#lx, %#lx bytes; move one",
+            property, start, size, c->property, c->owner, c->start, c->size);
     }
     if (r->claim_count == CONFIG_CLAIMS) {
-        return config_mistake(d, property,
-                              "is one range too many; %d modules, static memories and "
-                              "devices are the limit",
-                              CONFIG_CLAIMS);
+        return config_mistake(
+            d, "%s is one range too many; %d modules, static memories and devices are the limit",
+            property, CONFIG_CLAIMS);
     }
     r->claim[r->claim_count++] = (struct claim){start, size, property, d->id, kind};
     return true;
@@ -65,15 +63,15 @@ static bool claim_ram(struct reader *r, const struct domain_config *d, const cha
     mpa_t from, to;
 
     if (bytes_in_ram(r, start, size) != size) {
-        return config_mistake(d, property, "at %#lx, %#lx bytes, is not in the board's RAM", start,
-                              size);
+        return config_mistake(d, "%s at %#lx, %#lx bytes, is not in the board's RAM", property,
+                              start, size);
     }
     arch_image_range(&from, &to);
     if (start < to.v && from.v < start + size) {
-        return config_mistake(d, property,
-                              "at %#lx, %#lx bytes, overlaps the hypervisor at %#lx, "
-                              "%#lx bytes; load it elsewhere",
-                              start, size, from.v, to.v - from.v);
+        return config_mistake(d,
+                              "%s at %#lx, %#lx bytes, overlaps the hypervisor at %#lx, %#lx "
+                              "bytes; load it elsewhere",
+                              property, start, size, from.v, to.v - from.v);
     }
     return claim(r, d, property, start, size, kind);
 }
@@ -102,19 +100,19 @@ static bool check_kernel(struct domain_config *d)
     struct image_layout layout;
 
     if (why != NULL) {
-        return config_mistake(d, "multiboot,kernel", "at %#lx %s", d->module[MODULE_KERNEL].start.v,
+        return config_mistake(d, "multiboot,kernel at %#lx %s", d->module[MODULE_KERNEL].start.v,
                               why);
     }
     if (d->aarch32 && !arch_has_aarch32()) {
-        return config_mistake(d, "multiboot,kernel",
-                              "is a 32-bit kernel, and this CPU runs 64-bit ones only");
+        return config_mistake(
+            d, "multiboot,kernel is a 32-bit kernel, and this CPU runs 64-bit ones only");
     }
     return d->direct_map || /* where it gets its memory is not known yet */
            image_place(d, GUEST_RAM0_BASE, bank, tree_bytes, &layout) ||
-           config_mistake(d, "memory",
-                          "of %lu KiB is too little: the kernel needs %lu KiB, the ramdisk %lu KiB",
-                          d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
-                          d->module[MODULE_RAMDISK].size_bytes / 1024);
+           config_mistake(
+               d, "memory of %lu KiB is too little: the kernel needs %lu KiB, the ramdisk %lu KiB",
+               d->memory_bytes / 1024, d->image.total_bytes / 1024 + 1,
+               d->module[MODULE_RAMDISK].size_bytes / 1024);
 }
 
 /* `free_bytes`: what the allocator has, less what the domains before this one take. */
@@ -124,12 +122,12 @@ static bool check_memory(const struct domain_config *d, uint64_t *free_bytes)
     uint64_t need = d->static_range_count != 0 ? 0 : d->memory_bytes;
 
     if (need > *free_bytes) {
-        return config_mistake(d, "memory", "is %lu MiB, but %lu MiB are left; give it less",
+        return config_mistake(d, "memory is %lu MiB, but %lu MiB are left; give it less",
                               need / MIB, *free_bytes / MIB);
     }
     if (!d->direct_map && d->memory_bytes > GUEST_RAM0_SIZE &&
         GUEST_RAM1_BASE + d->memory_bytes - GUEST_RAM0_SIZE > space) {
-        return config_mistake(d, "memory", "of %lu MiB does not fit this CPU's guest address space",
+        return config_mistake(d, "memory of %lu MiB does not fit this CPU's guest address space",
                               d->memory_bytes / MIB);
     }
     *free_bytes -= need;
@@ -139,17 +137,16 @@ static bool check_memory(const struct domain_config *d, uint64_t *free_bytes)
 /* Interrupts: enough SPIs for the serial line and the devices. */
 static bool check_spis(struct domain_config *d, uint32_t highest)
 {
-    highest = d->vuart && d->places.uart_spi > highest ? d->places.uart_spi : highest;
     uint32_t need = highest >= GIC_SPI_FIRST ? highest - GIC_SPI_FIRST + 1 : 0;
 
-    if (d->nr_spis == 0) {
-        d->nr_spis = need == 0 ? 32 : (need + 31) / 32 * 32;
+    if (d->vgic.nr_spis == 0) {
+        d->vgic.nr_spis = need == 0 ? 32 : (need + 31) / 32 * 32;
     }
-    return d->nr_spis >= need ||
-           config_mistake(d, "nr_spis",
-                          "is %u, but interrupt %u of its devices needs %u; raise it or leave it "
-                          "out",
-                          d->nr_spis, highest, need);
+    return d->vgic.nr_spis >= need ||
+           config_mistake(
+               d,
+               "nr_spis is %u, but interrupt %u of its devices needs %u; raise it or leave it out",
+               d->vgic.nr_spis, highest, need);
 }
 
 struct device_check {
@@ -168,8 +165,8 @@ static bool check_part(void *arg, const struct device_part *p)
     }
     if (bytes_in_ram(check->r, p->host.v, p->size_bytes) != 0) {
         return config_mistake(
-            check->d, p->node,
-            "has a xen,reg at %#lx, which is RAM; only devices can be handed over", p->host.v);
+            check->d, "%s has a xen,reg at %#lx, which is RAM; only devices can be handed over",
+            p->node, p->host.v);
     }
     return claim(check->r, check->d, p->node, p->host.v, p->size_bytes, CLAIM_DEVICE);
 }
@@ -194,13 +191,13 @@ static bool check_device_right(struct reader *r, const struct domain_config *d, 
     }
     if (right == RIGHT_IRQ) {
         return (text_to_u64(path, &size) && size >= GIC_SPI_FIRST && size < gic_host.intid_count) ||
-               config_mistake(d, "bulkhead,rights", "names irq \"%s\"; SPIs are 32 to %u", path,
+               config_mistake(d, "bulkhead,rights names irq \"%s\"; SPIs are 32 to %u", path,
                               gic_host.intid_count - 1);
     }
     tree_node node = tree_find(r->tree, path, SIZE_MAX);
     if (node.at == NULL) {
-        return config_mistake(d, "bulkhead,rights",
-                              "names device \"%s\", and the board's tree has no such node", path);
+        return config_mistake(
+            d, "bulkhead,rights names device \"%s\", and the board's tree has no such node", path);
     }
     for (unsigned i = 0; tree_reg(r->tree, node, i, &base, &size) == 0; i++) {
         if (!claim(r, d, "bulkhead,rights", base.v, size, CLAIM_DEVICE)) {
@@ -229,11 +226,11 @@ static bool check_right(struct reader *r, struct domain_config *d, const char *w
     enum right right = rights_named(words, n);
 
     if (right == RIGHT_COUNT) {
-        return config_mistake(d, "bulkhead,rights",
-                              "entry \"%.32s\" is not a right; there are control, inspect, "
-                              "emulate, build, store, console, device, irq, schedule, "
-                              "shutdown-host",
-                              words);
+        return config_mistake(
+            d,
+            "bulkhead,rights entry \"%.32s\" is not a right; there are control, inspect, emulate, "
+            "build, store, console, device, irq, schedule, shutdown-host",
+            words);
     }
     if (right == RIGHT_STORE && !r->store_seen) {
         r->store_seen = true;
@@ -245,8 +242,7 @@ static bool check_right(struct reader *r, struct domain_config *d, const char *w
     for (words += n; *words != 0; words += n) {
         n = text_word(++words);
         if (!is_target(r, words, n)) {
-            return config_mistake(d, "bulkhead,rights",
-                                  "names \"%.*s\", and there is no such domain",
+            return config_mistake(d, "bulkhead,rights names \"%.*s\", and there is no such domain",
                                   n > 32 ? 32 : (int)n, words);
         }
     }
@@ -274,42 +270,36 @@ static bool fix_static(const struct domain_config *d)
             frame_add_range(start, end, false);
         }
         if (!known || (first.state != FRAME_FIXED && frame_fix_range(start, end) != 0)) {
-            return config_mistake(d, "xen,static-mem", "at %#lx is in use; move it", start.v);
+            return config_mistake(d, "xen,static-mem at %#lx is in use; move it", start.v);
         }
     }
     return true;
 }
 
-/* Xen's places; with direct-map the board's, so that they never meet the guest's RAM. */
-static void choose_places(struct domain_config *d)
+void config_place(struct domain_config *c)
 {
-    struct guest_places *p = &d->places;
-
-    *p = (struct guest_places){
-        .dist = gpa(d->gic_version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
-        .redist = gpa(GUEST_GICV3_GICR0_BASE),
-        .cpu = gpa(GUEST_GICC_BASE),
-        .uart = gpa(GUEST_PL011_BASE),
-        .uart_spi = GUEST_VPL011_SPI,
-        .grants = gpa(GUEST_GNTTAB_BASE),
-        .grants_size = GUEST_GNTTAB_SIZE};
-    if (!d->direct_map) {
-        return;
-    }
-    p->dist = gpa(gic_host.dist.base.v);
-    p->redist = gpa(gic_host.redist[0].base.v);
-    p->cpu = gpa(gic_host.cpu.base.v);
-    mpa_t base;
+    bool direct = c->direct_map, v2 = c->vgic.version == 2;
     uint32_t intid;
-    if (uart_place(&base, &intid) && intid != 0) {
-        p->uart = gpa(base.v & ~FRAME_MASK);
-        p->uart_spi = intid;
+    mpa_t base;
+
+    c->vgic.dist = gpa(direct ? gic_host.dist.base.v
+                       : v2   ? GUEST_GICD_BASE
+                              : GUEST_GICV3_GICD_BASE);
+    c->vgic.redist = gpa(direct ? gic_host.redist[0].base.v : GUEST_GICV3_GICR0_BASE);
+    c->vgic.cpu = gpa(direct ? gic_host.cpu.base.v : GUEST_GICC_BASE);
+    c->places = (struct guest_places){.uart = gpa(GUEST_PL011_BASE),
+                                      .uart_spi = GUEST_VPL011_SPI,
+                                      .grants = gpa(GUEST_GNTTAB_BASE),
+                                      .grants_size = GUEST_GNTTAB_SIZE};
+    if (direct && uart_place(&base, &intid) && intid != 0) {
+        c->places.uart = gpa(base.v & ~FRAME_MASK);
+        c->places.uart_spi = intid;
     }
-    if (d->dom0) { /* among the board's devices nothing is free; our own memory is no guest's */
+    if (c->dom0) { /* among the board's devices nothing is free; our own memory is no guest's */
         struct frame_stats stats;
         frame_stats(&stats);
-        p->grants = gpa(stats.table.v);
-        p->grants_size = stats.table_bytes & ~FRAME_MASK;
+        c->places.grants = gpa(stats.table.v);
+        c->places.grants_size = stats.table_bytes & ~FRAME_MASK;
     }
 }
 
@@ -322,7 +312,7 @@ void config_check_all(struct reader *r)
     for (unsigned i = 0; i < r->domain_count; i++) {
         struct domain_config *d = &r->domain[i];
         unsigned claims_before = r->claim_count;
-        choose_places(d);
+        config_place(d);
         if (!(check_rights(r, d) && check_places(r, d) && check_kernel(d) && check_devices(r, d) &&
               config_check_cpus(r, d) && check_memory(d, &free_bytes) && fix_static(d))) {
             d->name[0] = 0; /* no longer counts, and claims nothing */

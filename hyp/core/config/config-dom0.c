@@ -70,20 +70,20 @@ static bool read_memory(struct domain_config *d, const char *line)
     d->max_memory_bytes = d->memory_bytes;
     d->hyp_memory_bytes = HYP_MEMORY + (d->memory_bytes >> 6);
     return d->memory_bytes != 0 ||
-           config_mistake(d, "dom0_mem", "must begin with a size, such as 1G or 512M");
+           config_mistake(d, "dom0_mem must begin with a size, such as 1G or 512M");
 }
 
 /* As many vCPUs as CPUs, and no more than the guest's interrupt controller has room for. */
 static bool read_cpus(struct domain_config *d, const char *line)
 {
-    uint64_t most = d->gic_version == 2 ? 8 : gic_host.redist[0].size / VGIC_REDIST_SIZE;
+    uint64_t most = d->vgic.version == 2 ? 8 : gic_host.redist[0].size / VGIC_REDIST_SIZE;
     uint64_t count = cpu_count < most ? cpu_count : most;
     char words[32];
 
     most = most < MAX_VCPUS ? most : MAX_VCPUS;
     if (option(line, "dom0_max_vcpus", words) &&
         (!text_to_u64(words, &count) || count == 0 || count > most)) {
-        return config_mistake(d, "dom0_max_vcpus", "must be 1 to %lu", most);
+        return config_mistake(d, "dom0_max_vcpus must be 1 to %lu", most);
     }
     d->vcpu_count = (uint32_t)count;
     bool pin = option(line, "dom0_vcpus_pin", words);
@@ -104,7 +104,7 @@ bool config_read_dom0(struct reader *r, struct domain_config *d, tree_node chose
     d->bootargs = its != NULL ? its : ours != NULL ? plain : "";
     ours = ours != NULL ? ours : plain;
     (void)text_copy(d->name, sizeof(d->name), "Domain-0");
-    d->nr_spis = spis < SPIS_MAX ? spis : SPIS_MAX;
+    d->vgic.nr_spis = spis < SPIS_MAX ? spis : SPIS_MAX;
     d->enhanced = true;
     d->direct_map = true;
     d->rights = every_right;

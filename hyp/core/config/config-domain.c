@@ -37,8 +37,8 @@ static const struct property {
     {"cpus", NUMBER, AT(vcpu_count), ANY, "one cell: a number of virtual CPUs"},
     {"vpl011", FLAG, AT(vuart), ANY, NULL},
     {"direct-map", FLAG, AT(direct_map), ANY, NULL},
-    {"nr_spis", NUMBER, AT(nr_spis), 0, 960, "one cell, at most 960"},
-    {"bulkhead,gic-version", NUMBER, AT(gic_version), 2, 3, "2 or 3"},
+    {"nr_spis", NUMBER, AT(vgic.nr_spis), 0, 960, "one cell, at most 960"},
+    {"bulkhead,gic-version", NUMBER, AT(vgic.version), 2, 3, "2 or 3"},
     {"bulkhead,weight", NUMBER, AT(sched.weight), 1, SCHED_WEIGHT_MAX, "one cell, 1 to 65535"},
     {"bulkhead,cap", NUMBER, AT(sched.cap_percent), 0, 100 * MAX_VCPUS,
      "one cell: percent of one CPU, 0 for no cap"},
@@ -97,7 +97,7 @@ static bool read_property(struct domain_config *d, const struct property *p, str
     case KIBS:
         good = tree_u64(v, &kib);
         if (good && kib - 1 >= MEMORY_KIB_MAX) {
-            return config_mistake(d, p->name, "is %lu KiB; it must be 1 to %lu", kib,
+            return config_mistake(d, "%s is %lu KiB; it must be 1 to %lu", p->name, kib,
                                   MEMORY_KIB_MAX);
         }
         *(uint64_t *)to = (kib * KIB + FRAME_MASK) & ~FRAME_MASK;
@@ -110,7 +110,7 @@ static bool read_property(struct domain_config *d, const struct property *p, str
         good = read_policy(v, to);
         break;
     }
-    return good || config_mistake(d, p->name, "must be %s", p->must_be);
+    return good || config_mistake(d, "%s must be %s", p->name, p->must_be);
 }
 
 static bool is_special(const char *name)
@@ -140,9 +140,8 @@ static bool read_properties(struct reader *r, struct domain_config *d, tree_node
         }
     }
     if (unknown != NULL && is_special(unknown)) {
-        return config_mistake(d, unknown,
-                              "is not a property that domains have; docs/configuration.md lists "
-                              "them");
+        return config_mistake(
+            d, "%s is not a property that domains have; docs/configuration.md lists them", unknown);
     }
     if (unknown != NULL) {
         log_line("%s: %s is not a property that domains have; ignored.", d->node, unknown);
@@ -174,14 +173,13 @@ static bool read_name(struct reader *r, struct domain_config *d, tree_node n)
         *at = 0;
     }
     if ((!fits && v.data != NULL) || !name_good(d->name)) {
-        return config_mistake(d, "bulkhead,name", "must be 1 to %d letters, digits, or _ . -",
+        return config_mistake(d, "bulkhead,name must be 1 to %d letters, digits, or _ . -",
                               DOMAIN_NAME_LEN - 1);
     }
     for (unsigned i = 0; i < r->domain_count; i++) {
         if (strcmp(r->domain[i].name, d->name) == 0) {
-            return config_mistake(d, "bulkhead,name",
-                                  "%s is already the name of %s; choose another", d->name,
-                                  r->domain[i].node);
+            return config_mistake(d, "bulkhead,name %s is already the name of %s; choose another",
+                                  d->name, r->domain[i].node);
         }
     }
     return true;
@@ -190,14 +188,13 @@ static bool read_name(struct reader *r, struct domain_config *d, tree_node n)
 static bool check_memory(struct domain_config *d)
 {
     if (d->memory_bytes == 0) {
-        return config_mistake(d, "memory", "is missing; say how many KiB of RAM the guest gets");
+        return config_mistake(d, "memory is missing; say how many KiB of RAM the guest gets");
     }
     if (d->max_memory_bytes == 0) {
         d->max_memory_bytes = d->memory_bytes;
     }
     return d->max_memory_bytes >= d->memory_bytes ||
-           config_mistake(d, "bulkhead,max-memory",
-                          "is less than memory; raise it or leave it out");
+           config_mistake(d, "bulkhead,max-memory is less than memory; raise it or leave it out");
 }
 
 static bool read_static_mem(struct reader *r, struct domain_config *d, tree_node n)
@@ -211,22 +208,22 @@ static bool read_static_mem(struct reader *r, struct domain_config *d, tree_node
     }
     for (unsigned i = 0; i < CONFIG_STATIC_RANGES && tree_pair(v, cells, i, &start, &size); i++) {
         if (size == 0 || ((start | size) & FRAME_MASK) != 0 || size > MEMORY_KIB_MAX * KIB) {
-            return config_mistake(d, "xen,static-mem",
-                                  "has %#lx bytes at %#lx; both must be multiples of 4 KiB", size,
-                                  start);
+            return config_mistake(
+                d, "xen,static-mem has %#lx bytes at %#lx; both must be multiples of 4 KiB", size,
+                start);
         }
         d->static_range[d->static_range_count++] = (struct config_range){mpa(start), size};
         sum += size;
     }
     if (v.size == 0 || v.size != d->static_range_count * (cells.address + cells.size) * 4) {
-        return config_mistake(d, "xen,static-mem",
-                              "must be 1 to %d pairs of address (%u cells) and size (%u cells)",
-                              CONFIG_STATIC_RANGES, cells.address, cells.size);
+        return config_mistake(
+            d, "xen,static-mem must be 1 to %d pairs of address (%u cells) and size (%u cells)",
+            CONFIG_STATIC_RANGES, cells.address, cells.size);
     }
     return sum == d->memory_bytes ||
-           config_mistake(d, "xen,static-mem",
-                          "adds up to %lu KiB but memory says %lu; make them equal", sum / KIB,
-                          d->memory_bytes / KIB);
+           config_mistake(d,
+                          "xen,static-mem adds up to %lu KiB but memory says %lu; make them equal",
+                          sum / KIB, d->memory_bytes / KIB);
 }
 
 static bool read_enhanced(struct reader *r, struct domain_config *d, tree_node n)
@@ -238,22 +235,22 @@ static bool read_enhanced(struct reader *r, struct domain_config *d, tree_node n
     d->enhanced =
         d->enhanced_no_xenstore || (s != NULL && (strcmp(s, "enabled") == 0 || strcmp(s, "") == 0));
     return d->enhanced || (s != NULL && strcmp(s, "disabled") == 0) ||
-           config_mistake(d, "xen,enhanced",
-                          "must be empty, \"enabled\", \"no-xenstore\" or \"disabled\"");
+           config_mistake(
+               d, "xen,enhanced must be empty, \"enabled\", \"no-xenstore\" or \"disabled\"");
 }
 
 static bool check_gic(struct domain_config *d)
 {
-    uint32_t most = d->gic_version == 2 ? 8 : MAX_VCPUS;
+    uint32_t most = d->vgic.version == 2 ? 8 : MAX_VCPUS;
 
-    if (d->gic_version != gic_host.version) {
-        return config_mistake(d, "bulkhead,gic-version",
-                              "is %u, but this board has a GICv%u; leave it out", d->gic_version,
-                              gic_host.version);
+    if (d->vgic.version != gic_host.version) {
+        return config_mistake(
+            d, "bulkhead,gic-version is %u, but this board has a GICv%u; leave it out",
+            d->vgic.version, gic_host.version);
     }
-    d->nr_spis = (d->nr_spis + 31) / 32 * 32;
+    d->vgic.nr_spis = (d->vgic.nr_spis + 31) / 32 * 32;
     return (d->vcpu_count != 0 && d->vcpu_count <= most) ||
-           config_mistake(d, "cpus", "must be one cell: 1 to %u virtual CPUs", most);
+           config_mistake(d, "cpus must be one cell: 1 to %u virtual CPUs", most);
 }
 
 /* Its words are judged after the walk. */
@@ -264,7 +261,7 @@ static bool read_rights(struct reader *r, struct domain_config *d, tree_node n)
     d->rights = (const char *)v.data;
     d->rights_len = v.size;
     return v.size == 0 || v.data[v.size - 1] == 0 ||
-           config_mistake(d, "bulkhead,rights", "must be a list of strings");
+           config_mistake(d, "bulkhead,rights must be a list of strings");
 }
 
 bool config_read_domain(struct reader *r, struct domain_config *d, tree_node n)

@@ -46,11 +46,10 @@ struct reader {
 };
 
 /*
- * Say what is wrong with domain `d`: one line with node, property, cause and cure. The domain is
- * left out. Returns false, for the caller to return.
+ * Say what is wrong with domain `d`: one line with its node, the property, cause and cure; the last
+ * three in `format`. The domain is left out. Returns false, for the caller to return.
  */
-bool config_mistake(const struct domain_config *d, const char *property, const char *format, ...)
-    printf_like(3, 4);
+bool config_mistake(const struct domain_config *d, const char *format, ...) printf_like(2, 3);
 
 /* What a node with that `compatible` is to the domain above it; also by the names that Xen 4.4 had. */
 enum module_kind config_module_kind(struct tree_value compatible);

@@ -46,15 +46,15 @@ int config_all(const struct domain_config **out)
     return all_count;
 }
 
-bool config_mistake(const struct domain_config *d, const char *property, const char *format, ...)
+bool config_mistake(const struct domain_config *d, const char *format, ...)
 {
-    char words[160];
+    char words[192];
     va_list args;
 
     va_start(args, format);
     vfmt(words, sizeof(words), format, args);
     va_end(args);
-    log_warn("%s: %s %s. This domain is not started.", d->node, property, words);
+    log_warn("%s: %s. This domain is not started.", d->node, words);
     return false;
 }
 
@@ -84,8 +84,8 @@ bool config_check_cells(const struct domain_config *d, struct tree_cells c)
     bool address = c.address - 1 > 1;
 
     return (!address && c.size - 1 <= 1) ||
-           config_mistake(d, address ? "#address-cells" : "#size-cells",
-                          "must be 1 or 2; here or above it is %u", address ? c.address : c.size);
+           config_mistake(d, "%s must be 1 or 2; here or above it is %u",
+                          address ? "#address-cells" : "#size-cells", address ? c.address : c.size);
 }
 
 /* The cells that /chosen, which is `chosen`, has or inherits. */
@@ -109,19 +109,18 @@ static bool read_place(const struct reader *r, struct domain_config *d, tree_nod
         return false;
     }
     if (reg.size != (cells.address + cells.size) * 4 || !tree_pair(reg, cells, 0, &start, &size)) {
-        return config_mistake(d, tree_name(n),
-                              "needs a reg of %u address and %u size cells; files that "
+        return config_mistake(d,
+                              "%s needs a reg of %u address and %u size cells; files that "
                               "xen,uefi-binary names are not loaded",
-                              cells.address, cells.size);
+                              tree_name(n), cells.address, cells.size);
     }
     if (size == 0 || start + size < start) {
-        return config_mistake(d, tree_name(n),
-                              "has a reg of %#lx bytes at %#lx; give the module's size", size,
-                              start);
+        return config_mistake(d, "%s has a reg of %#lx bytes at %#lx; give the module's size",
+                              tree_name(n), size, start);
     }
     if (out->size_bytes != 0) {
-        return config_mistake(d, tree_name(n),
-                              "is the second module of its kind; a domain has one");
+        return config_mistake(d, "%s is the second module of its kind; a domain has one",
+                              tree_name(n));
     }
     *out = (struct config_range){mpa(start), size};
     return true;
@@ -140,20 +139,22 @@ static bool read_module(const struct reader *r, struct domain_config *d, tree_no
         return true;
     }
     if (kind == MODULE_UNSAID) {
-        return config_mistake(d, tree_name(n),
-                              "does not say what it is; add \"multiboot,kernel\", "
-                              "\"multiboot,ramdisk\" or \"multiboot,device-tree\" to its "
-                              "compatible");
+        return config_mistake(
+            d,
+            "%s does not say what it is; add \"multiboot,kernel\", \"multiboot,ramdisk\" or "
+            "\"multiboot,device-tree\" to its compatible",
+            tree_name(n));
     }
     if (kind == MODULE_FOREIGN) {
-        return config_mistake(d, tree_name(n),
-                              "is a static event channel or static shared memory, which "
-                              "Bulkhead has not; remove the node");
+        return config_mistake(d,
+                              "%s is a static event channel or static shared memory, which "
+                              "Bulkhead has not; remove the node",
+                              tree_name(n));
     }
     if (kind == MODULE_KERNEL && bootargs.data != NULL) {
         d->bootargs = tree_string(bootargs);
         if (d->bootargs == NULL) {
-            return config_mistake(d, tree_name(n), "has bootargs that are not one string");
+            return config_mistake(d, "%s has bootargs that are not one string", tree_name(n));
         }
     }
     return read_place(r, d, n, cells, &d->module[kind]);
@@ -171,8 +172,9 @@ static bool read_modules(const struct reader *r, struct domain_config *d, tree_n
         }
     }
     return d->module[MODULE_KERNEL].size_bytes != 0 ||
-           config_mistake(d, "compatible",
-                          "finds no child node with \"multiboot,kernel\"; add the kernel's module");
+           config_mistake(
+               d,
+               "compatible finds no child node with \"multiboot,kernel\"; add the kernel's module");
 }
 
 /* A xen,domain node; or /chosen itself, for a dom0. */
@@ -182,7 +184,7 @@ static void read_domain(struct reader *r, tree_node n, bool dom0)
 
     *d = (struct domain_config){.id = (domid_t)(dom0 ? 0 : ++r->seen),
                                 .dom0 = dom0,
-                                .gic_version = gic_host.version,
+                                .vgic.version = gic_host.version,
                                 .bootargs = "",
                                 .sched = {.class = SCHED_SHARE, .weight = SCHED_WEIGHT_DEFAULT}};
     fmt(d->node, sizeof(d->node), "/chosen%s%s", dom0 ? "" : "/", dom0 ? "" : tree_name(n));

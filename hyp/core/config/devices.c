@@ -13,7 +13,6 @@
 #define PARTIAL_TREE_MAX (1ul << 20) /* bytes it may have */
 #define IRQS_MAX 64u                 /* interrupts of one device */
 #define REGIONS_MAX 16u              /* of one device */
-#define MODULE "multiboot,device-tree"
 
 struct walk {
     const struct domain_config *d;
@@ -51,15 +50,15 @@ static bool check_region(const struct walk *w, const struct device_part *p)
     if (((p->host.v | p->guest.v | p->size_bytes) & FRAME_MASK) != 0 || p->size_bytes == 0 ||
         p->size_bytes > 1ull << 40 || p->host.v + p->size_bytes > 1ull << 48 ||
         p->guest.v + p->size_bytes > 1ull << 48) {
-        return config_mistake(
-            w->d, MODULE,
-            "%s: xen,reg maps %#lx bytes at %#lx to %#lx; all must be multiples of 4 KiB", p->node,
-            p->size_bytes, p->host.v, p->guest.v);
+        return config_mistake(w->d,
+                              "multiboot,device-tree %s: xen,reg maps %#lx bytes at %#lx to %#lx; "
+                              "all must be multiples of 4 KiB",
+                              p->node, p->size_bytes, p->host.v, p->guest.v);
     }
     return !device_is_ours(p->host.v, p->size_bytes) ||
-           config_mistake(w->d, MODULE,
-                          "%s: xen,reg names %#lx, a device of the hypervisor's own (interrupt "
-                          "controller, serial line)",
+           config_mistake(w->d,
+                          "multiboot,device-tree %s: xen,reg names %#lx, a device of the "
+                          "hypervisor's own (interrupt controller, serial line)",
                           p->node, p->host.v);
 }
 
@@ -71,9 +70,9 @@ static bool walk_regions(const struct walk *w, tree_node n, struct tree_value re
     uint32_t entry = (2 * c.address + c.size) * 4;
     if (c.address - 1 > 1 || c.size - 1 > 1 || reg.size == 0 || reg.size % entry != 0 ||
         reg.size / entry > REGIONS_MAX) {
-        return config_mistake(w->d, MODULE,
-                              "%s: xen,reg must be up to %u of (host address, size, guest address) "
-                              "in the parent's cells",
+        return config_mistake(w->d,
+                              "multiboot,device-tree %s: xen,reg must be up to %u of (host "
+                              "address, size, guest address) in the parent's cells",
                               tree_name(n), REGIONS_MAX);
     }
     for (const uint8_t *cells = reg.data; cells < reg.data + reg.size; cells += entry) {
@@ -98,18 +97,19 @@ static bool walk_path(const struct walk *w, tree_node n, const char *path)
     tree_node host = path ? tree_find(board, path, SIZE_MAX) : (tree_node){NULL};
 
     if (!host.at) {
-        return config_mistake(w->d, MODULE,
-                              "%s: xen,path names %.60s, which is not in the board's tree",
-                              tree_name(n), path != NULL ? path : "nothing");
+        return config_mistake(
+            w->d,
+            "multiboot,device-tree %s: xen,path names %.60s, which is not in the board's tree",
+            tree_name(n), path != NULL ? path : "nothing");
     }
     uint32_t count = tree_get(board, host, "interrupts").size / 12;
     for (unsigned i = 0; i < count && i < IRQS_MAX; i++) {
         struct device_part p = {.node = tree_name(n)};
         if (tree_irq(board, host, i, &p.intid, &p.edge) != 0 || !is_shared(p.intid)) {
-            return config_mistake(
-                w->d, MODULE,
-                "%s: interrupt %u of %.60s is not a shared peripheral interrupt of this board",
-                p.node, i, path);
+            return config_mistake(w->d,
+                                  "multiboot,device-tree %s: interrupt %u of %.60s is not a shared "
+                                  "peripheral interrupt of this board",
+                                  p.node, i, path);
         }
         if (!w->meet(w->arg, &p)) {
             return false;
@@ -127,14 +127,14 @@ static bool walk_device(const struct walk *w, tree_node n)
         return true; /* a bus, a clock: nothing of the host's */
     }
     if (reg.data == NULL) {
-        return config_mistake(w->d, MODULE,
-                              "%s: has xen,path but no xen,reg; add what is to be mapped",
-                              tree_name(n));
+        return config_mistake(
+            w->d, "multiboot,device-tree %s: has xen,path but no xen,reg; add what is to be mapped",
+            tree_name(n));
     }
     if (tree_get(&w->tree, n, "xen,force-assign-without-iommu").data == NULL) {
-        return config_mistake(w->d, MODULE,
-                              "%s: no IOMMU confines this device; if you trust the guest with all "
-                              "memory, add xen,force-assign-without-iommu",
+        return config_mistake(w->d,
+                              "multiboot,device-tree %s: no IOMMU confines this device; if you "
+                              "trust the guest with all memory, add xen,force-assign-without-iommu",
                               tree_name(n));
     }
     return walk_regions(w, n, reg) && (path.data == NULL || walk_path(w, n, tree_string(path)));
@@ -155,9 +155,10 @@ static bool walk_partial(struct walk *w)
     int depth = 0;
 
     if (!devices_open(&w->tree, w->d)) {
-        return config_mistake(
-            w->d, MODULE, "is not a device tree, is damaged or cut off, or has more than %lu bytes",
-            PARTIAL_TREE_MAX);
+        return config_mistake(w->d,
+                              "multiboot,device-tree is not a device tree, is damaged or cut off, "
+                              "or has more than %lu bytes",
+                              PARTIAL_TREE_MAX);
     }
     tree_node n = tree_find(&w->tree, "/passthrough", SIZE_MAX);
     while (n.at && walk_device(w, n)) {

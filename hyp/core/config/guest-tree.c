@@ -1,5 +1,5 @@
 /*
- * Writing a guest's device tree; guest-tree-internal.h.
+ * Writing a guest's device tree; build-internal.h.
  *
  * The nodes grow from the front of the buffer, the names of properties behind
  * them from `names_at`; at the end they are moved together. Nothing is gone
@@ -10,7 +10,7 @@
  * timer/arm,arch_timer.yaml, interrupt-controller/arm,gic{,-v3}.yaml, serial/pl011.yaml,
  * chosen.txt.
  */
-#include "guest-tree-internal.h"
+#include "build-internal.h"
 
 #include "devices-internal.h"
 

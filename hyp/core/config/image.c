@@ -1,11 +1,11 @@
 /*
- * Kernel images; image-internal.h.
+ * Kernel images; build-internal.h.
  *
  * Sources: Linux Documentation/arm64/booting.rst (Image), Documentation/arm/booting.rst (zImage),
  * UEFI PE header of EFI zboot: Linux drivers/firmware/efi/libstub/zboot-header.S, as facts.
  * Placement: what guests of Xen 4.17 are used to.
  */
-#include "image-internal.h"
+#include "build-internal.h"
 
 #include <hyp/arch.h>
 #include <lib/string.h>

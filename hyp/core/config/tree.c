@@ -207,21 +207,16 @@ tree_node tree_sibling(const struct tree *t, tree_node n)
 
 tree_node tree_parent(const struct tree *t, tree_node n)
 {
-    tree_node up = tree_root(t);
+    tree_node way[TREE_DEPTH_MAX];
+    int depth = 0;
 
-    if (!n.at || up.at == n.at) {
-        return (tree_node){NULL};
-    }
-    for (;;) {
-        tree_node c = tree_child(t, up);
-        for (tree_node next = c; next.at && next.at <= n.at; next = tree_sibling(t, next)) {
-            c = next;
+    for (tree_node at = tree_root(t); at.at; at = tree_next(t, at, &depth)) {
+        if (at.at == n.at) {
+            return depth > 0 ? way[depth - 1] : (tree_node){NULL};
         }
-        if (c.at == n.at || !c.at) {
-            return up;
-        }
-        up = c;
+        way[depth] = at;
     }
+    return (tree_node){NULL};
 }
 
 const char *tree_name(tree_node n)

@@ -39,19 +39,12 @@ static void configure(struct domain_config *like, const struct xen_domctl_create
     *like = (struct domain_config){
         .vcpu_count = c->max_vcpus,
         .hyp_memory_bytes = (BASE_FRAMES + 16ul * c->max_vcpus) << FRAME_SHIFT,
-        .nr_spis = (c->arch.nr_spis + 31) / 32 * 32,
-        .gic_version = gic_host.version,
+        .vgic = {.version = gic_host.version, .nr_spis = (c->arch.nr_spis + 31) / 32 * 32},
         .bootargs = "",
         .on_crash = POLICY_PRESERVE,
         .on_reboot = POLICY_PRESERVE,
-        .on_poweroff = POLICY_PRESERVE,
-        .places = {.dist = gpa(gic_host.version == 2 ? GUEST_GICD_BASE : GUEST_GICV3_GICD_BASE),
-                   .redist = gpa(GUEST_GICV3_GICR0_BASE),
-                   .cpu = gpa(GUEST_GICC_BASE),
-                   .uart = gpa(GUEST_PL011_BASE),
-                   .uart_spi = GUEST_VPL011_SPI,
-                   .grants = gpa(GUEST_GNTTAB_BASE),
-                   .grants_size = GUEST_GNTTAB_SIZE}};
+        .on_poweroff = POLICY_PRESERVE};
+    config_place(like);
 }
 
 /* A GICv2 guest's CPU interface is the machine's virtual one. */

@@ -11,6 +11,7 @@
 #include <hyp/frame.h>
 #include <hyp/log.h>
 #include <lib/string.h>
+#include <lib/text.h>
 #include <xen/errno.h>
 
 #define WORDS (MAX_DOMAINS / 64)
@@ -101,19 +102,10 @@ static bool number_of(const char *name, size_t length, domid_t *out)
     return false;
 }
 
-static size_t word_length(const char *s)
-{
-    size_t n = 0;
-    while (s[n] != 0 && s[n] != ' ') {
-        n++;
-    }
-    return n;
-}
-
 /* One string of bulkhead,rights: the right, then its targets. */
 static void grant_words(struct rights *x, const char *words)
 {
-    size_t n = word_length(words);
+    size_t n = text_word(words);
     enum right r = rights_named(words, n);
     if (r == RIGHT_COUNT) {
         return; /* config_parse() has said so */
@@ -125,7 +117,7 @@ static void grant_words(struct rights *x, const char *words)
     }
     for (const char *at = words + n; *at != 0; at += n) {
         domid_t id;
-        n = word_length(++at);
+        n = text_word(++at);
         if (n == 1 && *at == '*') {
             x->everybody |= RIGHT_BIT(r);
         } else if (r < RIGHTS_OVER_DOMAINS && number_of(at, n, &id)) {
@@ -196,7 +188,7 @@ void rights_drop(struct domain *d, enum right right, const struct domain *over)
 
 int rights_drop_words(struct domain *d, const char *words)
 {
-    size_t n = word_length(words);
+    size_t n = text_word(words);
     enum right right = rights_named(words, n);
     if (right == RIGHT_COUNT || (words[n] != 0 && right >= RIGHTS_OVER_DOMAINS)) {
         return -XEN_EINVAL;

@@ -102,7 +102,8 @@ uint64_t arch_ich_misr_read(void);
 /* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
 void arch_vif_save(struct vgic_vif *to);
 void arch_vif_load(const struct vgic_vif *from);
-unsigned arch_vif_running_priority(void); /* of what the guest is handling; 0x100: nothing */
+/* Of what the guest was handling when `vif` was saved; 0x100: nothing. */
+unsigned arch_vif_running_priority(const struct vgic_vif *vif);
 
 /* Does the loaded vCPU's PMU want its overflow interrupt? */
 bool arch_pmu_line(void);

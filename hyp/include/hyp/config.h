@@ -40,9 +40,8 @@ struct image {
     uint64_t total_bytes; /* with its bss: nothing else may be put there */
 };
 
-/* Where the guest finds its emulated devices: Xen's places, or the board's with direct_map. */
+/* Where the guest finds what it is given besides memory and its interrupt controller. */
 struct guest_places {
-    gpa_t dist, redist, cpu; /* of the interrupt controller */
     gpa_t uart;
     uint32_t uart_spi;
     gpa_t grants; /* where its tree says that grant tables may be mapped, and how much there */
@@ -57,8 +56,7 @@ struct domain_config {
     uint64_t max_memory_bytes; /* at least memory_bytes */
     uint64_t hyp_memory_bytes; /* xen,domain-p2m-mem-mb; 0: not given */
     uint32_t vcpu_count;
-    uint32_t nr_spis;     /* a multiple of 32 */
-    unsigned gic_version; /* 2 or 3 */
+    struct vgic_config vgic; /* nr_spis is a multiple of 32 */
     bool vuart;
     bool enhanced; /* Xen interface told to the guest */
     bool enhanced_no_xenstore;
@@ -95,6 +93,12 @@ int config_parse(const struct tree *t, const struct domain_config **out);
 
 /* What config_parse() found: the domains that can be started. */
 int config_all(const struct domain_config **out);
+
+/*
+ * Choose where the guest finds its emulated devices, c->vgic and c->places: Xen's places; with
+ * direct_map the board's, so that they never meet the guest's RAM.
+ */
+void config_place(struct domain_config *c);
 
 /* The tree config_parse() read. */
 const struct tree *config_host_tree(void);

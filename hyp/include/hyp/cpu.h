@@ -34,7 +34,6 @@ struct cpu {
     uint64_t ipi_value;    /* [const] what the interrupt controller's driver sends it an IPI with */
     struct sched_cpu sched;  /* hyp/sched.h */
     struct timer_cpu timers; /* hyp/timer.h */
-    uint64_t idle_ticks;     /* [cpu] time spent in the idle loop */
     uint64_t irq_count;      /* [cpu] physical interrupts taken */
     uint64_t spurious_count; /* [cpu] of these, spurious ones */
     uint32_t lock_depth;     /* [cpu] debug: locks held */

@@ -155,6 +155,7 @@ struct sched_cpu {
     uint64_t min_vtime;      /* [lock] virtual time that a newcomer starts at */
     uint64_t load_weight;    /* [lock] sum of weights queued and running */
     uint64_t rt_reserved;    /* [config lock] promised to real-time vCPUs, 2^20 is all of it */
+    uint64_t roam_ticks;     /* [lock] until then nobody is sent to where fewer compete */
     uint64_t armed_ticks;    /* [cpu] when `timer` fires, TICKS_NEVER if not set */
     struct timer timer;      /* ends slices, budgets and throttling */
     uint32_t queued_count;   /* [lock] on queue or rt_queue */
@@ -177,11 +178,12 @@ struct sched_vcpu {
     uint32_t wake_pending;  /* [atomic] a wake came while it was still running */
     uint32_t on_saved;      /* [atomic] what sched_saved() has to do */
     uint32_t throttled;     /* [home lock] out of budget until period_end */
-    uint32_t vtime_rate;    /* [home lock] virtual time per tick, 16 fraction bits */
-    uint32_t load;          /* [home lock] its weight among those that compete; realtime: 0 */
-    uint32_t budgeted;      /* [home lock] realtime or capped: runs only while it has budget */
-    uint64_t affinity;      /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
-    uint64_t asked;         /* [config lock] what sched_set_affinity() was told */
+    uint32_t roams; /* [home lock] it goes where no more compete, once its registers are saved */
+    uint32_t vtime_rate; /* [home lock] virtual time per tick, 16 fraction bits */
+    uint32_t load;       /* [home lock] its weight among those that compete; realtime: 0 */
+    uint32_t budgeted;   /* [home lock] realtime or capped: runs only while it has budget */
+    uint64_t affinity;   /* [home lock] bit n: may run on CPU n: of `asked`, what the pool has */
+    uint64_t asked;      /* [config lock] what sched_set_affinity() was told */
     struct sched_params params;              /* [home lock] */
     uint64_t vtime;                          /* [home lock] weighted run time */
     uint64_t state_since;                    /* [home lock] */

@@ -1,7 +1,7 @@
 /*
  * FP and SIMD registers across vCPU switches: two vCPUs (more than the CPUs
  * there are) each keep their own patterns in all 32 registers, FPCR and FPSR,
- * yield and compare. Run with one host CPU.
+ * and in registers of debug and the PMU, yield and compare. Run with one host CPU.
  *
  * Right: every register is what was put there. Wrong: a neighbour's value, which
  * is also a leak.
@@ -9,7 +9,7 @@
 #include "kit.h"
 #include "xen.h"
 
-static volatile u32 rounds[2], bad[2], finish;
+static volatile u32 rounds[2], bad[2], bad_debug[2], finish;
 
 /* A list of calls that the formatter takes for an expression. */
 /* clang-format off */
@@ -40,6 +40,25 @@ static u32 differ(u64 pattern)
     return wrong;
 }
 
+/* An event counter and the choice of it, a breakpoint and a watchpoint, with the PMU switched on. */
+static void fill_debug(u64 pattern, u32 me)
+{
+    write_sysreg(pmcr_el0, 1);
+    write_sysreg(pmselr_el0, me);
+    isb();
+    write_sysreg(pmxevcntr_el0, (u32)pattern);
+    write_sysreg(dbgbvr1_el1, pattern & 0xfffffffffffcul);
+    write_sysreg(dbgwvr1_el1, ~pattern & 0xfffffffffffcul);
+    isb();
+}
+
+static u32 differ_debug(u64 pattern, u32 me)
+{
+    return (read_sysreg(pmselr_el0) != me) + (read_sysreg(pmxevcntr_el0) != (u32)pattern) +
+           (read_sysreg(dbgbvr1_el1) != (pattern & 0xfffffffffffcul)) +
+           (read_sysreg(dbgwvr1_el1) != (~pattern & 0xfffffffffffcul));
+}
+
 static void give_way(void)
 {
     if (machine.xen) {
@@ -58,10 +77,12 @@ static void keep(void *arg)
         fill(pattern);
         write_sysreg(fpcr, (u64)(me ? 1 : 2) << 22); /* rounding modes */
         write_sysreg(fpsr, me ? 0x1f : 0x08000000);
+        fill_debug(pattern, me);
         give_way();
         bad[me] += differ(pattern);
         bad[me] += (read_sysreg(fpcr) >> 22 & 3) != (me ? 1u : 2u);
         bad[me] += read_sysreg(fpsr) != (me ? 0x1f : 0x08000000u);
+        bad_debug[me] += differ_debug(pattern, me);
         rounds[me]++;
         if (me == 0 && i >= 200 && rounds[1] >= 50) {
             finish = 1;
@@ -84,4 +105,5 @@ void guest_main(void)
     ok(rounds[0] >= 200 && rounds[1] >= 50, "both took turns");
     is(bad[0], 0, "the first vCPU's registers are its own");
     is(bad[1], 0, "so are the second's");
+    is(bad_debug[0] + bad_debug[1], 0, "and those of debug and the PMU");
 }

@@ -17,17 +17,21 @@
         __asm__ volatile("msr " #r ", %x0" : : "rZ"(w_) : "memory"); \
     } while (0)
 
+/* Where a guest's virtual address leads, by AT `how`. False: to a fault. PAR_EL1 is the guest's and is put back. */
+#define TRANSLATE(how, va, out)                                             \
+    ({                                                                      \
+        uint64_t va_ = (va), par_ = sysreg_read(par_el1);                   \
+        __asm__ volatile("at " #how ", %0\n\tisb" : : "r"(va_) : "memory"); \
+        uint64_t result_ = sysreg_read(par_el1);                            \
+        sysreg_write(par_el1, par_);                                        \
+        *(out) = (result_ & 0x0000fffffffff000ul) | (va_ & 0xfff);          \
+        !(result_ & 1);                                                     \
+    })
+
 #define isb() __asm__ volatile("isb" : : : "memory")
 #define dsb(o) __asm__ volatile("dsb " #o : : : "memory")
 #define dmb(o) __asm__ volatile("dmb " #o : : : "memory")
 #define yield() __asm__ volatile("yield" : : : "memory")
-
-/* Constants that assembly uses too: an assembler knows no suffixes. */
-#ifdef __ASSEMBLER__
-#define UL(x) x
-#else
-#define UL(x) x##ul
-#endif
 
 /* HCR_EL2 */
 #define HCR_VM (1ul << 0)
@@ -36,8 +40,6 @@
 #define HCR_FMO (1ul << 3)
 #define HCR_IMO (1ul << 4)
 #define HCR_AMO (1ul << 5)
-#define HCR_VF (1ul << 6)
-#define HCR_VI (1ul << 7)
 #define HCR_VSE (1ul << 8)
 #define HCR_FB (1ul << 9)
 #define HCR_BSU_IS (1ul << 10)
@@ -48,11 +50,9 @@
 #define HCR_TIDCP (1ul << 20)
 #define HCR_TACR (1ul << 21)
 #define HCR_TVM (1ul << 26)
-#define HCR_TRVM (1ul << 30)
 #define HCR_RW (1ul << 31)
 #define HCR_TLOR (1ul << 35)
 #define HCR_TERR (1ul << 36)
-#define HCR_TEA (1ul << 37)
 
 /* CPTR_EL2, E2H = 0 */
 #define CPTR_RES1 0x000032fful
@@ -60,13 +60,10 @@
 #define CPTR_TFP (1ul << 10)
 #define CPTR_TTA (1ul << 20)
 #define CPTR_TAM (1ul << 30)
-#define CPTR_TCPAC (1ul << 31)
 
 /* MDCR_EL2 */
-#define MDCR_HPMN_MASK 0x1ful
 #define MDCR_TPMCR (1ul << 5)
 #define MDCR_TPM (1ul << 6)
-#define MDCR_TDE (1ul << 8)
 #define MDCR_TDA (1ul << 9)
 #define MDCR_TDOSA (1ul << 10)
 #define MDCR_TDRA (1ul << 11)
@@ -75,15 +72,14 @@
 
 /* CNTHCTL_EL2, E2H = 0 */
 #define CNTHCTL_EL1PCTEN (1ul << 0)
-#define CNTHCTL_EL1PCEN (1ul << 1)
 
-/* SCTLR_EL2: DDI 0487I.a D17.2.119, RES1 bits with E2H = 0 */
-#define SCTLR_EL2_RES1 UL(0x30c50830)
-#define SCTLR_M (UL(1) << 0)
-#define SCTLR_C (UL(1) << 2)
-#define SCTLR_SA (UL(1) << 3)
-#define SCTLR_I (UL(1) << 12)
-#define SCTLR_WXN (UL(1) << 19)
+/* SCTLR_EL2: DDI 0487I.a D17.2.119, RES1 bits with E2H = 0. Without suffix: head.S uses them. */
+#define SCTLR_EL2_RES1 0x30c50830
+#define SCTLR_M (1 << 0)
+#define SCTLR_C (1 << 2)
+#define SCTLR_SA (1 << 3)
+#define SCTLR_I (1 << 12)
+#define SCTLR_WXN (1 << 19)
 
 /* SCTLR_EL1 at reset of a guest's vCPU: RES1 bits of ARMv8.0, MMU and caches off */
 #define SCTLR_EL1_RESET 0x00c50838ul
@@ -91,7 +87,6 @@
 
 /* PSTATE as in SPSR_ELx */
 #define SPSR_MODE_MASK 0x1ful
-#define SPSR_EL0t 0x0ul
 #define SPSR_EL1t 0x4ul
 #define SPSR_EL1h 0x5ul
 #define SPSR_AARCH32 (1ul << 4)
@@ -99,7 +94,6 @@
 #define SPSR_I (1ul << 7)
 #define SPSR_A (1ul << 8)
 #define SPSR_D (1ul << 9)
-#define SPSR_IL (1ul << 20)
 #define SPSR_SS (1ul << 21)
 #define SPSR_PAN (1ul << 22)
 #define SPSR_T32 (1ul << 5)
@@ -114,25 +108,17 @@
 #define EC_CP14_LDC 0x06
 #define EC_FP 0x07
 #define EC_CP10_ID 0x08
-#define EC_PAUTH 0x09
 #define EC_CP14_64 0x0c
-#define EC_ILLEGAL 0x0e
-#define EC_SVC32 0x11
 #define EC_HVC32 0x12
 #define EC_SMC32 0x13
 #define EC_SVC64 0x15
 #define EC_HVC64 0x16
 #define EC_SMC64 0x17
 #define EC_SYS64 0x18
-#define EC_SVE 0x19
 #define EC_IABT_LOW 0x20
 #define EC_IABT_SAME 0x21
-#define EC_PC_ALIGN 0x22
 #define EC_DABT_LOW 0x24
 #define EC_DABT_SAME 0x25
-#define EC_SP_ALIGN 0x26
-#define EC_SERROR 0x2f
-#define EC_BRK64 0x3c
 
 #define ESR_EC_SHIFT 26
 #define ESR_IL (1ul << 25)
