@@ -39,6 +39,7 @@ ROWS = _rows(
     ("grant-map-unmap-32", "grant map + unmap, each of 32", 4312, 800),
     ("grant-copy-64", "grant copy, 64 B", 3023, 700),
     ("grant-copy-4096", "grant copy, 4 KiB", 3658, 1300),
+    ("grant-copy-unaligned", "grant copy, 4,095 B not aligned, each of 64", 2425, 1700),
     ("psci-cpu-on", "PSCI CPU_ON until the first instruction", 6541, 2500),
 ) + _rows(
     "switch", "insns",
@@ -82,7 +83,7 @@ ROWS = _rows(
 )
 
 # Rows whose guest key counts several operations at once.
-PARTS = {"grant-map-unmap-32": 32}
+PARTS = {"grant-map-unmap-32": 32, "grant-copy-unaligned": 64}
 # Instructions per tick of the 62.5 MHz counter under -icount shift=0.
 INSNS_PER_TICK = 16
 # Figures that need a minute or more; `--quick` leaves them out.

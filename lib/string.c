@@ -40,13 +40,6 @@ static size_t head_bytes(const void *at, size_t size)
         word a = f[at], b = f[(at) + 1], c = f[(at) + 2], d = f[(at) + 3]; \
         t[at] = a, t[(at) + 1] = b, t[(at) + 2] = c, t[(at) + 3] = d;      \
     } while (0)
-#define MOVE16(at)        \
-    do {                  \
-        MOVE4(at);        \
-        MOVE4((at) + 4);  \
-        MOVE4((at) + 8);  \
-        MOVE4((at) + 12); \
-    } while (0)
 
 static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
 {
@@ -57,8 +50,10 @@ static void copy_up(unsigned char *to, const unsigned char *from, size_t size)
         word *t = (word *)(void *)to;
         const word *f = (const word *)(const void *)from;
         for (; size >= ROUND * WORD; size -= ROUND * WORD, t += ROUND, f += ROUND) {
-            MOVE16(0);
-            MOVE16(16);
+#pragma GCC unroll 8
+            for (unsigned i = 0; i < ROUND; i += 4) {
+                MOVE4(i);
+            }
         }
         for (; size >= 4 * WORD; size -= 4 * WORD, t += 4, f += 4) {
             MOVE4(0);

@@ -45,17 +45,10 @@ struct xen_dm_op_set_ioreq_server_state {
     uint8_t enabled;
     uint8_t pad;
 };
-struct xen_dm_op_destroy_ioreq_server {
-    uint16_t id;
-    uint16_t pad;
-};
 struct xen_dm_op_set_irq_level {
     uint32_t irq;
     uint8_t level;
     uint8_t pad[3];
-};
-struct xen_dm_op_nr_vcpus {
-    uint32_t vcpus;
 };
 struct xen_dm_op {
     uint32_t op;
@@ -66,9 +59,14 @@ struct xen_dm_op {
         struct xen_dm_op_ioreq_server_range map_io_range_to_ioreq_server;
         struct xen_dm_op_ioreq_server_range unmap_io_range_from_ioreq_server;
         struct xen_dm_op_set_ioreq_server_state set_ioreq_server_state;
-        struct xen_dm_op_destroy_ioreq_server destroy_ioreq_server;
+        struct {
+            uint16_t id;
+            uint16_t pad;
+        } destroy_ioreq_server;
         struct xen_dm_op_set_irq_level set_irq_level;
-        struct xen_dm_op_nr_vcpus nr_vcpus;
+        struct {
+            uint32_t vcpus;
+        } nr_vcpus;
     } u;
 };
 struct xen_dm_op_buf {
@@ -79,7 +77,6 @@ struct xen_dm_op_buf {
 /* Of a vCPU's access, in the server's page (struct ioreq: hyp/core/control/ioreq.c). */
 #define STATE_IOREQ_NONE 0
 #define STATE_IOREQ_READY 1
-#define STATE_IOREQ_INPROCESS 2
 #define STATE_IORESP_READY 3
 #define IOREQ_TYPE_COPY 1
 #define IOREQ_WRITE 0

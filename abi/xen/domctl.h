@@ -62,9 +62,6 @@ struct xen_arch_domainconfig {
 #define XEN_DOMCTL_CDF_hvm (1U << 0)
 #define XEN_DOMCTL_CDF_hap (1U << 1)
 #define XEN_DOMCTL_CDF_oos_off (1U << 3)
-#define XEN_DOMCTL_CDF_xs_domain (1U << 4)
-#define XEN_DOMCTL_CDF_iommu (1U << 5)
-#define XEN_DOMCTL_CDF_vpmu (1U << 7)
 
 struct xen_domctl_createdomain {
     uint32_t ssidref;
@@ -85,7 +82,6 @@ struct xen_domctl_createdomain {
 #define XEN_DOMINF_paused (1U << 3)
 #define XEN_DOMINF_blocked (1U << 4)
 #define XEN_DOMINF_running (1U << 5)
-#define XEN_DOMINF_xs_domain (1U << 7)
 #define XEN_DOMINF_hap (1U << 8)
 #define XEN_DOMINF_shutdownshift 16
 
@@ -105,9 +101,6 @@ struct xen_domctl_getdomaininfo {
     struct xen_arch_domainconfig arch_config;
 };
 
-struct xen_domctl_max_mem {
-    uint64_t max_memkb;
-};
 struct xen_domctl_vcpucontext {
     uint32_t vcpu;
     xen_handle_t ctxt; /* struct vcpu_guest_context */
@@ -118,50 +111,28 @@ struct xen_domctl_getvcpuinfo {
     uint64_t cpu_time; /* ns */
     uint32_t cpu;
 };
-struct xen_domctl_nodeaffinity {
-    struct xenctl_bitmap nodemap;
-};
 #define XEN_VCPUAFFINITY_HARD (1U << 0)
 #define XEN_VCPUAFFINITY_SOFT (1U << 1)
-#define XEN_VCPUAFFINITY_FORCE (1U << 2)
 struct xen_domctl_vcpuaffinity {
     uint32_t vcpu;
     uint32_t flags;
     struct xenctl_bitmap cpumap_hard, cpumap_soft;
 };
-struct xen_domctl_max_vcpus {
-    uint32_t max;
-};
 
-#define XEN_SCHEDULER_CREDIT 5
 #define XEN_SCHEDULER_CREDIT2 6
-#define XEN_SCHEDULER_RTDS 8
-#define XEN_SCHEDULER_NULL 9
-struct xen_domctl_sched_credit2 {
-    uint16_t weight, cap;
-};
-struct xen_domctl_sched_rtds {
-    uint32_t period, budget; /* us */
-    uint32_t flags;
-};
 #define XEN_DOMCTL_SCHEDOP_putinfo 0
 #define XEN_DOMCTL_SCHEDOP_getinfo 1
-#define XEN_DOMCTL_SCHEDOP_putvcpuinfo 2
-#define XEN_DOMCTL_SCHEDOP_getvcpuinfo 3
 struct xen_domctl_scheduler_op {
     uint32_t sched_id, cmd;
     union {
-        struct xen_domctl_sched_credit2 credit2;
-        struct xen_domctl_sched_rtds rtds;
+        struct {
+            uint16_t weight, cap;
+        } credit2;
         struct {
             xen_handle_t vcpus;
             uint32_t nr_vcpus, padding;
-        } v;
+        } v; /* the largest: nothing of ours */
     } u;
-};
-
-struct xen_domctl_setdomainhandle {
-    uint8_t handle[16];
 };
 struct xen_domctl_irq_permission {
     uint32_t pirq;
@@ -172,27 +143,7 @@ struct xen_domctl_iomem_permission {
     uint64_t first_mfn, nr_mfns;
     uint8_t allow_access;
 };
-struct xen_domctl_settimeoffset {
-    int64_t time_offset_seconds;
-};
-struct xen_domctl_address_size {
-    uint32_t size; /* 32 or 64 */
-};
-#define XEN_DOMCTL_DEV_PCI 0
-#define XEN_DOMCTL_DEV_DT 1
-struct xen_domctl_assign_device {
-    uint32_t dev, flags;
-    union {
-        struct {
-            uint32_t machine_sbdf;
-        } pci;
-        struct {
-            uint32_t size;
-            xen_handle_t path;
-        } dt;
-    } u;
-};
-enum pt_irq_type { PT_IRQ_TYPE_SPI = 4 };
+#define PT_IRQ_TYPE_SPI 4
 struct xen_domctl_bind_pt_irq {
     uint32_t machine_irq, irq_type;
     union {
@@ -203,10 +154,9 @@ struct xen_domctl_bind_pt_irq {
             uint8_t gvec;
             uint32_t gflags;
             uint64_t gtable;
-        } msi;
+        } msi; /* the largest: nothing on Arm */
     } u;
 };
-#define DPCI_ADD_MAPPING 1
 #define DPCI_REMOVE_MAPPING 0
 struct xen_domctl_memory_mapping {
     uint64_t first_gfn, first_mfn, nr_mfns;
@@ -215,9 +165,6 @@ struct xen_domctl_memory_mapping {
 };
 struct xen_domctl_cacheflush {
     xen_pfn_t start_pfn, nr_pfns;
-};
-struct xen_domctl_paging_mempool {
-    uint64_t size; /* bytes */
 };
 #define XEN_DOMCTL_VUART_OP_INIT 0
 #define XEN_DOMCTL_VUART_TYPE_VPL011 0
@@ -237,23 +184,36 @@ struct xen_domctl {
     union {
         struct xen_domctl_createdomain createdomain;
         struct xen_domctl_getdomaininfo getdomaininfo;
-        struct xen_domctl_nodeaffinity nodeaffinity;
+        struct {
+            struct xenctl_bitmap nodemap;
+        } nodeaffinity;
         struct xen_domctl_vcpuaffinity vcpuaffinity;
-        struct xen_domctl_max_mem max_mem;
+        struct {
+            uint64_t max_memkb;
+        } max_mem;
         struct xen_domctl_vcpucontext vcpucontext;
         struct xen_domctl_getvcpuinfo getvcpuinfo;
-        struct xen_domctl_max_vcpus max_vcpus;
+        struct {
+            uint32_t max;
+        } max_vcpus;
         struct xen_domctl_scheduler_op scheduler_op;
-        struct xen_domctl_setdomainhandle setdomainhandle;
+        struct {
+            uint8_t handle[16];
+        } setdomainhandle;
         struct xen_domctl_irq_permission irq_permission;
         struct xen_domctl_iomem_permission iomem_permission;
-        struct xen_domctl_settimeoffset settimeoffset;
-        struct xen_domctl_address_size address_size;
-        struct xen_domctl_assign_device assign_device;
+        struct {
+            int64_t time_offset_seconds;
+        } settimeoffset;
+        struct {
+            uint32_t size; /* 32 or 64 */
+        } address_size;
         struct xen_domctl_bind_pt_irq bind_pt_irq;
         struct xen_domctl_memory_mapping memory_mapping;
         struct xen_domctl_cacheflush cacheflush;
-        struct xen_domctl_paging_mempool paging_mempool;
+        struct {
+            uint64_t size; /* bytes */
+        } paging_mempool;
         struct xen_domctl_vuart_op vuart_op;
         uint8_t pad[128];
     } u;

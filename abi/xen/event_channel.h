@@ -50,7 +50,6 @@ struct evtchn_send {
 #define EVTCHNSTAT_closed 0
 #define EVTCHNSTAT_unbound 1
 #define EVTCHNSTAT_interdomain 2
-#define EVTCHNSTAT_pirq 3
 #define EVTCHNSTAT_virq 4
 #define EVTCHNSTAT_ipi 5
 struct evtchn_status {
@@ -98,7 +97,6 @@ struct evtchn_set_priority {
 #define EVTCHN_2L_NR_CHANNELS 4096
 
 /* FIFO ABI: one event word per port, and per vCPU 16 queues linked through those words. */
-#define EVTCHN_FIFO_PRIORITY_MAX 0
 #define EVTCHN_FIFO_PRIORITY_DEFAULT 7
 #define EVTCHN_FIFO_PRIORITY_MIN 15
 #define EVTCHN_FIFO_MAX_QUEUES 16

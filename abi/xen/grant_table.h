@@ -25,7 +25,6 @@ typedef uint16_t grant_status_t;
 #define GNTTABOP_cache_flush 12
 
 #define GNTTAB_NR_RESERVED_ENTRIES 8
-#define GNTTAB_RESERVED_CONSOLE 0
 #define GNTTAB_RESERVED_XENSTORE 1
 
 /* An entry of the shared table, version 1. `flags` and `domid` change together, in one 32-bit word. */
@@ -98,10 +97,6 @@ struct gnttab_setup_table {
     int16_t status;          /* out */
     xen_handle_t frame_list; /* out: nr_frames of xen_pfn_t */
 };
-struct gnttab_dump_table {
-    domid_t dom;
-    int16_t status;
-};
 struct gnttab_transfer {
     xen_pfn_t mfn;
     domid_t domid;
@@ -172,13 +167,10 @@ struct gnttab_cache_flush {
 #define GNTST_bad_domain (-2)
 #define GNTST_bad_gntref (-3)
 #define GNTST_bad_handle (-4)
-#define GNTST_bad_virt_addr (-5)
-#define GNTST_bad_dev_addr (-6)
 #define GNTST_no_device_space (-7)
 #define GNTST_permission_denied (-8)
 #define GNTST_bad_page (-9)
 #define GNTST_bad_copy_arg (-10)
-#define GNTST_address_too_big (-11)
 #define GNTST_eagain (-12)
 #define GNTST_no_space (-13)
 

@@ -10,7 +10,6 @@
 #define XEN_SYSCTL_INTERFACE_VERSION 0x15
 
 #define XEN_SYSCTL_readconsole 1
-#define XEN_SYSCTL_tbuf_op 2
 #define XEN_SYSCTL_physinfo 3
 #define XEN_SYSCTL_sched_id 4
 #define XEN_SYSCTL_getdomaininfolist 6
@@ -21,7 +20,6 @@
 #define XEN_SYSCTL_numainfo 17
 #define XEN_SYSCTL_cpupool_op 18
 #define XEN_SYSCTL_scheduler_op 19
-#define XEN_SYSCTL_pcitopoinfo 22
 
 struct xen_sysctl_readconsole {
     uint8_t clear, incremental;
@@ -44,9 +42,6 @@ struct xen_sysctl_physinfo {
     uint64_t max_mfn;
     uint32_t hw_cap[8];
 };
-struct xen_sysctl_sched_id {
-    uint32_t sched_id;
-};
 struct xen_sysctl_getdomaininfolist {
     domid_t first_domain;
     uint32_t max_domains;
@@ -57,12 +52,9 @@ struct xen_sysctl_debug_keys {
     xen_handle_t keys;
     uint32_t nr_keys;
 };
-struct xen_sysctl_cpuinfo {
-    uint64_t idletime; /* ns */
-};
 struct xen_sysctl_getcpuinfo {
     uint32_t max_cpus;
-    xen_handle_t info; /* struct xen_sysctl_cpuinfo[max_cpus] */
+    xen_handle_t info; /* uint64_t[max_cpus]: ns idle */
     uint32_t nr_cpus;
 };
 struct xen_sysctl_availheap {
@@ -96,23 +88,20 @@ struct xen_sysctl_cpupool_op {
     uint32_t op, cpupool_id, sched_id, domid, cpu, n_dom;
     struct xenctl_bitmap cpumap;
 };
-struct xen_sysctl_sched_arinc653 {
-    xen_handle_t schedule;
-};
-struct xen_sysctl_credit_schedule {
-    uint32_t tslice_ms, ratelimit_us, vcpu_migr_delay_us;
-};
-struct xen_sysctl_credit2_schedule {
-    uint32_t ratelimit_us;
-};
 #define XEN_SYSCTL_SCHEDOP_putinfo 0
 #define XEN_SYSCTL_SCHEDOP_getinfo 1
 struct xen_sysctl_scheduler_op {
     uint32_t cpupool_id, sched_id, cmd;
     union {
-        struct xen_sysctl_sched_arinc653 sched_arinc653;
-        struct xen_sysctl_credit_schedule sched_credit;
-        struct xen_sysctl_credit2_schedule sched_credit2;
+        struct { /* not here, these two: the union's alignment and size */
+            xen_handle_t schedule;
+        } sched_arinc653;
+        struct {
+            uint32_t tslice_ms, ratelimit_us, vcpu_migr_delay_us;
+        } sched_credit;
+        struct {
+            uint32_t ratelimit_us;
+        } sched_credit2;
     } u;
 };
 
@@ -122,7 +111,9 @@ struct xen_sysctl {
     union {
         struct xen_sysctl_readconsole readconsole;
         struct xen_sysctl_physinfo physinfo;
-        struct xen_sysctl_sched_id sched_id;
+        struct {
+            uint32_t sched_id;
+        } sched_id;
         struct xen_sysctl_getdomaininfolist getdomaininfolist;
         struct xen_sysctl_debug_keys debug_keys;
         struct xen_sysctl_getcpuinfo getcpuinfo;

@@ -108,12 +108,12 @@ static bool storming(struct irq_desc *s)
 /* The interrupt follows the vCPU it goes to, so that a guest's devices take time from its own CPU. */
 static void follow_target(struct irq_desc *s, struct domain *d, uint16_t virq)
 {
-    struct vgic_info info;
+    uint8_t target = vgic_spi_target(d, virq);
 
-    if (!vgic_info(d->vcpu[0], virq, &info) || info.target >= d->vcpu_count) {
+    if (target >= d->vcpu_count) {
         return;
     }
-    struct cpu *to = __atomic_load_n(&d->vcpu[info.target]->cpu, __ATOMIC_RELAXED);
+    struct cpu *to = __atomic_load_n(&d->vcpu[target]->cpu, __ATOMIC_RELAXED);
     if (to && to != s->route) {
         s->route = to;
         gic_set_target(s->intid, to);
@@ -174,7 +174,7 @@ static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid
         gic_deactivate(intid);
     } else if (intid == GIC_PPI_PMU) { /* I1 */
         if (c->loaded && arch_pmu_line()) {
-            vgic_pmu_fired(c->loaded);
+            vgic_linked_fired(c->loaded, VIRQ_PMU);
         } else {
             gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
         }

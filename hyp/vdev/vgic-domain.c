@@ -14,45 +14,36 @@ static unsigned spi_order(unsigned bank_count)
 }
 
 /*
- * State at power-on. Group 1 in a GICv3, as firmware leaves it; GICv2 guests have no groups. SPIs
- * go to vCPU 0, which is what their registers' reset value says (v3) or what one CPU would read
- * (v2).
+ * State at power-on. Group 1 in a GICv3, as firmware leaves it; GICv2 guests have no groups, and SGIs
+ * enabled as a GIC-400 has them. SPIs go to vCPU 0, which is what their registers' reset value says
+ * (v3) or what one CPU would read (v2).
  */
-static void bank_reset(struct vgic_bank *b, unsigned version)
-{
-    uint32_t valid = b->valid, hw = b->hw;
-
-    memset(b, 0, sizeof(*b));
-    b->valid = valid;
-    b->hw = hw;
-    b->group = version == 3 ? valid : 0;
-}
-
 static void vcpu_reset(struct vcpu *v)
 {
     struct vgic_cpu *c = &v->vgic;
+    bool v3 = v->domain->vgic.version == 3;
 
     c->spi_words = 0;
     c->refold = 0;
     c->overflow = 0;
-    c->asleep = v->domain->vgic.version == 3;
+    c->asleep = v3;
     c->wait_at = 0;
     memset(c->sgi_from, 0, sizeof(c->sgi_from));
     memset(&c->vif, 0, sizeof(c->vif));
-    c->priv.valid = ~0u;
-    c->priv.hw = VTIMER_BIT | PMU_BIT;
-    bank_reset(&c->priv, v->domain->vgic.version);
-    c->priv.edge = SGI_BITS;
-    c->priv.enabled = v->domain->vgic.version == 2 ? SGI_BITS : 0; /* as a GIC-400 has it */
+    c->priv = (struct vgic_bank){.valid = ~0u,
+                                 .hw = VTIMER_BIT | PMU_BIT,
+                                 .edge = SGI_BITS,
+                                 .group = v3 ? ~0u : 0,
+                                 .enabled = v3 ? 0 : SGI_BITS};
 }
 
 static void spis_reset(struct vgic *g)
 {
     for (unsigned w = 0; w < g->bank_count; w++) {
         struct vgic_spi_bank *s = &g->spi[w];
-        uint32_t left = g->nr_spis - w * 32;
-        s->bank.valid = left >= 32 ? ~0u : (1u << left) - 1;
-        bank_reset(&s->bank, g->version);
+        uint32_t left = g->nr_spis - w * 32, valid = left >= 32 ? ~0u : (1u << left) - 1;
+        s->bank = (struct vgic_bank){
+            .valid = valid, .hw = s->bank.hw, .group = g->version == 3 ? valid : 0};
         for (unsigned i = 0; i < 32; i++) {
             s->route[i] = g->version == 2 ? 1 : 0;
             s->target[i] = 0;
@@ -94,7 +85,6 @@ int vgic_domain_init(struct domain *d, const struct vgic_config *c)
 
 void vgic_vcpu_init(struct vcpu *v)
 {
-    memset(&v->vgic, 0, sizeof(v->vgic));
     lock_init(&v->vgic.lock, RANK_VGIC_CPU);
     vcpu_reset(v);
 }
@@ -106,7 +96,7 @@ void vgic_domain_reset(struct domain *d)
     lock(&g->lock);
     for (unsigned w = 0; w < g->bank_count; w++) {
         g->spi[w].bank.latch = g->spi[w].bank.active = 0;
-        vgic_settle_spis(d, w);
+        vgic_settle(&g->spi[w].bank, g->spi[w].pintid);
     }
     spis_reset(g);
     g->ctlr = 0;
@@ -145,26 +135,4 @@ void vgic_vcpu_reset(struct vcpu *v)
     v->vgic.spi_words = words;
     unlock(&v->vgic.lock);
     unlock(&g->lock);
-}
-
-bool vgic_info(struct vcpu *v, uint32_t intid, struct vgic_info *out)
-{
-    struct vgic *g = &v->domain->vgic;
-    unsigned i = intid % 32, word = intid / 32 - 1;
-
-    if (intid >= VGIC_PRIVATE && intid - VGIC_PRIVATE >= g->nr_spis) {
-        return false;
-    }
-    const struct vgic_bank *b = intid < VGIC_PRIVATE ? &v->vgic.priv : &g->spi[word].bank;
-    *out = (struct vgic_info){
-        .enabled = b->enabled >> i & 1,
-        .pending = bank_pending(b) >> i & 1,
-        .active = bank_active(b) >> i & 1,
-        .edge = b->edge >> i & 1,
-        .group1 = b->group >> i & 1,
-        .hw = b->hw >> i & 1,
-        .priority = b->priority[i],
-        .target = intid < VGIC_PRIVATE ? (uint8_t)v->id : g->spi[word].target[i],
-    };
-    return true;
 }

@@ -15,117 +15,54 @@ static struct vgic_spi_bank *spi_bank(struct domain *d, uint32_t intid)
     return spi < d->vgic.nr_spis ? &d->vgic.spi[spi / 32] : NULL;
 }
 
-static void inject_spi(struct domain *d, uint32_t intid)
-{
-    struct vgic_spi_bank *s = spi_bank(d, intid);
-    uint32_t bit = 1u << intid % 32;
-
-    if (!s) {
-        return;
-    }
-    lock(&d->vgic.lock);
-    s->bank.latch |= bit;
-    s->bank.phys |= s->bank.hw & bit;
-    vgic_update_spis(d, intid / 32 - 1, bit);
-    unlock(&d->vgic.lock);
-}
-
 void vgic_inject(struct vcpu *v, uint32_t intid)
-{
-    if (intid >= VGIC_PRIVATE) {
-        inject_spi(v->domain, intid);
-        return;
-    }
-    lock(&v->vgic.lock);
-    v->vgic.priv.latch |= 1u << intid;
-    vgic_added_private(v, intid);
-    unlock(&v->vgic.lock);
-}
-
-/* An edge-configured input latches its rising edge; a level one just follows. True if anything
- * changed. */
-static bool level_change(struct vgic_bank *b, uint32_t bit, bool high)
-{
-    if (((b->line & bit) != 0) == high) {
-        return false;
-    }
-    b->line ^= bit;
-    if (high) {
-        b->latch |= b->edge & bit;
-    }
-    return true;
-}
-
-void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
 {
     struct domain *d = v->domain;
     uint32_t bit = 1u << intid % 32;
 
     if (intid < VGIC_PRIVATE) {
         lock(&v->vgic.lock);
-        if (level_change(&v->vgic.priv, bit, high)) {
-            vgic_update_private(v, bit);
-        }
+        v->vgic.priv.latch |= bit;
+        vgic_added_private(v, intid);
         unlock(&v->vgic.lock);
         return;
     }
     struct vgic_spi_bank *s = spi_bank(d, intid);
-    if (!s) {
-        return;
-    }
-    lock(&d->vgic.lock);
-    if (level_change(&s->bank, bit, high)) {
+    if (s) {
+        lock(&d->vgic.lock);
+        s->bank.latch |= bit;
+        s->bank.phys |= s->bank.hw & bit;
         vgic_update_spis(d, intid / 32 - 1, bit);
+        unlock(&d->vgic.lock);
     }
-    unlock(&d->vgic.lock);
 }
 
-/*
- * The physical interrupt of the virtual timer fired on this CPU, where `v` is loaded, and is
- * active. The one before it may still be in a list register that nobody looked at since the guest
- * ended it.
- */
-static inline __attribute__((always_inline)) void linked_fired(struct vcpu *v, unsigned intid)
+void vgic_set_level(struct vcpu *v, uint32_t intid, bool high)
 {
-    struct vgic_cpu *c = &v->vgic;
-    uint32_t bit = 1u << intid;
+    struct domain *d = v->domain;
+    struct vgic_spi_bank *s = spi_bank(d, intid);
+    uint32_t bit = 1u << intid % 32;
 
-    lock(&c->lock);
-    if ((c->priv.resident & bit) != 0) {
-        vgic_retire_private(v);
+    if (intid < VGIC_PRIVATE) {
+        lock(&v->vgic.lock);
+        if (vgic_line_set(&v->vgic.priv, bit, high)) {
+            vgic_update_private(v, bit);
+        }
+        unlock(&v->vgic.lock);
+    } else if (s) {
+        lock(&d->vgic.lock);
+        if (vgic_line_set(&s->bank, bit, high)) {
+            vgic_update_spis(d, intid / 32 - 1, bit);
+        }
+        unlock(&d->vgic.lock);
     }
-    if (unlikely((c->priv.resident & bit) != 0)) {
-        unlock(&c->lock); /* the guest made it active itself, and not by acknowledging it */
-        vgic_sync(v);
-        lock(&c->lock);
-    }
-    c->priv.phys |= bit;
-    c->priv.line |= bit;
-    c->priv.latch |= c->priv.edge & bit;
-    vgic_added_private(v, intid);
-    unlock(&c->lock);
 }
 
-void vgic_timer_fired(struct vcpu *v)
+uint8_t vgic_spi_target(struct domain *d, uint32_t intid)
 {
-    linked_fired(v, VIRQ_VTIMER);
-}
+    struct vgic_spi_bank *s = spi_bank(d, intid);
 
-void vgic_pmu_fired(struct vcpu *v)
-{
-    linked_fired(v, VIRQ_PMU);
-}
-
-void vgic_timer_level(struct vcpu *v, bool high)
-{
-    struct vgic_cpu *c = &v->vgic;
-
-    /* Nobody else changes this line, so a look without the lock is as good. */
-    if (((c->priv.line & VTIMER_BIT) != 0) != high) {
-        lock(&c->lock);
-        (void)level_change(&c->priv, VTIMER_BIT, high);
-        unlock(&c->lock);
-    }
+    return s ? s->target[intid % 32] : VGIC_NOBODY;
 }
 
 int vgic_link_spi(struct domain *d, uint32_t intid, uint16_t physical)
@@ -154,7 +91,7 @@ void vgic_unlink_spi(struct domain *d, uint32_t intid)
     ASSERT((s->bank.resident & bit) == 0);
     s->bank.latch &= ~(s->bank.phys & bit);
     s->bank.active &= ~(s->bank.phys & bit);
-    vgic_settle_spis(d, intid / 32 - 1);
+    vgic_settle(&s->bank, s->pintid);
     s->bank.hw &= ~bit;
     unlock(&d->vgic.lock);
 }
@@ -174,31 +111,23 @@ static __attribute__((noinline)) void sgi_send(struct vcpu *t, unsigned sgi, boo
     unlock(&c->lock);
 }
 
-/* To all but the sender, or to some of its cluster. */
-static void sgi_send_many(struct vcpu *v, uint64_t value, bool group1)
-{
-    struct domain *d = v->domain;
-    unsigned sgi = value >> 24 & 15;
-    bool others = (value >> 40 & 1) != 0;
-    uint32_t first = (uint32_t)(value >> 16 & 0xff) * 16, list = value & 0xffff;
-
-    for (unsigned i = 0; others && i < d->vcpu_count; i++) {
-        if (i != v->id) {
-            sgi_send(d->vcpu[i], sgi, group1);
-        }
-    }
-    while (!others && list != 0) {
-        uint32_t id = first + bit_take(&list);
-        if (id >= d->vcpu_count) {
-            return; /* and so are all that follow */
-        }
-        sgi_send(d->vcpu[id], sgi, group1);
-    }
-}
-
 /* Aff3 and Aff2 are zero and Aff0 is below 16 (vgic_affinity), so RS is zero, too. IRM has the others ignored. */
 #define SGI_NOBODY (0xffull << 48 | 15ull << 44 | 0xffull << 32)
 #define SGI_IRM (1ull << 40)
+
+/* To all but the sender, or to some of a cluster. */
+static void sgi_send_many(struct vcpu *v, uint64_t value, bool group1)
+{
+    struct domain *d = v->domain;
+    uint64_t all = ~0ull >> (64 - d->vcpu_count), first = (value >> 16 & 0xff) * 16;
+    uint64_t targets = (value & SGI_IRM) != 0 ? all & ~(1ull << v->id)
+                       : first < 64           ? (value & 0xffff) << first & all
+                                              : 0;
+
+    for (; targets != 0; targets &= targets - 1) {
+        sgi_send(d->vcpu[__builtin_ctzll(targets)], value >> 24 & 15, group1);
+    }
+}
 
 void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value)
 {
@@ -237,21 +166,12 @@ static void v2_sgi_send(struct vcpu *from, struct vcpu *t, unsigned sgi)
 void vgic_v2_send_sgi(struct vcpu *v, uint32_t value)
 {
     struct domain *d = v->domain;
-    uint32_t all = (1u << d->vcpu_count) - 1, self = 1u << v->id, targets = 0;
+    uint32_t all = (1u << d->vcpu_count) - 1, self = 1u << v->id, filter = value >> 24 & 3;
+    uint32_t targets = filter == 0   ? value >> 16 & all
+                       : filter == 1 ? all & ~self
+                       : filter == 2 ? self
+                                     : 0; /* reserved */
 
-    switch (value >> 24 & 3) {
-    case 0:
-        targets = value >> 16 & all;
-        break;
-    case 1:
-        targets = all & ~self;
-        break;
-    case 2:
-        targets = self;
-        break;
-    default:
-        break; /* reserved: nobody */
-    }
     while (targets != 0) {
         v2_sgi_send(v, d->vcpu[bit_take(&targets)], value & 15);
     }

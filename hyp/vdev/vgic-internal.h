@@ -52,6 +52,18 @@ static inline uint32_t bank_deliverable(const struct vgic *g, const struct vgic_
     return m == 0 ? 0 : m & group_mask(__atomic_load_n(&g->ctlr, __ATOMIC_RELAXED), b);
 }
 
+/* An edge-configured input latches its rising edge; a level one just follows. True if anything
+ * changed. */
+static inline bool vgic_line_set(struct vgic_bank *b, uint32_t bit, bool high)
+{
+    if (((b->line & bit) != 0) == high) {
+        return false;
+    }
+    b->line ^= bit;
+    b->latch |= high ? b->edge & bit : 0;
+    return true;
+}
+
 /* Lowest bit's number; take it out. */
 static inline unsigned bit_take(uint32_t *mask)
 {
@@ -63,8 +75,6 @@ static inline unsigned bit_take(uint32_t *mask)
 
 /* v has work for its next entry. Cheap if that is us. */
 void vgic_notify(struct vcpu *v);
-/* Finished private interrupts of `v`, loaded here, leave their list registers. Its lock is held. */
-void vgic_retire_private(struct vcpu *v);
 /* State of something resident on, or active on, `v` changed in memory: it shall fold and refill.
  * Its lock or the distributor's is held. */
 void vgic_request_fold(struct vcpu *v);
@@ -74,15 +84,12 @@ void vgic_update_private(struct vcpu *v, uint32_t mask);
 void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask);
 /* The same for one that only became pending: no list register has to be folded for that, usually. */
 void vgic_added_private(struct vcpu *v, unsigned intid);
-/* G4 for linked interrupts whose state a register write removed. `v`: loaded here, for private
- * ones; NULL for SPIs. */
-void vgic_settle_private(struct vcpu *v);
-void vgic_settle_spis(struct domain *d, unsigned word);
-
-/* The virtual timer, linked to a physical PPI: for vtimer.c. Fired: `v` is loaded here. Level:
- * before vgic_restore(). */
-void vgic_timer_fired(struct vcpu *v);
-void vgic_timer_level(struct vcpu *v, bool high);
+/* G4 for linked interrupts whose state a register write removed. `pintid`: of SPIs; NULL: private
+ * ones of the vCPU loaded here. */
+void vgic_settle(struct vgic_bank *b, const uint16_t *pintid);
+/* Fold this CPU's list registers into `v`, which is loaded here; they are empty until the
+ * vgic_flush() that this asks for. */
+void vgic_sync(struct vcpu *v);
 
 /* GICv2's software-generated interrupts and targets. */
 void vgic_v2_send_sgi(struct vcpu *v, uint32_t value);

@@ -23,11 +23,9 @@ enum {
     GICD_CTLR = 0x0000,
     GICD_TYPER = 0x0004,
     GICD_IIDR = 0x0008,
-    GICD_IGROUPR = 0x0080, /* bits of 32 interrupts from here ... */
+    GICD_IGROUPR = 0x0080,
     GICD_ISENABLER = 0x0100,
-    GICD_ICENABLER = 0x0180,
-    GICD_IPRIORITYR = 0x0400, /* ... to here */
-    GICD_SGIR = 0x0f00,       /* v2 */
+    GICD_SGIR = 0x0f00, /* v2 */
     GICR_CTLR = 0x0000,
     GICR_IIDR = 0x0004,
     GICR_TYPER = 0x0008,
@@ -182,10 +180,8 @@ static void span_claim_physical(const struct span *s, uint32_t mask)
 
 static void span_settle(const struct span *s)
 {
-    if (!s->t) {
-        vgic_settle_spis(s->v->domain, s->word);
-    } else if (s->t == s->v) {
-        vgic_settle_private(s->v);
+    if (!s->t || s->t == s->v) {
+        vgic_settle(s->bank, s->spi ? s->spi->pintid : NULL);
     } else if (s->t->vgic.loaded) {
         vgic_request_fold(s->t);
     }
@@ -258,22 +254,26 @@ static enum vgic_outcome access_bits(const struct span *s, struct mmio_access *a
     return VGIC_DONE;
 }
 
-/* The other registers that say something of each interrupt, in some bits of its own. */
-enum field { PRIORITY, CONFIG, TARGET, SENDERS_CLEAR, SENDERS_SET };
+/* What a register says of each interrupt: one bit in many blocks of registers, or ... */
+enum field { BIT, PRIORITY, CONFIG, TARGET, SENDERS_CLEAR, SENDERS_SET };
 
+/* All registers that say something of each of 1024 interrupts; `bits` of them per interrupt. */
 static const struct block {
-    uint16_t start, end;
+    uint32_t start, end;
     uint8_t frames; /* that have it */
     uint8_t sizes;  /* widths an access can have, each as its bit */
-    uint8_t bits;   /* per interrupt */
+    uint8_t bits;
     enum field field;
 } blocks[] = {
+    {0x0080, 0x0100, V3_DIST | V3_SGI, 4, 1, BIT},                        /* GICD_IGROUPR */
+    {0x0100, 0x0400, V2_DIST | V3_DIST | V3_SGI, 4, 1, BIT},              /* to GICD_ICACTIVER */
     {0x0400, 0x0800, V2_DIST | V3_DIST | V3_SGI, 1 | 2 | 4, 8, PRIORITY}, /* GICD_IPRIORITYR */
     {0x0800, 0x0c00, V2_DIST, 1 | 2 | 4, 8, TARGET},                      /* GICD_ITARGETSR */
     {0x0c00, 0x0d00, V2_DIST | V3_DIST | V3_SGI, 4, 2, CONFIG},           /* GICD_ICFGR */
     {0x0f10, 0x0f20, V2_DIST, 1 | 2 | 4, 8, SENDERS_CLEAR},               /* GICD_CPENDSGIR */
     {0x0f20, 0x0f30, V2_DIST, 1 | 2 | 4, 8, SENDERS_SET},                 /* GICD_SPENDSGIR */
     {0x6000, 0x8000, V3_DIST, 4 | 8, 64, TARGET},                         /* GICD_IROUTER */
+    {0, ~0u, V2_DIST | V3_DIST | V3_SGI, 0, 1, BIT},                      /* all else is reserved */
 };
 
 static uint32_t field_read(const struct span *s, enum field field, unsigned i)
@@ -461,37 +461,27 @@ static enum vgic_outcome access_dist(struct vcpu *v, struct mmio_access *a, uint
     return VGIC_DONE;
 }
 
-/* Registers that say something of each interrupt. */
-static __attribute__((noinline)) enum vgic_outcome access_frame(struct vcpu *v, struct vcpu *t,
+static __attribute__((noinline)) enum vgic_outcome access_block(struct vcpu *v, struct vcpu *t,
                                                                 enum frame frame,
                                                                 struct mmio_access *a,
                                                                 uint32_t offset)
 {
+    const struct block *b = blocks;
     struct span s;
 
-    if (offset >= GICD_IGROUPR && offset < GICD_IPRIORITYR) {
-        if (a->size == 4 && span_find(v, t, frame, (offset & 0x7f) / 4, &s) &&
-            (offset >= GICD_ISENABLER || frame != V2_DIST)) {
-            return access_bits(&s, a, offset / 0x80);
-        }
+    while (offset < b->start || offset >= b->end || (b->frames & frame) == 0) {
+        b++;
+    }
+    unsigned bit = (offset - b->start) * 8, intid = bit / b->bits % 1024;
+    if ((b->sizes & a->size) == 0 || bit % b->bits != 0 ||
+        !span_find(v, t, frame, intid / 32, &s)) {
         a->value = 0;
         return VGIC_DONE;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(blocks); i++) {
-        const struct block *b = &blocks[i];
-        unsigned bit = (offset - b->start) * 8, intid = bit / b->bits;
-        if (offset < b->start || offset >= b->end || (b->frames & frame) == 0) {
-            continue;
-        }
-        if ((b->sizes & a->size) != 0 && bit % b->bits == 0 &&
-            span_find(v, t, frame, intid / 32, &s)) {
-            access_fields(&s, a, b, intid % 32);
-        } else {
-            a->value = 0;
-        }
-        return VGIC_DONE;
+    if (b->field == BIT) {
+        return access_bits(&s, a, offset / 0x80);
     }
-    a->value = 0;
+    access_fields(&s, a, b, intid % 32);
     return VGIC_DONE;
 }
 
@@ -562,5 +552,5 @@ enum vgic_outcome vgic_mmio(struct vcpu *v, struct mmio_access *a)
     if (t && a->write && a->size == 4 && (offset & ~0x80ull) == GICD_ISENABLER) {
         return enable_private(t, (uint32_t)a->value, offset == GICD_ISENABLER);
     }
-    return access_frame(v, t, frame, a, (uint32_t)offset);
+    return access_block(v, t, frame, a, (uint32_t)offset);
 }

@@ -62,30 +62,14 @@ void vgic_update_spis(struct domain *d, unsigned word, uint32_t mask)
 }
 
 /* Linked, physically active, and not in our hands any more: end it, or it never fires again. */
-static uint32_t orphans(const struct vgic_bank *b)
+void vgic_settle(struct vgic_bank *b, const uint16_t *pintid)
 {
-    return b->phys & ~(b->latch | b->line | b->active | b->resident);
-}
-
-void vgic_settle_private(struct vcpu *v)
-{
-    struct vgic_bank *b = &v->vgic.priv;
-    uint32_t m = b->phys == 0 ? 0 : orphans(b);
+    uint32_t m = b->phys == 0 ? 0 : b->phys & ~(b->latch | b->line | b->active | b->resident);
 
     b->phys &= ~m;
     while (m != 0) {
-        arch_irq_set_active(bit_take(&m), false);
-    }
-}
-
-void vgic_settle_spis(struct domain *d, unsigned word)
-{
-    struct vgic_spi_bank *s = &d->vgic.spi[word];
-    uint32_t m = s->bank.phys == 0 ? 0 : orphans(&s->bank);
-
-    s->bank.phys &= ~m;
-    while (m != 0) {
-        arch_irq_set_active(s->pintid[bit_take(&m)], false);
+        unsigned i = bit_take(&m);
+        arch_irq_set_active(pintid ? pintid[i] : i, false);
     }
 }
 
@@ -93,7 +77,7 @@ void vgic_settle_spis(struct domain *d, unsigned word)
  * folded. */
 static bool stale_timer(struct vcpu *v, uint32_t intid)
 {
-    if (intid != VIRQ_VTIMER || (v->vgic.priv.hw & VTIMER_BIT) == 0 || vtimer_line(v)) {
+    if (intid != VIRQ_VTIMER || vtimer_line(v)) {
         return false;
     }
     __atomic_store_n(&v->vgic.refold, 1, __ATOMIC_RELAXED);

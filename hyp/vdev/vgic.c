@@ -85,7 +85,7 @@ static void fold_spi(struct vcpu *v, uint32_t intid, uint32_t bit)
     } else {
         vgic_update_spis(v->domain, word, bit);
     }
-    vgic_settle_spis(v->domain, word);
+    vgic_settle(&s->bank, s->pintid);
 }
 
 /* G4 for linked ones that are pending in memory. A no-op in hardware if the device has fired. */
@@ -136,91 +136,16 @@ static void fold_one(struct vcpu *v, unsigned n, uint64_t lr)
     }
 }
 
-/* INTID of the most urgent active interrupt of `v` that is in memory; 0x400: none. */
-static uint32_t most_urgent_active(struct vcpu *v, bool spis)
-{
-    uint32_t intid = 0x400, words = spis ? v->vgic.spi_words : 0, m = v->vgic.priv.active,
-             first = 0;
-    const struct vgic_bank *b = &v->vgic.priv;
-    unsigned best = 0x100;
-
-    for (;;) {
-        while (m != 0) {
-            unsigned i = bit_take(&m);
-            if (b->priority[i] < best) {
-                best = b->priority[i];
-                intid = first + i;
-            }
-        }
-        if (words == 0) {
-            return intid;
-        }
-        unsigned word = bit_take(&words);
-        const struct vgic_spi_bank *s = &v->domain->vgic.spi[word];
-        b = &s->bank;
-        first = VGIC_PRIVATE + word * 32;
-        for (uint32_t all = b->active; all != 0;) {
-            unsigned i = bit_take(&all);
-            m |= s->holder[i] == v->id ? 1u << i : 0;
-        }
-    }
-}
-
 /*
- * The guest ended `count` interrupts that had no list register. Which ones, hardware does not say; by
- * the order of priorities they are the most urgent ones.
+ * Interrupts by urgency: active ones first, because the end of one that is in no list register only
+ * counts (fold_eoi_count()), then pending ones.
  */
-static void fold_eoi_count(struct vcpu *v, unsigned count, bool spis)
-{
-    while (count-- > 0) {
-        uint32_t intid = most_urgent_active(v, spis), bit = 1u << intid % 32;
-        if (intid == 0x400) {
-            return;
-        }
-        bank_of(v, intid)->active &= ~bit;
-        if (intid >= VGIC_PRIVATE) {
-            fold_spi(v, intid, bit);
-        }
-    }
-}
-
-/*
- * Everything back to memory, and the virtual timer's level looked at again: it has no other way to
- * tell us that the guest turned it off. List registers keep their contents; they are overwritten
- * next.
- */
-static void fold_all(struct vcpu *v, bool spis)
-{
-    struct vgic_cpu *c = &v->vgic;
-    uint32_t used = c->lr_used;
-
-    __atomic_store_n(&c->refold, 0, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&v->domain->vgic.folding, __ATOMIC_RELAXED) != 0) {
-        __atomic_fetch_and(&v->domain->vgic.folding, ~(1ull << v->id), __ATOMIC_ACQ_REL);
-    }
-    while (used != 0) {
-        unsigned n = bit_take(&used);
-        fold_one(v, n, arch_lr_read(n));
-    }
-    c->lr_used = c->lr_spi = 0;
-    if ((c->hcr & HCR_LRENPIE) != 0) {
-        fold_eoi_count(v, (unsigned)(arch_ich_hcr_read() >> HCR_EOICOUNT_SHIFT) & 31, spis);
-    }
-    if ((c->priv.line & c->priv.hw & VTIMER_BIT) != 0 && !vtimer_line(v)) {
-        c->priv.line &= ~VTIMER_BIT;
-    }
-    vgic_settle_private(v);
-}
-
-/*
- * Interrupts chosen for the list registers: active ones first, because the end of one that is not there
- * only counts (fold_eoi_count()), then pending ones, each by urgency.
- */
+#define PICK_MAX 31 /* as many as EOIcount counts */
 struct pick {
     unsigned room, count;
     unsigned pending_count, active_count; /* all there were, chosen or not */
     uint32_t best[2];                     /* most urgent pending one of each group, or NO_KEY */
-    uint32_t key[VGIC_LR_MAX];
+    uint32_t key[PICK_MAX];
 };
 #define NO_KEY (~0u)
 #define KEY_PENDING (1u << 31)
@@ -260,12 +185,17 @@ static void pick_from(struct pick *p, const struct vgic_bank *b, unsigned first,
     }
 }
 
-/* SPIs that are `v`'s: pending ones routed to it, active ones it took. */
-static void pick_spis(struct pick *p, struct vcpu *v)
+/* All that are `v`'s; of SPIs pending ones routed to it, active ones it took. */
+static void pick_all(struct pick *p, struct vcpu *v, unsigned room, bool spis)
 {
     struct vgic *g = &v->domain->vgic;
+    const struct vgic_bank *priv = &v->vgic.priv;
 
-    for (uint32_t words = v->vgic.spi_words; words != 0;) {
+    p->room = room;
+    p->count = p->pending_count = p->active_count = 0;
+    p->best[0] = p->best[1] = NO_KEY;
+    pick_from(p, priv, 0, bank_deliverable(g, priv), priv->active);
+    for (uint32_t words = spis ? v->vgic.spi_words : 0; words != 0;) {
         unsigned word = bit_take(&words);
         struct vgic_spi_bank *s = &g->spi[word];
         uint32_t pending = 0, active = 0;
@@ -285,6 +215,73 @@ static void pick_spis(struct pick *p, struct vcpu *v)
 }
 
 /*
+ * The guest ended `count` interrupts that had no list register. Which ones, hardware does not say; by
+ * the order of priorities they are the most urgent ones.
+ */
+static void fold_eoi_count(struct vcpu *v, unsigned count, bool spis)
+{
+    struct pick p __attribute__((uninitialized)); /* all that is read is written first */
+
+    if (count == 0) {
+        return;
+    }
+    pick_all(&p, v, count, spis);
+    for (unsigned n = 0; n < p.count && (p.key[n] & KEY_PENDING) == 0; n++) {
+        uint32_t intid = KEY_INTID(p.key[n]), bit = 1u << intid % 32;
+        bank_of(v, intid)->active &= ~bit;
+        if (intid >= VGIC_PRIVATE) {
+            fold_spi(v, intid, bit);
+        }
+    }
+}
+
+/*
+ * Everything back to memory, and the virtual timer's level looked at again: it has no other way to
+ * tell us that the guest turned it off. List registers keep their contents; they are overwritten
+ * next.
+ */
+static void fold_all(struct vcpu *v, bool spis)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t used = c->lr_used;
+
+    __atomic_store_n(&c->refold, 0, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&v->domain->vgic.folding, __ATOMIC_RELAXED) != 0) {
+        __atomic_fetch_and(&v->domain->vgic.folding, ~(1ull << v->id), __ATOMIC_ACQ_REL);
+    }
+    while (used != 0) {
+        unsigned n = bit_take(&used);
+        fold_one(v, n, arch_lr_read(n));
+    }
+    c->lr_used = c->lr_spi = 0;
+    if ((c->hcr & HCR_LRENPIE) != 0) {
+        fold_eoi_count(v, (unsigned)(arch_ich_hcr_read() >> HCR_EOICOUNT_SHIFT) & 31, spis);
+    }
+    if ((c->priv.line & VTIMER_BIT) != 0 && !vtimer_line(v)) {
+        c->priv.line &= ~VTIMER_BIT;
+    }
+    vgic_settle(&c->priv, NULL);
+}
+
+/* What both ways of loading list register `n` end with. `latched`: the interrupt's bit, or zero. */
+static inline __attribute__((always_inline)) void load(struct vcpu *v, unsigned n, uint32_t intid,
+                                                       uint64_t lr, bool pending, bool active,
+                                                       uint32_t latched)
+{
+    struct vgic_cpu *c = &v->vgic;
+    struct vgic_bank *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+
+    b->lr_latch = (b->lr_latch & ~bit) | latched;
+    b->lr_pending = (b->lr_pending & ~bit) | (pending ? bit : 0);
+    b->lr_active = (b->lr_active & ~bit) | (active ? bit : 0);
+    b->resident |= bit;
+    c->lr_intid[n] = (uint16_t)intid;
+    c->lr_used |= (uint16_t)(1u << n);
+    arch_lr_write(n, lr);
+}
+
+/*
  * Move one interrupt into list register `n`. A trap at its end (LR_EOI) is asked for only if more
  * of the same waits then: a line that is high, another sender's SGI, a latch that has to go
  * elsewhere.
@@ -294,21 +291,21 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
     struct vgic_cpu *c = &v->vgic;
     struct vgic *g = &v->domain->vgic;
     struct vgic_bank *b = bank_of(v, intid);
+    struct vgic_spi_bank *s = intid < VGIC_PRIVATE ? NULL : &g->spi[intid / 32 - 1];
     uint32_t bit = 1u << intid % 32;
     bool active = (b->active & bit) != 0, linked = (b->hw & bit) != 0;
-    bool ours = intid < VGIC_PRIVATE || g->spi[intid / 32 - 1].target[intid % 32] == v->id;
     /* May be pending and active: it goes from active to pending without us. */
-    bool both = ours && !linked && (intid >= 16 || g->version == 3) &&
+    bool both = (!s || s->target[intid % 32] == v->id) && !linked &&
+                (intid >= 16 || g->version == 3) &&
                 (b->enabled & group_mask(g->ctlr, b) & bit) != 0;
-    bool latched = (b->latch & bit) != 0 && (!active || both);
-    bool pending = !active || latched;
+    uint32_t latched = !active || both ? b->latch & bit : 0;
+    bool pending = !active || latched != 0;
     uint64_t lr = intid | (uint64_t)b->priority[intid % 32] << LR_PRIORITY_SHIFT |
                   (pending ? LR_PENDING : 0) | (active ? LR_ACTIVE : 0) |
                   ((b->group & bit) != 0 ? LR_GROUP1 : 0);
 
-    if (latched) {
-        b->latch &= ~bit;
-    }
+    b->latch &= ~latched;
+    b->active &= ~bit;
     if (intid < 16 && g->version == 2) {
         unsigned source = c->sgi_source[intid];
         if (!active) {
@@ -323,18 +320,11 @@ static void load_one(struct vcpu *v, unsigned n, uint32_t intid, bool eoi)
     } else if (eoi || ((b->latch | (b->line & ~b->edge)) & bit) != 0) {
         lr |= LR_EOI;
     }
-    b->lr_latch = (b->lr_latch & ~bit) | (latched ? bit : 0);
-    b->lr_pending = (b->lr_pending & ~bit) | (pending ? bit : 0);
-    b->lr_active = (b->lr_active & ~bit) | (active ? bit : 0);
-    b->active &= ~bit;
-    b->resident |= bit;
-    c->lr_intid[n] = (uint16_t)intid;
-    c->lr_used |= (uint16_t)(1u << n);
-    if (intid >= VGIC_PRIVATE) {
-        g->spi[intid / 32 - 1].holder[intid % 32] = (uint8_t)v->id;
+    if (s) {
+        s->holder[intid % 32] = (uint8_t)v->id;
         c->lr_spi |= (uint16_t)(1u << n);
     }
-    arch_lr_write(n, lr);
+    load(v, n, intid, lr, pending, active, latched);
 }
 
 /*
@@ -372,13 +362,7 @@ static void refill_sorted(struct vcpu *v, uint32_t stale, bool spis)
     unsigned chosen_pending = 0;
     bool mixed = false;
 
-    p.room = (unsigned)__builtin_ctz(c->lr_all + 1u);
-    p.count = p.pending_count = p.active_count = 0;
-    p.best[0] = p.best[1] = NO_KEY;
-    pick_from(&p, &c->priv, 0, bank_deliverable(&v->domain->vgic, &c->priv), c->priv.active);
-    if (spis) {
-        pick_spis(&p, v);
-    }
+    pick_all(&p, v, (unsigned)__builtin_ctz(c->lr_all + 1u), spis);
     c->overflow = 0;
     c->worst = 0;
     if (p.pending_count + p.active_count > p.count) {
@@ -442,11 +426,6 @@ static inline __attribute__((always_inline)) void retire(struct vcpu *v, bool sp
     }
 }
 
-void vgic_retire_private(struct vcpu *v)
-{
-    retire(v, false);
-}
-
 /* load_one() for one that is pending, not active, and private: most are. */
 static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, unsigned n,
                                                              uint32_t intid)
@@ -470,13 +449,7 @@ static inline __attribute__((always_inline)) void load_fresh(struct vcpu *v, uns
         lr |= LR_EOI;
     }
     b->latch ^= latched;
-    b->lr_latch = (b->lr_latch & ~bit) | latched;
-    b->lr_pending |= bit;
-    b->lr_active &= ~bit;
-    b->resident |= bit;
-    c->lr_intid[n] = (uint16_t)intid;
-    c->lr_used |= (uint16_t)(1u << n);
-    arch_lr_write(n, lr);
+    load(v, n, intid & (VGIC_PRIVATE - 1), lr, true, false, latched);
 }
 
 /* Of `set`, not empty, those with the best priority there is. */
@@ -637,21 +610,15 @@ static inline __attribute__((always_inline)) bool flush_one(struct vcpu *v)
     return true;
 }
 
-static __attribute__((noinline)) void flush_all(struct vcpu *v, bool spis)
-{
-    uint32_t stale = v->vgic.lr_used;
-
-    fold_all(v, spis);
-    refill_sorted(v, stale, spis);
-}
-
 static __attribute__((noinline)) void flush_locked(struct vcpu *v, bool spis)
 {
     struct vgic_cpu *c = &v->vgic;
     bool added = c->refold == 0 && (c->hcr & ~(uint32_t)HCR_NPIE) == HCR_EN && c->spi_words == 0;
 
     if (!added || c->overflow == (DIST_GROUP0 | DIST_GROUP1) || !refill_added(v, spis)) {
-        flush_all(v, spis);
+        uint32_t stale = c->lr_used;
+        fold_all(v, spis);
+        refill_sorted(v, stale, spis);
     }
 }
 
@@ -720,6 +687,28 @@ void vgic_maintenance(struct vcpu *v)
     vgic_flush(v);
 }
 
+/* The one before it may still be in a list register that nobody looked at since the guest ended it. */
+void vgic_linked_fired(struct vcpu *v, uint32_t intid)
+{
+    struct vgic_cpu *c = &v->vgic;
+    uint32_t bit = 1u << intid;
+
+    lock(&c->lock);
+    if ((c->priv.resident & bit) != 0) {
+        retire(v, false);
+    }
+    if (unlikely((c->priv.resident & bit) != 0)) {
+        unlock(&c->lock); /* the guest made it active itself, and not by acknowledging it */
+        vgic_sync(v);
+        lock(&c->lock);
+    }
+    c->priv.phys |= bit;
+    c->priv.line |= bit;
+    c->priv.latch |= c->priv.edge & bit;
+    vgic_added_private(v, intid);
+    unlock(&c->lock);
+}
+
 void vgic_serve(struct vcpu *v)
 {
     /* Who sets its bit of `folding` has set `refold`, and sends the IPI afterwards. */
@@ -752,6 +741,7 @@ void vgic_restore(struct vcpu *v)
     struct vgic_cpu *c = &v->vgic;
 
     lock(&c->lock);
+    (void)vgic_line_set(&c->priv, VTIMER_BIT, vtimer_line(v));
     c->loaded = true;
     c->lr_all = (uint16_t)((1u << arch_lr_count()) - 1);
     arch_vif_load(&c->vif);

@@ -23,8 +23,6 @@
 #include <hyp/domain.h>
 #include <hyp/gic.h>
 
-#include "vgic-internal.h"
-
 static void vtimer_expired(struct timer *t, uint64_t now_ticks)
 {
     vcpu_notify(container_of(t, struct vcpu, vtimer), WORK_TIMER);
@@ -39,7 +37,6 @@ void vtimer_vcpu_init(struct vcpu *v)
 {
     timer_init(&v->vtimer, vtimer_expired);
     timer_init(&v->ptimer, ptimer_expired);
-    v->timer_regs = (struct vtimer_regs){0};
 }
 
 void vtimer_vcpu_reset(struct vcpu *v)
@@ -80,7 +77,7 @@ void vtimer_interrupt(struct cpu *c)
         gic_deactivate(GIC_PPI_VIRT_TIMER);
         return;
     }
-    vgic_timer_fired(c->loaded);
+    vgic_linked_fired(c->loaded, VIRQ_VTIMER);
 }
 
 /* The moment a timer asserts, as the counter has it; one that never does within the counter's range
@@ -93,28 +90,25 @@ static uint64_t deadline_of(uint64_t cval, uint64_t offset)
 void vtimer_save(struct vcpu *v)
 {
     struct vtimer_regs *r = &v->timer_regs;
-    uint64_t offset = v->domain->vtimer_offset_ticks;
 
     r->v_ctl = arch_vtimer_ctl() & (TIMER_CTL_ENABLE | TIMER_CTL_IMASK);
     r->v_cval = arch_vtimer_cval();
     r->loaded = false;
+    if (r->v_ctl != 0) {
+        arch_vtimer_stop();
+    }
     if (r->v_ctl == TIMER_CTL_ENABLE) {
-        arch_vtimer_stop();
-        timer_set(&v->vtimer, deadline_of(r->v_cval, offset));
-    } else if (r->v_ctl != 0) {
-        arch_vtimer_stop();
+        timer_set(&v->vtimer, deadline_of(r->v_cval, v->domain->vtimer_offset_ticks));
     }
 }
 
 void vtimer_restore(struct vcpu *v)
 {
     struct vtimer_regs *r = &v->timer_regs;
-    bool high = vtimer_line(v);
 
     if (r->v_ctl == TIMER_CTL_ENABLE) {
         timer_cancel(&v->vtimer);
     }
-    vgic_timer_level(v, high);
     arch_vtimer_start(v->domain->vtimer_offset_ticks, r->v_ctl, r->v_cval);
     r->loaded = true;
 }

@@ -17,6 +17,7 @@ const unsigned guest_flags =
 
 #define ARENA 64u
 #define HOLE 32u
+#define LONG_COPIES 64u
 #define XENMEM_add_to_physmap_batch 23
 #define GNTTABOP_setup_version 8
 #define EVTCHNOP_init_control 11
@@ -106,6 +107,17 @@ static void fill_grant(struct caller *c, u64 op, u64 i)
     }
 }
 
+/* As much as copies can cost: whole pages, not aligned to each other, from frame to frame or within one. */
+static void fill_long_copies(struct caller *c)
+{
+    u64 to = arena + below(c, ARENA), from = below(c, 2) ? to : arena + below(c, ARENA);
+    u16 up = (u16)below(c, 8), down = (u16)below(c, 8);
+    for (u32 i = 0; i < LONG_COPIES; i++) {
+        ((struct gnttab_copy *)c->page)[i] = (struct gnttab_copy){
+            .source = {from, DOMID_SELF, up}, .dest = {to, DOMID_SELF, down}, .len = 4096 - 7};
+    }
+}
+
 static void fill_memory(struct caller *c, u64 op)
 {
     if (op <= XENMEM_populate_physmap) {
@@ -180,6 +192,10 @@ static void one(struct caller *c)
         if (op <= GNTTABOP_unmap_grant_ref || op == GNTTABOP_copy) {
             for (u64 i = 0; i < 8; i++) {
                 fill_grant(c, op, i);
+            }
+            if (op == GNTTABOP_copy && below(c, 8) == 0) {
+                fill_long_copies(c);
+                a2 = LONG_COPIES;
             }
             anything = false;
         } else if (op == GNTTABOP_setup_table || op == 9) {

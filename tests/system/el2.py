@@ -99,8 +99,8 @@ def judge(debugger):
     where = symbols()
     both = [p for p in pages if not p[2] & XN and not p[2] & READ_ONLY]
     code = [p for p in pages if not p[2] & XN]
-    outside = [p for p in code if not where["text_start"] <= p[0] < where["text_end"]]
-    boot = [p for p in pages if where["init_text_start"] <= p[0] < where["init_data_end"]]
+    outside = [p for p in code if not where["image_start"] <= p[0] < where["rodata_start"]]
+    boot = [p for p in pages if where["init_text_start"] <= p[0] < where["data_start"]]
     stack = {p[0] for p in pages if STACKS <= p[0] < STACKS + CPUS * SLOT}
     right = {STACKS + cpu * SLOT + at for cpu in range(CPUS) for at in range(SLOT - STACK, SLOT, 4096)}
     low = [p for p in pages if p[0] < STACKS]

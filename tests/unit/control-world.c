@@ -186,7 +186,7 @@ struct domain *of(domid_t id)
 void *ram(domid_t id, uint64_t at)
 {
     mpa_t where;
-    assert_true(fake_guest_translate(of(id), gfn_gpa(gfn(at)), false, &where));
+    assert_true(fake_guest_translate(of(id), gpa(at << FRAME_SHIFT), false, &where));
     return fake_ram(where);
 }
 

@@ -35,7 +35,7 @@ static int end(void **state)
 
 static void grant_read_only(void)
 {
-    struct grant_entry_v1 *e = world[2]->grant->table->frame[0];
+    struct grant_entry_v1 *e = world[2]->grant->table->frame[GRANT_SHARED][0];
     e[20] = (struct grant_entry_v1){GTF_permit_access | GTF_readonly, 1, SOURCE};
     struct gnttab_map_grant_ref op = {.host_addr = READ_ONLY << FRAME_SHIFT,
                                       .flags = GNTMAP_host_map | GNTMAP_readonly,
@@ -168,7 +168,7 @@ static void good_arrays(void **state)
         memset(guest(1, WORLD_SCRATCH), 0, FRAME_SIZE);
         unsigned before = world_restarts;
         assert_int_equal(call(1, number, cmd, page, fit), ops[i].one ? -XEN_EINVAL : 0);
-        assert_int_equal(world_restarts - before, ops[i].one ? 0 : (fit - 1) / 64);
+        assert_int_equal(world_restarts - before, ops[i].one ? 0 : (fit - 1) / 12);
         assert_int_equal(call(1, number, cmd, page, fit + 1),
                          ops[i].one ? -XEN_EINVAL : -XEN_EFAULT);
         assert_int_equal(call(1, number, cmd, NOWHERE, 0), ops[i].one ? -XEN_EINVAL : 0);
@@ -233,7 +233,7 @@ static int64_t second_version(void)
 }
 static int64_t map_one(void)
 {
-    struct grant_entry_v1 *e = world[2]->grant->table->frame[0];
+    struct grant_entry_v1 *e = world[2]->grant->table->frame[GRANT_SHARED][0];
     e[30] = (struct grant_entry_v1){GTF_permit_access, 1, WORLD_BASE + 4};
     struct gnttab_map_grant_ref op = {
         .host_addr = 0x1000000000, .flags = GNTMAP_host_map, .ref = 30, .dom = 2};

@@ -65,7 +65,7 @@ void vgic_maintenance(struct vcpu *v)
 {
     kicked++;
 }
-void vgic_pmu_fired(struct vcpu *v)
+void vgic_linked_fired(struct vcpu *v, uint32_t intid)
 {
     handled++;
 }
@@ -73,10 +73,9 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
 {
     handled++;
 }
-bool vgic_info(struct vcpu *v, uint32_t intid, struct vgic_info *out)
+uint8_t vgic_spi_target(struct domain *d, uint32_t intid)
 {
-    *out = (struct vgic_info){.target = 0};
-    return true;
+    return 0;
 }
 int vgic_link_spi(struct domain *d, uint32_t spi, uint16_t hw_intid)
 {

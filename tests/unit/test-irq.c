@@ -91,7 +91,7 @@ void vgic_maintenance(struct vcpu *v)
     served += 10000;
 }
 
-void vgic_pmu_fired(struct vcpu *v)
+void vgic_linked_fired(struct vcpu *v, uint32_t intid)
 {
     timers += 10000;
 }
@@ -103,10 +103,9 @@ void vgic_inject(struct vcpu *v, uint32_t intid)
     injected++;
 }
 
-bool vgic_info(struct vcpu *v, uint32_t intid, struct vgic_info *out)
+uint8_t vgic_spi_target(struct domain *d, uint32_t intid)
 {
-    *out = (struct vgic_info){.target = (uint8_t)target_vcpu};
-    return target_vcpu != 99;
+    return (uint8_t)target_vcpu;
 }
 
 int vgic_link_spi(struct domain *d, uint32_t spi, uint16_t hw_intid)

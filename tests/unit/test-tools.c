@@ -136,8 +136,9 @@ static void good_list(void **state)
         .u.getdomaininfolist = {.first_domain = 3, .max_domains = 12, .buffer = MORE}};
     assert_int_equal(sysctl_of(XEN_SYSCTL_getdomaininfolist, &op), 0);
     assert_int_equal(op.u.getdomaininfolist.num_domains, 12);
-    rights_drop(world[TOOLS], RIGHT_CONTROL, NULL);
-    rights_drop(world[TOOLS], RIGHT_INSPECT, NULL); /* itself and what it builds, of all */
+    assert_int_equal(rights_drop(world[TOOLS], "control"), 0);
+    assert_int_equal(rights_drop(world[TOOLS], "inspect"),
+                     0); /* itself and what it builds, of all */
     op.u.getdomaininfolist =
         (struct xen_sysctl_getdomaininfolist){.max_domains = 12, .buffer = MORE};
     assert_int_equal(sysctl_of(XEN_SYSCTL_getdomaininfolist, &op), 0);
@@ -208,9 +209,12 @@ static void good_log_and_keys(void **state)
                      -XEN_EFAULT);
     memcpy(HANDLES, "hmr\nx", 5);
     assert_int_equal(SYSCTL_OF(debug_keys, debug_keys, .keys = MORE, .nr_keys = 5), 0);
-    static const char *const said[] = {"debug keys: h this line", "KiB free",
-                                       "CPU 1: domain -1",        "CPU 0: domain 1",
-                                       "debug key '?'",           "debug key 'x'"};
+    static const char *const said[] = {"debug key 'h': h this line",
+                                       "KiB free",
+                                       "CPU 1: domain -1",
+                                       "CPU 0: domain 1",
+                                       "debug key '?'",
+                                       "debug key 'x'"};
     for (unsigned i = 0; i < ARRAY_LEN(said); i++) {
         assert_non_null(strstr(fake_calls.log, said[i]));
     }
@@ -524,7 +528,7 @@ static void good_foreign(void **state)
 {
     assert_int_equal(foreign(HALF, WORLD_BASE), 0);
     assert_int_equal(foreign(OTHER, WORLD_BASE), 0); /* to look */
-    rights_drop(world[TOOLS], RIGHT_INSPECT, NULL);
+    assert_int_equal(rights_drop(world[TOOLS], "inspect"), 0);
     world[OTHER]->xen->param[HVM_PARAM_STORE_PFN] = WORLD_BASE + 1;
     world[OTHER]->xen->param[HVM_PARAM_CONSOLE_PFN] = WORLD_BASE + 2;
     assert_int_equal(foreign(OTHER, WORLD_BASE + 1), 0);
@@ -538,12 +542,12 @@ static void bad_foreign(void **state)
     assert_int_equal(foreign(77, WORLD_BASE), -XEN_ESRCH);
     assert_int_equal(foreign(HALF, WORLD_HOLE), -XEN_EINVAL);
     assert_int_equal(foreign(OTHER, WORLD_HOLE), -XEN_EINVAL);
-    rights_drop(world[TOOLS], RIGHT_INSPECT, NULL);
+    assert_int_equal(rights_drop(world[TOOLS], "inspect"), 0);
     assert_int_equal(foreign(OTHER, WORLD_BASE), -XEN_EPERM);
     world[OTHER]->xen->param[HVM_PARAM_STORE_PFN] =
         WORLD_HOLE; /* what the guest says is there is not */
     assert_int_equal(foreign(OTHER, WORLD_HOLE), -XEN_EINVAL);
-    rights_drop(world[TOOLS], RIGHT_STORE, NULL);
+    assert_int_equal(rights_drop(world[TOOLS], "store"), 0);
     assert_int_equal(foreign(OTHER, WORLD_HOLE), -XEN_EPERM);
 }
 

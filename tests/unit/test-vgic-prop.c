@@ -120,8 +120,8 @@ static void explain(unsigned vcpu)
 
     for (unsigned intid = 0; intid < 32 + MODEL_SPIS; intid++) {
         const struct irq *i = irq_of(vcpu, intid);
-        struct vgic_info info = {0};
-        vgic_info(v, intid, &info);
+        struct model_info info = {0};
+        model_info(v, intid, &info);
         if (pending(vcpu, intid) || i->active || info.pending || info.active) {
             printf(
                 "# %u: reference pending %d active %d enabled %d group1 %d priority %#x target %u "

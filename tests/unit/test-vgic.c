@@ -627,7 +627,7 @@ static void good_physical_timer(void **state)
 
 static void good_resets(void **state)
 {
-    struct vgic_info info;
+    struct model_info info;
     struct vcpu *v;
 
     boot(3, 32);
@@ -637,7 +637,7 @@ static void good_resets(void **state)
     vgic_inject(v, 41);
     model_switch(0, NULL);
     vgic_vcpu_reset(v);
-    assert_true(vgic_info(v, 27, &info));
+    assert_true(model_info(v, 27, &info));
     assert_false(info.enabled);
     assert_true(info.hw);
     model_switch(0, v); /* SPIs that waited for it are not lost */
@@ -647,9 +647,9 @@ static void good_resets(void **state)
     model_switch(1, NULL);
     vgic_domain_reset(model_domain);
     assert_int_equal(fake_irq_active[99], 0);
-    assert_true(vgic_info(v, 40, &info));
+    assert_true(model_info(v, 40, &info));
     assert_true(info.hw && !info.pending && !info.active && !info.enabled);
-    assert_false(vgic_info(v, 64, &info));
+    assert_false(model_info(v, 64, &info));
 }
 
 static void good_addresses_of_others(void **state)

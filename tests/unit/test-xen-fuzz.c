@@ -128,7 +128,7 @@ static void fill(unsigned id, uint64_t number, uint64_t cmd)
 static void scribble(unsigned id)
 {
     struct domain *d = world[id];
-    uint8_t *page[4] = {(uint8_t *)d->xen->shared, d->grant->table->frame[0],
+    uint8_t *page[4] = {(uint8_t *)d->xen->shared, d->grant->table->frame[GRANT_SHARED][0],
                         (uint8_t *)d->xen->console,
                         d->evtchn->fifo_page_count > 0 ? (uint8_t *)d->evtchn->fifo_page[0] : NULL};
     unsigned which = (unsigned)below(4);

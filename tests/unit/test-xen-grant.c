@@ -28,7 +28,8 @@ static int teardown(void **state)
 
 static struct grant_entry_v1 *entry(unsigned id, uint32_t ref)
 {
-    return &((struct grant_entry_v1 *)world[id]->grant->table->frame[ref / 512])[ref % 512];
+    return &((struct grant_entry_v1 *)world[id]
+                 ->grant->table->frame[GRANT_SHARED][ref / 512])[ref % 512];
 }
 
 static void permit(unsigned id, uint32_t ref, domid_t to, uint64_t frame, uint16_t flags)
@@ -173,6 +174,27 @@ static void copies_go_both_ways(void **state)
     assert_int_equal(copy(2, &c), GNTST_bad_domain);
 }
 
+/* Within one frame too, wherever the two are: what was there before arrives. */
+static void copies_may_overlap(void **state)
+{
+    static const uint16_t places[][3] = {{1, 0, 4095},   {0, 1, 4095},  {5, 1000, 3001},
+                                         {1000, 5, 513}, {8, 16, 4000}, {100, 3, 90}};
+    uint8_t before[FRAME_SIZE], *page = guest(1, WORLD_BASE);
+    for (unsigned i = 0; i < ARRAY_LEN(places); i++) {
+        uint16_t from = places[i][0], to = places[i][1], length = places[i][2];
+        for (unsigned at = 0; at < FRAME_SIZE; at++) {
+            page[at] = before[at] = (uint8_t)(at * 7 + at / 256);
+        }
+        memmove(before + to, before + from, length);
+        struct gnttab_copy c = {
+            .source = {.u = {.gmfn = WORLD_BASE}, .domid = DOMID_SELF, .offset = from},
+            .dest = {.u = {.gmfn = WORLD_BASE}, .domid = DOMID_SELF, .offset = to},
+            .len = length};
+        assert_int_equal(copy(1, &c), GNTST_okay);
+        assert_memory_equal(page, before, FRAME_SIZE);
+    }
+}
+
 static void version_2_works_too(void **state)
 {
     struct gnttab_set_version sv = {2};
@@ -181,8 +203,8 @@ static void version_2_works_too(void **state)
     assert_int_equal(GRANT(1, set_version, &sv), 0);
     assert_int_equal(GRANT(1, get_version, &gv), 0);
     assert_int_equal(gv.version, 2);
-    union grant_entry_v2 *e = world[1]->grant->table->frame[0];
-    grant_status_t *status = world[1]->grant->table->status[0];
+    union grant_entry_v2 *e = world[1]->grant->table->frame[GRANT_SHARED][0];
+    grant_status_t *status = world[1]->grant->table->frame[GRANT_STATUS][0];
     assert_int_equal(e[1].hdr.domid, 3); /* reserved entries survive */
     assert_int_equal(e[1].full_page.frame, WORLD_BASE);
     e[8].full_page.frame = WORLD_BASE + 1;
@@ -384,6 +406,7 @@ int main(void)
         T(memory_calls_cannot_touch_a_mapping),
         T(a_batch_is_flushed_once),
         T(copies_go_both_ways),
+        T(copies_may_overlap),
         T(version_2_works_too),
         T(tables_are_asked_and_grow),
         T(cache_flush_is_for_ones_own),

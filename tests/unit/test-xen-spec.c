@@ -210,7 +210,7 @@ static void grant_alphabet(void)
 
 static struct grant_entry_v1 *entry(uint8_t ref)
 {
-    return &((struct grant_entry_v1 *)world[1]->grant->table->frame[0])[8 + ref];
+    return &((struct grant_entry_v1 *)world[1]->grant->table->frame[GRANT_SHARED][0])[8 + ref];
 }
 
 /* As Linux does it: the flags go by compare-and-swap, and not while the hypervisor has its bits there. */
@@ -369,7 +369,8 @@ static void the_checks_fire(void **state)
     *entry(0) = (struct grant_entry_v1){GTF_permit_access, 2, WORLD_BASE};
     struct gnttab_map_grant_ref op = {
         .host_addr = WORLD_HOLE << FRAME_SHIFT, .flags = GNTMAP_host_map, .ref = 0, .dom = 1};
-    op.ref = (grant_ref_t)(entry(0) - (struct grant_entry_v1 *)world[1]->grant->table->frame[0]);
+    op.ref = (grant_ref_t)(entry(0) -
+                           (struct grant_entry_v1 *)world[1]->grant->table->frame[GRANT_SHARED][0]);
     assert_int_equal(GRANT(2, map_grant_ref, &op), 0);
     assert_int_equal(op.status, GNTST_okay);
     struct grant_domain *g = world[2]->grant;

@@ -28,6 +28,12 @@ enum { TOOLS = 1, HALF = 2, OTHER = 3 };
 #define LAST (AT + FRAME_SIZE - 4)          /* the page ends within it, and a hole follows */
 #define HANDLES ((uint8_t *)guest(TOOLS, WORLD_SCRATCH) + 2048)
 
+/* Of Xen's interface, and not of ours. */
+#define XEN_SCHEDULER_CREDIT 5
+#define XEN_SCHEDULER_RTDS 8
+#define XEN_DOMCTL_SCHEDOP_putvcpuinfo 2
+#define XEN_VCPUAFFINITY_FORCE (1U << 2)
+
 /* What the neighbours answer, and what they were asked. */
 #define LOG_LINES 3
 extern const char *const log_lines[LOG_LINES];

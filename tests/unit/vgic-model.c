@@ -76,8 +76,8 @@ static void unload(struct cpu *c)
     struct vcpu *v = c->loaded;
 
     if (v) {
-        vtimer_save(v);
         vgic_save(v);
+        vtimer_save(v);
         c->loaded = c->current = NULL;
         v->cpu = NULL;
         for (unsigned n = 0; n < fake_lr_count; n++) {
@@ -96,8 +96,8 @@ void model_switch(unsigned cpu, struct vcpu *v)
     struct cpu *c = model_on(cpu);
     unload(c);
     if (v) {
-        vtimer_restore(v);
         vgic_restore(v);
+        vtimer_restore(v);
         c->loaded = c->current = v;
         v->cpu = c;
     }
@@ -208,6 +208,26 @@ void model_advance(uint64_t ticks)
 {
     fake_advance(ticks);
     model_settle();
+}
+
+bool model_info(struct vcpu *v, uint32_t intid, struct model_info *out)
+{
+    struct vgic *g = &v->domain->vgic;
+    unsigned i = intid % 32, word = intid / 32 - 1;
+
+    if (intid >= VGIC_PRIVATE && intid - VGIC_PRIVATE >= g->nr_spis) {
+        return false;
+    }
+    const struct vgic_bank *b = intid < VGIC_PRIVATE ? &v->vgic.priv : &g->spi[word].bank;
+    *out = (struct model_info){
+        .enabled = b->enabled >> i & 1,
+        .pending = (b->latch | (b->line & ~b->edge) | (b->resident & b->lr_pending)) >> i & 1,
+        .active = (b->active | (b->resident & b->lr_active)) >> i & 1,
+        .hw = b->hw >> i & 1,
+        .priority = b->priority[i],
+        .target = intid < VGIC_PRIVATE ? (uint8_t)v->id : g->spi[word].target[i],
+    };
+    return true;
 }
 
 static uint64_t access(struct vcpu *v, struct mmio_access a)

@@ -36,6 +36,13 @@ void model_advance(uint64_t ticks);
 uint64_t model_read(struct vcpu *v, uint64_t at, unsigned size);
 void model_write(struct vcpu *v, uint64_t at, unsigned size, uint64_t value);
 
+/* One interrupt's state, as of the last fold. False: no such interrupt. */
+struct model_info {
+    bool enabled, pending, active, hw;
+    uint8_t priority, target;
+};
+bool model_info(struct vcpu *v, uint32_t intid, struct model_info *out);
+
 /* The guest's CPU interface on v's CPU. */
 enum { MODEL_GROUP0 = 1, MODEL_GROUP1 = 2, MODEL_SPURIOUS = 1023 };
 void model_cpu_interface(struct vcpu *v, unsigned groups, unsigned priority_mask, bool eoi_mode);

@@ -190,6 +190,6 @@ int64_t call_with(unsigned id, uint64_t number, uint64_t cmd, void *argument, si
 void *guest(unsigned id, uint64_t gfn_number)
 {
     mpa_t at;
-    assert_true(fake_guest_translate(world[id], gfn_gpa(gfn(gfn_number)), false, &at));
+    assert_true(fake_guest_translate(world[id], gpa(gfn_number << FRAME_SHIFT), false, &at));
     return fake_ram(at);
 }

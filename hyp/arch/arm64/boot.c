@@ -7,7 +7,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/config.h>
 #include <hyp/console.h>
 #include <hyp/frame.h>
@@ -87,7 +86,7 @@ static __init void find_memory(const struct tree *t)
 
         if (ram_count == MEMORY_RANGES) {
             log_warn("Memory at %#lx is not used: more than %u ranges.", base.v, MEMORY_RANGES);
-        } else if (end > start && mmu_map_ram(start, end) == 0) {
+        } else if (end > start && mmu_map_ram(start, end)) {
             ram[ram_count++] = (struct frame_range){mpa(start), mpa(end)};
         }
     }
@@ -216,7 +215,6 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     c->online = 1;
     sched_cpu_online(c);
     cpu_init_el2();
-    vmid_init();
     if (gic_probe(t) != 0) {
         stop("no interrupt controller that it drives: GICv2 or GICv3 is needed.");
     }
@@ -229,10 +227,7 @@ noreturn_fn __init void boot_main(uint64_t fdt_pa)
     if (console_start() != 0) {
         stop("no memory for the console.");
     }
-    if (host_psci_probe(t) == 0) {
-        uint32_t online = smp_start(t);
-        log_line("%u of %u CPUs run.", online, cpu_count);
-    }
+    smp_start(t);
     seed_random(t);
     set_clock(t);
     start_domains(t);

@@ -7,13 +7,9 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
-#include <hyp/domain.h>
 #include <lib/string.h>
 #include <xen/domctl.h>
-#include <xen/errno.h>
 
-#define SPSR_MODE 0x1full
 #define SPSR_KEEP64 0xf00003c0ull /* NZCV, DAIF */
 #define SPSR_KEEP32 0xfe0fffe0ull /* NZCVQ, IT, GE, E, A, I, F, T */
 
@@ -26,26 +22,27 @@ static bool mode_is_guests(uint64_t mode, bool aarch32)
     return ((aarch32 ? modes32 : modes64) >> mode & 1) != 0;
 }
 
+/* Registers that have one name on both sides. */
+#define CORE_REGISTERS(MOVE) \
+    MOVE(spsr_el1)           \
+    MOVE(spsr_fiq)           \
+    MOVE(spsr_irq) MOVE(spsr_und) MOVE(spsr_abt) MOVE(sp_el0) MOVE(sp_el1) MOVE(elr_el1)
+#define SET(name) a->name = r->name;
+#define GET(name) r->name = (__typeof__(r->name))a->name;
+
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *from, bool aarch32)
 {
     const struct vcpu_guest_core_regs *r = &from->user_regs;
     struct arch_vcpu *a = &v->arch;
 
-    if (!mode_is_guests(r->cpsr & SPSR_MODE, aarch32)) {
+    if (!mode_is_guests(r->cpsr & SPSR_MODE_MASK, aarch32)) {
         return -XEN_EINVAL;
     }
     arch_vcpu_set_entry(v, gpa(r->pc64), (uint64_t[3]){r->x0, r->x1, r->x2}, aarch32);
     memcpy(a->x, &r->x0, sizeof(a->x));
     a->elr = r->pc64;
-    a->spsr = r->cpsr & (SPSR_MODE | (aarch32 ? SPSR_KEEP32 : SPSR_KEEP64));
-    a->spsr_el1 = r->spsr_el1;
-    a->spsr_fiq = r->spsr_fiq;
-    a->spsr_irq = r->spsr_irq;
-    a->spsr_und = r->spsr_und;
-    a->spsr_abt = r->spsr_abt;
-    a->sp_el0 = r->sp_el0;
-    a->sp_el1 = r->sp_el1;
-    a->elr_el1 = r->elr_el1;
+    a->spsr = r->cpsr & (SPSR_MODE_MASK | (aarch32 ? SPSR_KEEP32 : SPSR_KEEP64));
+    CORE_REGISTERS(SET)
     a->sctlr |= from->sctlr;
     a->tcr = from->ttbcr;
     a->ttbr0 = from->ttbr0;
@@ -56,20 +53,12 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *from,
 void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *to)
 {
     const struct arch_vcpu *a = &v->arch;
+    struct vcpu_guest_core_regs *r = &to->user_regs;
 
-    *to = (struct vcpu_guest_context){.user_regs = {.pc64 = a->elr,
-                                                    .cpsr = a->spsr,
-                                                    .spsr_el1 = a->spsr_el1,
-                                                    .spsr_fiq = (uint32_t)a->spsr_fiq,
-                                                    .spsr_irq = (uint32_t)a->spsr_irq,
-                                                    .spsr_und = (uint32_t)a->spsr_und,
-                                                    .spsr_abt = (uint32_t)a->spsr_abt,
-                                                    .sp_el0 = a->sp_el0,
-                                                    .sp_el1 = a->sp_el1,
-                                                    .elr_el1 = a->elr_el1},
-                                      .sctlr = a->sctlr,
-                                      .ttbcr = a->tcr,
-                                      .ttbr0 = a->ttbr0,
-                                      .ttbr1 = a->ttbr1};
-    memcpy(&to->user_regs.x0, a->x, sizeof(a->x));
+    *to = (struct vcpu_guest_context){
+        .sctlr = a->sctlr, .ttbcr = a->tcr, .ttbr0 = a->ttbr0, .ttbr1 = a->ttbr1};
+    memcpy(&r->x0, a->x, sizeof(a->x));
+    r->pc64 = a->elr;
+    r->cpsr = a->spsr;
+    CORE_REGISTERS(GET)
 }

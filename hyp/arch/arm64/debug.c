@@ -1,9 +1,9 @@
 /*
  * Self-hosted debug and the performance monitor belong to whichever vCPU uses
- * them, and are moved only then.
+ * them, and are moved only then, both together.
  *
- * G1  while a vCPU's debug (PMU) registers are not in the machine, its accesses
- *     trap, MDSCR_EL1 is 0 (no counter is enabled) and so nothing fires.
+ * G1  while a vCPU's debug and PMU registers are not in the machine, its
+ *     accesses trap, MDSCR_EL1 is 0, no counter is enabled, and so nothing fires.
  * G2  a vCPU with breakpoints armed or counters running gets them loaded with
  *     the rest of it; any other gets them at its first access.
  * G3  leaving, they are written back and disarmed.
@@ -14,24 +14,24 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 
 #define MDSCR_ARMED ((1ul << 15) | (1ul << 13) | 1ul) /* MDE, KDE, SS */
 #define PMCR_E 1ul
-#define MDCR_TRAP_DEBUG (MDCR_TDA | MDCR_TDRA | MDCR_TDOSA)
-#define MDCR_TRAP_PMU (MDCR_TPM | MDCR_TPMCR)
 
 static unsigned break_count, watch_count, counter_count; /* [const] after boot */
 static bool pmu_present;                                 /* [const] */
-static uint64_t mdcr_trapping; /* [const] of a vCPU that has neither in the machine; HPMN */
+/* [const] MDCR_EL2 of a vCPU that has them not in the machine, and of one that has; with HPMN. */
+static uint64_t mdcr_trapping, mdcr_given;
 
-static uint64_t mdcr_of(const struct arch_vcpu *a)
+/* No counter counts or interrupts, and EL0 sees none. */
+static void pmu_disarm(void)
 {
-    /* The OS lock registers always trap: they are emulated. */
-    return (mdcr_trapping &
-            ~((a->debug_loaded ? MDCR_TDA : 0) | (a->pmu_loaded ? MDCR_TRAP_PMU : 0))) |
-           extension_traps.mdcr;
+    sysreg_write(pmcr_el0, 0);
+    sysreg_write(pmcntenclr_el0, ~0u);
+    sysreg_write(pmintenclr_el1, ~0u);
+    sysreg_write(pmovsclr_el0, ~0u);
+    sysreg_write(pmuserenr_el0, 0);
 }
 
 void debug_init_cpu(void)
@@ -43,146 +43,116 @@ void debug_init_cpu(void)
     watch_count = ((dfr0 >> 20) & 0xf) + 1;
     pmu_present = pmu && pmu != 0xf;
     counter_count = pmu_present ? (sysreg_read(pmcr_el0) >> 11) & 0x1f : 0;
-    mdcr_trapping = counter_count | MDCR_TRAP_DEBUG | MDCR_TRAP_PMU | MDCR_TTRF;
+    /* The OS lock always traps: it is emulated. Trace and statistical profiling: nobody has them. */
+    mdcr_given = counter_count | MDCR_TDRA | MDCR_TDOSA | MDCR_TPMS | MDCR_TTRF;
+    mdcr_trapping = mdcr_given | MDCR_TDA | MDCR_TPM | MDCR_TPMCR;
+    mdcr_given |= pmu_present ? 0 : MDCR_TPM | MDCR_TPMCR;
     sysreg_write(oslar_el1, 0);
     sysreg_write(mdscr_el1, 0);
     sysreg_write(mdcr_el2, mdcr_trapping);
     if (pmu_present) {
-        sysreg_write(pmcr_el0, 0);
-        sysreg_write(pmintenclr_el1, ~0u);
-        sysreg_write(pmuserenr_el0, 0);
+        pmu_disarm();
     }
 }
 
-/* Register n of a numbered family; the compiler has no other way to name them. */
-#define EACH_16(X) \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/*
+ * The registers and their fields, in the order of loading: what arms others comes after them. MOVE is SAVE or
+ * LOAD. A numbered family has a name for each; the compiler has no other way to them.
+ */
+#define SAVE(field, name) g->field = sysreg_read(name);
+#define LOAD(field, name) sysreg_write(name, g->field);
 
-#define SAVE_BREAK(n)                             \
-    if (n < break_count) {                        \
-        g->bvr[n] = sysreg_read(dbgbvr##n##_el1); \
-        g->bcr[n] = sysreg_read(dbgbcr##n##_el1); \
+#define BREAK(MOVE, n)                \
+    if (n < break_count) {            \
+        MOVE(bvr[n], dbgbvr##n##_el1) \
+        MOVE(bcr[n], dbgbcr##n##_el1) \
     }
-#define SAVE_WATCH(n)                             \
-    if (n < watch_count) {                        \
-        g->wvr[n] = sysreg_read(dbgwvr##n##_el1); \
-        g->wcr[n] = sysreg_read(dbgwcr##n##_el1); \
+#define WATCH(MOVE, n)                \
+    if (n < watch_count) {            \
+        MOVE(wvr[n], dbgwvr##n##_el1) \
+        MOVE(wcr[n], dbgwcr##n##_el1) \
     }
-#define LOAD_BREAK(n)                             \
-    if (n < break_count) {                        \
-        sysreg_write(dbgbvr##n##_el1, g->bvr[n]); \
-        sysreg_write(dbgbcr##n##_el1, g->bcr[n]); \
-    }
-#define LOAD_WATCH(n)                             \
-    if (n < watch_count) {                        \
-        sysreg_write(dbgwvr##n##_el1, g->wvr[n]); \
-        sysreg_write(dbgwcr##n##_el1, g->wcr[n]); \
-    }
+/* clang-format off */
+#define EACH_16(X, MOVE)                                                                        \
+    X(MOVE, 0) X(MOVE, 1) X(MOVE, 2) X(MOVE, 3) X(MOVE, 4) X(MOVE, 5) X(MOVE, 6) X(MOVE, 7)      \
+    X(MOVE, 8) X(MOVE, 9) X(MOVE, 10) X(MOVE, 11) X(MOVE, 12) X(MOVE, 13) X(MOVE, 14) X(MOVE, 15)
+#define DEBUG_REGISTERS(MOVE)   \
+    EACH_16(BREAK, MOVE)        \
+    EACH_16(WATCH, MOVE)        \
+    MOVE(mdccint, mdccint_el1)  \
+    MOVE(mdscr, mdscr_el1)
+#define PMU_REGISTERS(MOVE)         \
+    MOVE(ccntr, pmccntr_el0)        \
+    MOVE(ccfilt, pmccfiltr_el0)     \
+    MOVE(selr, pmselr_el0)          \
+    MOVE(ovs, pmovsset_el0)         \
+    MOVE(cnten, pmcntenset_el0)     \
+    MOVE(inten, pmintenset_el1)     \
+    MOVE(userenr, pmuserenr_el0)
+/* One event counter: after PMSELR is saved, before it is loaded. */
+#define COUNTER(MOVE, n)                \
+    sysreg_write(pmselr_el0, n);        \
+    isb();                              \
+    MOVE(cntr[n], pmxevcntr_el0)        \
+    MOVE(type[n], pmxevtyper_el0)
+/* clang-format on */
 
-static void debug_registers_save(struct arch_debug *g)
+static void save(struct arch_debug *g)
 {
-    EACH_16(SAVE_BREAK)
-    EACH_16(SAVE_WATCH)
-    g->mdscr = sysreg_read(mdscr_el1);
-    g->mdccint = sysreg_read(mdccint_el1);
+    DEBUG_REGISTERS(SAVE)
     sysreg_write(mdscr_el1, 0);
-}
-
-static void debug_registers_load(const struct arch_debug *g)
-{
-    EACH_16(LOAD_BREAK)
-    EACH_16(LOAD_WATCH)
-    sysreg_write(mdccint_el1, g->mdccint);
-    sysreg_write(mdscr_el1, g->mdscr);
-}
-
-static void pmu_save(struct arch_pmu *p)
-{
-    p->cr = sysreg_read(pmcr_el0);
-    sysreg_write(pmcr_el0, p->cr & ~PMCR_E);
+    if (!pmu_present) {
+        return;
+    }
+    SAVE(cr, pmcr_el0)
+    sysreg_write(pmcr_el0, g->cr & ~PMCR_E);
     isb();
-    p->selr = sysreg_read(pmselr_el0);
+    PMU_REGISTERS(SAVE)
     for (unsigned n = 0; n < counter_count; n++) {
-        sysreg_write(pmselr_el0, n);
-        isb();
-        p->cntr[n] = sysreg_read(pmxevcntr_el0);
-        p->type[n] = sysreg_read(pmxevtyper_el0);
+        COUNTER(SAVE, n)
     }
-    p->ccntr = sysreg_read(pmccntr_el0);
-    p->ccfilt = sysreg_read(pmccfiltr_el0);
-    p->cnten = sysreg_read(pmcntenset_el0);
-    p->inten = sysreg_read(pmintenset_el1);
-    p->ovs = sysreg_read(pmovsset_el0);
-    p->userenr = sysreg_read(pmuserenr_el0);
-    sysreg_write(pmcntenclr_el0, ~0u);
-    sysreg_write(pmintenclr_el1, ~0u);
-    sysreg_write(pmovsclr_el0, ~0u);
-    sysreg_write(pmuserenr_el0, 0);
+    pmu_disarm();
 }
 
-static void pmu_load(const struct arch_pmu *p)
+/* The machine's registers are the vCPU's from now on. */
+static void give(struct arch_vcpu *a)
 {
-    for (unsigned n = 0; n < counter_count; n++) {
-        sysreg_write(pmselr_el0, n);
-        isb();
-        sysreg_write(pmxevcntr_el0, p->cntr[n]);
-        sysreg_write(pmxevtyper_el0, p->type[n]);
-    }
-    sysreg_write(pmccntr_el0, p->ccntr);
-    sysreg_write(pmccfiltr_el0, p->ccfilt);
-    sysreg_write(pmselr_el0, p->selr);
-    sysreg_write(pmovsset_el0, p->ovs);
-    sysreg_write(pmcntenset_el0, p->cnten);
-    sysreg_write(pmintenset_el1, p->inten);
-    sysreg_write(pmuserenr_el0, p->userenr);
-    sysreg_write(pmcr_el0, p->cr);
-}
+    const struct arch_debug *g = a->debug;
 
-/* One page holds both. */
-static bool allocate(struct vcpu *v)
-{
-    static_assert(sizeof(struct arch_debug) + sizeof(struct arch_pmu) <= FRAME_SIZE, "one page");
-
-    if (!v->arch.debug) {
-        struct arch_debug *page = frame_alloc_hyp(v->domain, 0);
-        v->arch.debug = page;
-        v->arch.pmu = page ? (struct arch_pmu *)(page + 1) : NULL;
+    DEBUG_REGISTERS(LOAD)
+    if (pmu_present) {
+        for (unsigned n = 0; n < counter_count; n++) {
+            COUNTER(LOAD, n)
+        }
+        PMU_REGISTERS(LOAD)
+        LOAD(cr, pmcr_el0)
     }
-    return v->arch.debug;
+    a->debug_loaded = true;
+    sysreg_write(mdcr_el2, mdcr_given);
+    isb();
 }
 
 /* The vCPU's first access since it was loaded. True: try the instruction again. */
 bool debug_take(struct vcpu *v)
 {
-    if (v->arch.debug_loaded || !allocate(v)) {
-        return false;
-    }
-    debug_registers_load(v->arch.debug);
-    v->arch.debug_loaded = true;
-    sysreg_write(mdcr_el2, mdcr_of(&v->arch));
-    isb();
-    return true;
-}
+    struct arch_vcpu *a = &v->arch;
 
-bool pmu_take(struct vcpu *v)
-{
-    if (!pmu_present || v->arch.pmu_loaded || !allocate(v)) {
+    static_assert(sizeof(struct arch_debug) <= FRAME_SIZE, "one page");
+    if (!a->debug) {
+        a->debug = frame_alloc_hyp(v->domain, 0);
+    }
+    if (a->debug_loaded || !a->debug) {
         return false;
     }
-    pmu_load(v->arch.pmu);
-    v->arch.pmu_loaded = true;
-    sysreg_write(mdcr_el2, mdcr_of(&v->arch));
-    isb();
+    give(a);
     return true;
 }
 
 void debug_unload(struct vcpu *v)
 {
     if (v->arch.debug_loaded) {
-        debug_registers_save(v->arch.debug);
-    }
-    if (v->arch.pmu_loaded) {
-        pmu_save(v->arch.pmu);
+        save(v->arch.debug);
+        v->arch.debug_loaded = false;
     }
 }
 
@@ -194,19 +164,11 @@ bool arch_pmu_line(void)
 /* On the way in, after the vCPU's other state. */
 void debug_load(struct vcpu *v)
 {
-    struct arch_vcpu *a = &v->arch;
+    const struct arch_debug *g = v->arch.debug;
 
-    if (likely(!a->debug)) { /* it never used them */
-        sysreg_write(mdcr_el2, mdcr_trapping | extension_traps.mdcr);
-        return;
+    if (unlikely(g && ((g->mdscr & MDSCR_ARMED) || (g->cr & PMCR_E)))) {
+        give(&v->arch);
+    } else {
+        sysreg_write(mdcr_el2, mdcr_trapping);
     }
-    a->debug_loaded = a->debug && (a->debug->mdscr & MDSCR_ARMED);
-    a->pmu_loaded = a->debug && (a->pmu->cr & PMCR_E);
-    if (a->debug_loaded) {
-        debug_registers_load(a->debug);
-    }
-    if (a->pmu_loaded) {
-        pmu_load(a->pmu);
-    }
-    sysreg_write(mdcr_el2, mdcr_of(a));
 }

@@ -30,25 +30,22 @@ boot_entry:
     mrs     x1, CurrentEL
     cmp     x1, #(2 << 2)
     b.ne    not_el2
-    adrp    x19, image_head             /* machine address of the image */
 
     /* Nothing of ours is in the caches: the MMU was off. Zero the bss in memory. */
     adrp    x1, bss_start
     add     x1, x1, :lo12:bss_start
-    adrp    x2, bss_end
+    adrp    x2, image_end
 1:  stp     xzr, xzr, [x1], #16
     cmp     x1, x2
     b.lo    1b
 
     adrp    x1, boot_stack_end
     mov     sp, x1
-    mov     x0, x19
-    bl      boot_tables                 /* x0 = machine address of the root table */
-    mov     x21, x0
+    bl      boot_tables                 /* x0 = machine address of the root table, until enable_mmu */
 
     /* What was written with the caches off must not be hidden by stale lines. */
     adrp    x1, data_start
-    adrp    x2, bss_end
+    adrp    x2, image_end
     mrs     x3, ctr_el0
     ubfx    x3, x3, #16, #4             /* log2 words of the smallest data line */
     mov     x4, #4
@@ -59,15 +56,12 @@ boot_entry:
     b.lo    2b
     dsb     sy
 
-    mov     x0, x21
     ldr     x30, =boot_high
     b       enable_mmu
 
 boot_high:
     ldr     x1, =boot_stack_end
     mov     sp, x1
-    ldr     x1, =image_pa
-    str     x19, [x1]
     mov     x0, x20
     mov     x29, xzr
     ldr     x30, =not_el2

@@ -8,21 +8,17 @@ SECTIONS
 {
     . = IMAGE_VA;
     image_start = .;
-    text_start = .;
     .text : {
         *(.head)
         *(.vectors)
         *(.text .text.*)
     }
     . = ALIGN(4096);
-    text_end = .;
-
     rodata_start = .;
     .rodata : {
         *(.rodata .rodata.*)
     }
     . = ALIGN(4096);
-    rodata_end = .;
 
     /* Boot code and boot data, given back once every CPU is up. */
     init_text_start = .;
@@ -30,13 +26,11 @@ SECTIONS
         *(.init.text .init.text.*)
     }
     . = ALIGN(4096);
-    init_text_end = .;
     init_data_start = .;
     .init.data : {
         *(.init.data .init.data.*)
     }
     . = ALIGN(4096);
-    init_data_end = .;
 
     data_start = .;
     .data : {
@@ -53,7 +47,6 @@ SECTIONS
         *(.bss..page)
     }
     . = ALIGN(4096);
-    bss_end = .;
     image_end = .;
     image_size = ABSOLUTE(image_end - image_start);
 

@@ -12,8 +12,6 @@
  */
 #include "arm64.h"
 
-#include <arch/layout.h>
-#include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/frame.h>
 #include <hyp/log.h>
@@ -49,56 +47,56 @@ static uint64_t pool[POOL_TABLES][ENTRIES] TABLE;
 static unsigned pool_used;
 static bool frames_ready;
 
+void arch_image_range(mpa_t *start, mpa_t *end)
+{
+    *start = mpa(image_pa);
+    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
+}
+
 static unsigned index_at(uint64_t va, unsigned level)
 {
     return (va >> (39 - 9 * level)) & (ENTRIES - 1);
 }
 
 /* With the MMU off addresses of symbols are machine addresses: see the head of this file. */
-static __init uint64_t here(const void *symbol)
+static __init void image_pages(const char *from, const char *to, uint64_t attributes)
 {
-    return (uint64_t)symbol;
-}
-
-static __init void image_pages(uint64_t base, const char *from, const char *to, uint64_t attributes)
-{
-    for (uint64_t pa = here(from); pa < here(to); pa += FRAME_SIZE) {
-        image_l3[index_at(pa - base, 3)] = pa | attributes | PTE_TABLE;
+    for (uint64_t pa = (uint64_t)from; pa < (uint64_t)to; pa += FRAME_SIZE) {
+        image_l3[index_at(pa - image_pa, 3)] = pa | attributes | PTE_TABLE;
     }
 }
 
-/* In: where the image is. Returns the machine address of the root. MMU and caches are off. */
-__init uint64_t boot_tables(uint64_t base)
+static __init void image_at(uint64_t va)
 {
-    uint64_t link = PTE_VALID | PTE_TABLE;
+    root_table[index_at(va, 0)] = (uint64_t)image_l1 | PTE_VALID | PTE_TABLE;
+    image_l1[index_at(va, 1)] = (uint64_t)image_l2 | PTE_VALID | PTE_TABLE;
+    image_l2[index_at(va, 2)] = (uint64_t)image_l3 | PTE_VALID | PTE_TABLE;
+}
 
-    root_table[index_at(IMAGE_VA, 0)] = here(image_l1) | link;
-    image_l1[index_at(IMAGE_VA, 1)] = here(image_l2) | link;
-    image_l2[index_at(IMAGE_VA, 2)] = here(image_l3) | link;
-    image_pages(base, text_start, text_end, MAP_TEXT);
-    image_pages(base, rodata_start, rodata_end, MAP_RODATA);
-    image_pages(base, init_text_start, init_text_end, MAP_TEXT);
-    image_pages(base, init_data_start, image_end, MAP_DATA);
-
+/* Returns the machine address of the root. MMU and caches are off. */
+__init uint64_t boot_tables(void)
+{
+    image_pa = (uint64_t)image_start;
+    image_pages(image_start, rodata_start, MAP_TEXT);
+    image_pages(rodata_start, init_text_start, MAP_RODATA);
+    image_pages(init_text_start, init_data_start, MAP_TEXT);
+    image_pages(init_data_start, image_end, MAP_DATA);
+    image_at(IMAGE_VA);
     /* The image is 2 MiB-aligned and smaller: its last table also maps it where it is, which
      * carries the switch. The tables are shared down to it; mmu_drop_boot() parts them. */
-    root_table[index_at(base, 0)] = here(image_l1) | link;
-    image_l1[index_at(base, 1)] = here(image_l2) | link;
-    image_l2[index_at(base, 2)] = here(image_l3) | link;
-    return here(root_table);
+    image_at(image_pa);
+    return (uint64_t)root_table;
 }
 
 static uint64_t *table_va(uint64_t pa)
 {
     uint64_t offset = pa - image_pa;
+    bool of_image = offset < (uint64_t)(image_end - image_start);
 
-    if (offset < (uint64_t)(image_end - image_start)) {
-        return (uint64_t *)(IMAGE_VA + offset);
-    }
-    return (uint64_t *)(DIRECTMAP_VA + pa);
+    return of_image ? (uint64_t *)(IMAGE_VA + offset) : arch_ram_va(pa);
 }
 
-static uint64_t va_pa(const void *va)
+uint64_t hva_pa(const void *va)
 {
     uint64_t v = (uint64_t)va;
 
@@ -115,9 +113,9 @@ static uint64_t *table_alloc(void)
 
 /*
  * Map [pa, pa + size) at va with the largest blocks that fit; what is mapped
- * already stays as it is. Returns 0 or -XEN_ENOMEM.
+ * already stays as it is. False: no memory for tables.
  */
-static int map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attributes)
+static bool map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attributes)
 {
     uint64_t done = 0;
 
@@ -142,9 +140,9 @@ static int map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attributes)
             if (!(*slot & PTE_VALID)) {
                 uint64_t *next = table_alloc();
                 if (!next) {
-                    return -XEN_ENOMEM;
+                    return false;
                 }
-                *slot = va_pa(next) | PTE_VALID | PTE_TABLE;
+                *slot = hva_pa(next) | PTE_VALID | PTE_TABLE;
             }
             table = table_va(*slot & PTE_ADDRESS);
         }
@@ -152,51 +150,41 @@ static int map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attributes)
     }
     dsb(ishst);
     isb();
-    return 0;
+    return true;
+}
+
+/* The frames that hold [at, at + size) into the direct map; where `at` is in it, or NULL. */
+static void *map_direct(uint64_t at, uint64_t size, uint64_t attributes)
+{
+    uint64_t start = at & ~FRAME_MASK, end = (at + size + FRAME_MASK) & ~FRAME_MASK;
+
+    if (at + size < at || end > DIRECTMAP_VA) {
+        return NULL;
+    }
+    return map(DIRECTMAP_VA + start, start, end - start, attributes) ? arch_ram_va(at) : NULL;
 }
 
 void *arch_map_mmio(mpa_t at, uint64_t size_bytes)
 {
-    uint64_t start = at.v & ~FRAME_MASK;
-    uint64_t end = (at.v + size_bytes + FRAME_MASK) & ~FRAME_MASK;
-
-    if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
-        return NULL;
-    }
-    return map(DIRECTMAP_VA + start, start, end - start, MAP_DEVICE)
-               ? NULL
-               : (void *)(DIRECTMAP_VA + at.v);
+    return map_direct(at.v, size_bytes, MAP_DEVICE);
 }
 
 const void *arch_map_ram(mpa_t at, uint64_t size_bytes)
 {
-    uint64_t start = at.v & ~FRAME_MASK;
-    uint64_t end = (at.v + size_bytes + FRAME_MASK) & ~FRAME_MASK;
-
-    if (at.v + size_bytes < at.v || end > DIRECTMAP_VA) {
-        return NULL;
-    }
-    return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA)
-               ? NULL
-               : (const void *)(DIRECTMAP_VA + at.v);
+    return map_direct(at.v, size_bytes, MAP_DATA);
 }
 
-/* RAM into the direct map, the image left out (M2). [start, end) in whole frames. */
-__init int mmu_map_ram(uint64_t start, uint64_t end)
+/* RAM into the direct map, the image left out (M2). [start, end) in whole frames. False: no memory for tables. */
+__init bool mmu_map_ram(uint64_t start, uint64_t end)
 {
-    uint64_t hole_start = image_pa, hole_end = image_pa + (uint64_t)(image_end - image_start);
-    int error = 0;
+    mpa_t image, behind;
 
-    if (end <= hole_start || start >= hole_end) {
-        return map(DIRECTMAP_VA + start, start, end - start, MAP_DATA);
-    }
-    if (start < hole_start) {
-        error = map(DIRECTMAP_VA + start, start, hole_start - start, MAP_DATA);
-    }
-    if (!error && end > hole_end) {
-        error = map(DIRECTMAP_VA + hole_end, hole_end, end - hole_end, MAP_DATA);
-    }
-    return error;
+    arch_image_range(&image, &behind);
+    uint64_t first_end = end < image.v ? end : image.v;
+    uint64_t second = start > behind.v ? start : behind.v;
+
+    return (start >= first_end || map_direct(start, first_end - start, MAP_DATA)) &&
+           (second >= end || map_direct(second, end - second, MAP_DATA));
 }
 
 void mmu_frames_ready(void)
@@ -208,14 +196,11 @@ void mmu_frames_ready(void)
 void *mmu_map_stack(uint32_t cpu_id)
 {
     uint64_t top = STACKS_VA + (uint64_t)(cpu_id + 1) * STACK_SLOT;
-    unsigned order = 2;
 
     static_assert(STACK_SIZE == FRAME_SIZE << 2, "stack order");
-    void *stack = frame_alloc_hyp(NULL, order);
-    if (!stack || map(top - STACK_SIZE, va_pa(stack), STACK_SIZE, MAP_DATA)) {
-        return NULL;
-    }
-    return (void *)top;
+    void *stack = frame_alloc_hyp(NULL, 2);
+    bool mapped = stack && map(top - STACK_SIZE, hva_pa(stack), STACK_SIZE, MAP_DATA);
+    return mapped ? (void *)top : NULL;
 }
 
 /* The identity map's entry of a table, unless the image's own is the same. */
@@ -230,9 +215,9 @@ static void drop_entry(uint64_t *table, unsigned level)
 void mmu_drop_boot(void)
 {
     uint64_t start = image_pa + (uint64_t)(init_text_start - image_start);
-    uint64_t end = image_pa + (uint64_t)(init_data_end - image_start);
+    uint64_t end = image_pa + (uint64_t)(data_start - image_start);
 
-    for (const char *p = init_text_start; p < init_data_end; p += FRAME_SIZE) {
+    for (const char *p = init_text_start; p < data_start; p += FRAME_SIZE) {
         image_l3[index_at((uint64_t)p, 3)] = 0;
     }
     drop_entry(root_table, 0);
@@ -242,19 +227,20 @@ void mmu_drop_boot(void)
     __asm__ volatile("tlbi alle2is");
     dsb(ish);
     isb();
-    if (map(DIRECTMAP_VA + start, start, end - start, MAP_DATA) == 0) {
+    if (map_direct(start, end - start, MAP_DATA)) {
         frame_add_range(mpa(start), mpa(end), true);
     }
 }
 
-uint64_t hva_pa(const void *va)
+/* Bytes of the smallest data cache line. */
+static uint64_t line_bytes(void)
 {
-    return va_pa(va);
+    return 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);
 }
 
 void arch_clean_to_poc(const void *va, size_t size_bytes)
 {
-    uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);
+    uint64_t line = line_bytes();
     uint64_t end = (uint64_t)va + size_bytes, a = (uint64_t)va & ~(line - 1);
 
     for (; a + 3 * line < end; a += 4 * line) {
@@ -269,15 +255,9 @@ void arch_clean_to_poc(const void *va, size_t size_bytes)
     dsb(sy);
 }
 
+/* What is clean to the point of coherency is so to that of unification, which is before it. */
 void arch_sync_icache(const void *va, size_t size_bytes)
 {
-    uint64_t line = 4ul << ((sysreg_read(ctr_el0) >> 16) & 0xf);
-    uint64_t end = (uint64_t)va + size_bytes;
-
-    for (uint64_t a = (uint64_t)va & ~(line - 1); a < end; a += line) {
-        __asm__ volatile("dc cvau, %0" : : "r"(a) : "memory");
-    }
-    dsb(ish);
     __asm__ volatile("ic ialluis");
     dsb(ish);
     isb();
@@ -289,7 +269,6 @@ static bool zva_64(void)
     return (sysreg_read(dczid_el0) & 0x1f) == 4;
 }
 
-/* Zero whole frames, a cache block at a time where the CPU lets us. */
 /* Normal memory takes any alignment (Arm ARM, B2.8.2; SCTLR_EL2.A is 0). The rest goes by bytes. */
 void arch_copy_unaligned(void *restrict to, const void *restrict from, size_t size)
 {
@@ -308,6 +287,7 @@ void arch_copy_unaligned(void *restrict to, const void *restrict from, size_t si
     memcpy(t, f, size);
 }
 
+/* Zero whole frames, a cache block at a time where the CPU lets us. */
 void arch_zero_pages(void *va, uint64_t size_bytes)
 {
     char *p = va, *end = p + size_bytes;
@@ -328,10 +308,9 @@ void arch_zero_pages(void *va, uint64_t size_bytes)
 
 void arch_scrub_pages(void *va, uint64_t size_bytes)
 {
-    uint64_t words_log2 = (sysreg_read(ctr_el0) >> 16) & 0xf; /* of the smallest cache line */
     char *p = va, *end = p + size_bytes;
 
-    if (!zva_64() || words_log2 < 4) { /* cleaning one address per 64 bytes would not do */
+    if (!zva_64() || line_bytes() < 64) { /* cleaning one address per 64 bytes would not do */
         arch_zero_pages(va, size_bytes);
         arch_clean_to_poc(va, size_bytes);
         return;

@@ -1,15 +1,14 @@
 /*
- * The host's CPUs and its firmware.
+ * The host's CPUs, their timers and firmware.
  *
  * Secondaries are started by PSCI, all at once, and then waited for; one that
  * does not come up is said in a line and left out. Interrupts stay masked at
  * EL2 for ever (docs/trap-path.md).
  *
- * Sources: PSCI DEN 0022F; Devicetree Specification 3.8 (cpu nodes).
+ * Sources: PSCI DEN 0022F; Devicetree Specification 3.8 (cpu nodes); DDI 0487I.a D11.2 (timers).
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 #include <hyp/gic.h>
 #include <hyp/log.h>
@@ -23,20 +22,18 @@ uint32_t cpu_count = 1;
 #define PSCI_SYSTEM_OFF 0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
 #define START_TIMEOUT_NS 1000000000ull
-#define MPIDR_AFFINITY 0xff00fffffful
 
-enum conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
-static enum conduit conduit; /* [const] after boot */
+static bool has_psci; /* [const] after boot */
 
 /* A call to the firmware. Below us there is nobody to trap an HVC, so SMC it is. */
-int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
+static int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
 {
     register uint64_t x0 __asm__("x0") = fn;
     register uint64_t x1 __asm__("x1") = a;
     register uint64_t x2 __asm__("x2") = b;
     register uint64_t x3 __asm__("x3") = c;
 
-    if (conduit != CONDUIT_SMC) {
+    if (!has_psci) {
         return -1;
     }
     __asm__ volatile("smc #0"
@@ -47,18 +44,35 @@ int64_t host_psci(uint64_t fn, uint64_t a, uint64_t b, uint64_t c)
     return (int64_t)x0;
 }
 
-__init int host_psci_probe(const struct tree *t)
+static __init bool probe_psci(const struct tree *t)
 {
     tree_node n = tree_compatible(t, tree_root(t), "arm,psci-1.0");
 
     n = n.at ? n : tree_compatible(t, tree_root(t), "arm,psci-0.2");
     const char *method = tree_string(tree_get(t, n, "method"));
-    if (method && strcmp(method, "smc") == 0) {
-        conduit = CONDUIT_SMC;
-        return 0;
+    has_psci = method && strcmp(method, "smc") == 0;
+    if (!has_psci) {
+        log_warn("The board's tree has no PSCI node with method \"smc\": one CPU, no power-off.");
     }
-    log_warn("The board's tree has no PSCI node with method \"smc\": one CPU, no power-off.");
-    return -XEN_ENODEV;
+    return has_psci;
+}
+
+/* CNTFRQ_EL0, as firmware has set it. */
+uint64_t arch_counter_hz(void)
+{
+    return sysreg_read(cntfrq_el0);
+}
+
+/* This CPU's comparator: the EL2 physical timer, PPI 26. SBSA, DEN 0029 */
+void arch_timer_program(uint64_t deadline_ticks)
+{
+    if (deadline_ticks == TICKS_NEVER) {
+        sysreg_write(cnthp_ctl_el2, 0);
+    } else {
+        sysreg_write(cnthp_cval_el2, deadline_ticks);
+        sysreg_write(cnthp_ctl_el2, 1);
+    }
+    isb();
 }
 
 noreturn_fn void arch_park(void)
@@ -99,18 +113,12 @@ void cpu_init_el2(void)
     sysreg_write(cptr_el2, CPTR_RES1 | CPTR_TTA | CPTR_TZ | CPTR_TFP);
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
     sysreg_write(cnthctl_el2, CNTHCTL_EL1PCTEN); /* counter visible, CNTP_* trapped */
-    sysreg_write(vtcr_el2, arch_vtcr());
-    sysreg_write(vttbr_el2, 0);
+    stage2_init_cpu();
     debug_init_cpu();
     /* All page tables and TLB entries of whoever ran before us are void. */
     __asm__ volatile("tlbi alle1" : : : "memory");
     dsb(nsh);
     isb();
-}
-
-static uint64_t self_mpidr(void)
-{
-    return sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
 }
 
 noreturn_fn void secondary_main(void)
@@ -149,22 +157,29 @@ static __init void start(uint64_t mpidr)
     }
 }
 
-static bool all_online(void)
+/* A CPU that was started comes up, or `give_up` comes first. */
+static __init bool comes_online(const struct cpu *c, uint64_t give_up)
 {
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        if (!__atomic_load_n(&cpus[i]->online, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&c->online, __ATOMIC_ACQUIRE)) {
+        if (arch_counter_ticks() >= give_up) {
+            log_warn("CPU %u (%#llx) did not come up within a second; it is left out.", c->id,
+                     (unsigned long long)c->arch_id);
             return false;
         }
+        yield();
     }
     return true;
 }
 
-/* Start every CPU of the tree but this one; returns how many run now. */
-__init uint32_t smp_start(const struct tree *t)
+/* Start every CPU of the tree but this one. */
+__init void smp_start(const struct tree *t)
 {
     tree_node n = tree_child(t, tree_find(t, "/cpus", SIZE_MAX));
     uint32_t online = 0;
 
+    if (!probe_psci(t)) {
+        return;
+    }
     for (; n.at; n = tree_sibling(t, n)) {
         struct tree_value reg = tree_get(t, n, "reg");
         const char *type = tree_string(tree_get(t, n, "device_type"));
@@ -175,21 +190,13 @@ __init uint32_t smp_start(const struct tree *t)
         }
         if (!tree_u64(reg, &mpidr)) {
             log_warn("A cpu node without a usable reg property is ignored.");
-        } else if (mpidr != self_mpidr()) {
+        } else if (mpidr != this_cpu()->arch_id) {
             start(mpidr);
         }
     }
     uint64_t give_up = arch_counter_ticks() + ns_to_ticks(START_TIMEOUT_NS);
-    while (!all_online() && arch_counter_ticks() < give_up) {
-        yield();
-    }
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if (__atomic_load_n(&cpus[i]->online, __ATOMIC_ACQUIRE)) {
-            online++;
-        } else {
-            log_warn("CPU %u (%#llx) did not come up within a second; it is left out.", i,
-                     (unsigned long long)cpus[i]->arch_id);
-        }
+        online += comes_online(cpus[i], give_up) ? 1 : 0;
     }
-    return online;
+    log_line("%u of %u CPUs run.", online, cpu_count);
 }

@@ -21,17 +21,13 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
-
-enum { MODE32_FIQ = 0x11, MODE32_IRQ, MODE32_SVC, MODE32_ABT = 0x17, MODE32_UND = 0x1b };
-
 /* entry.S */
 uint32_t spsr32_visit(uint32_t value);
 extern char spsr32_code[];
 
 static bool hidden; /* [const] after spsr32_init() */
 
-static uint32_t swap(uint64_t mode, uint32_t value)
+static uint64_t swap(uint64_t mode, uint64_t value)
 {
     uint64_t hcr = sysreg_read(hcr_el2), vttbr = sysreg_read(vttbr_el2);
     uint64_t sctlr = sysreg_read(sctlr_el1), mdscr = sysreg_read(mdscr_el1);
@@ -42,9 +38,9 @@ static uint32_t swap(uint64_t mode, uint32_t value)
     sysreg_write(sctlr_el1, SCTLR_EL1_AARCH32_RESET);
     sysreg_write(mdscr_el1, 0);
     sysreg_write(elr_el2, hva_pa(spsr32_code));
-    sysreg_write(spsr_el2, mode | SPSR_AARCH32 | SPSR_A | SPSR_I | SPSR_F);
+    sysreg_write(spsr_el2, (mode & SPSR_MODE_MASK) | SPSR_A | SPSR_I | SPSR_F);
     isb();
-    value = spsr32_visit(value);
+    value = spsr32_visit((uint32_t)value);
     sysreg_write(elr_el2, elr);
     sysreg_write(spsr_el2, spsr);
     sysreg_write(mdscr_el1, mdscr);
@@ -60,62 +56,38 @@ void __init spsr32_init(void)
     if (!arch_has_aarch32() || hva_pa(spsr32_code) >> 32) {
         return;
     }
-    for (uint32_t value = MODE32_IRQ; value <= MODE32_SVC; value++) {
+    for (uint64_t value = SPSR_IRQ32; value <= SPSR_SVC32; value++) {
         sysreg_write(spsr_irq, value);
-        hidden |= swap(MODE32_IRQ, value) != value;
+        hidden |= swap(SPSR_IRQ32, value) != value;
     }
 }
 
-/* The guest in `mode` is left: from now on EL2's registers tell the truth. */
-void spsr32_expose(uint64_t mode)
+/*
+ * The SPSR of `mode` changes places with EL2's register of it: told to EL2 when a guest in that mode is left, given
+ * to the mode when one goes on in it. What is in the other place then is nobody's.
+ */
+void spsr32_exchange(uint64_t mode)
 {
     if (!hidden) {
         return;
     }
     switch (mode & SPSR_MODE_MASK) {
-    case MODE32_FIQ:
-        sysreg_write(spsr_fiq, swap(MODE32_FIQ, 0));
+    case SPSR_FIQ32:
+        sysreg_write(spsr_fiq, swap(mode, sysreg_read(spsr_fiq)));
         break;
-    case MODE32_IRQ:
-        sysreg_write(spsr_irq, swap(MODE32_IRQ, 0));
+    case SPSR_IRQ32:
+        sysreg_write(spsr_irq, swap(mode, sysreg_read(spsr_irq)));
         break;
-    case MODE32_SVC:
-        sysreg_write(spsr_el1, swap(MODE32_SVC, 0));
+    case SPSR_SVC32:
+        sysreg_write(spsr_el1, swap(mode, sysreg_read(spsr_el1)));
         break;
-    case MODE32_ABT:
-        sysreg_write(spsr_abt, swap(MODE32_ABT, 0));
+    case SPSR_ABT32:
+        sysreg_write(spsr_abt, swap(mode, sysreg_read(spsr_abt)));
         break;
-    case MODE32_UND:
-        sysreg_write(spsr_und, swap(MODE32_UND, 0));
+    case SPSR_UND32:
+        sysreg_write(spsr_und, swap(mode, sysreg_read(spsr_und)));
         break;
-    default:
-        break; /* User and System have none */
-    }
-}
-
-/* A guest will go on in `mode`, whose SPSR is in EL2's register. */
-void spsr32_enter(uint64_t mode)
-{
-    if (!hidden) {
-        return;
-    }
-    switch (mode & SPSR_MODE_MASK) {
-    case MODE32_FIQ:
-        swap(MODE32_FIQ, (uint32_t)sysreg_read(spsr_fiq));
-        break;
-    case MODE32_IRQ:
-        swap(MODE32_IRQ, (uint32_t)sysreg_read(spsr_irq));
-        break;
-    case MODE32_SVC:
-        swap(MODE32_SVC, (uint32_t)sysreg_read(spsr_el1));
-        break;
-    case MODE32_ABT:
-        swap(MODE32_ABT, (uint32_t)sysreg_read(spsr_abt));
-        break;
-    case MODE32_UND:
-        swap(MODE32_UND, (uint32_t)sysreg_read(spsr_und));
-        break;
-    default:
+    default: /* User and System have none */
         break;
     }
 }

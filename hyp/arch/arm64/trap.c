@@ -9,7 +9,6 @@
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/assert.h>
 #include <hyp/frame.h>
 #include <hyp/hypercall.h>
@@ -67,12 +66,11 @@ static inline void finish_read(struct vcpu *v, uint64_t esr, uint64_t value)
  */
 static bool passing_fault(struct vcpu *v, uint64_t esr)
 {
-    bool fetch = esr >> ESR_EC_SHIFT == EC_IABT_LOW;
-    bool walk = esr & (1u << 7); /* S1PTW */
-    bool translation = (esr & 0x3c) == 0x04, permission = (esr & 0x3c) == 0x0c;
+    bool fetch = esr >> ESR_EC_SHIFT == EC_IABT_LOW, walk = esr & (1u << 7); /* S1PTW */
+    bool by_stage_2 = (esr & 0x34) == 0x04; /* translation, permission */
     gpa_t at;
 
-    return (translation || permission) && fault_address(esr, &at) &&
+    return by_stage_2 && fault_address(esr, &at) &&
            p2m_allows(v->domain, at, !fetch && !walk && (esr & (1u << 6)), fetch && !walk);
 }
 
@@ -180,12 +178,8 @@ static inline void finish(struct vcpu *v, uint64_t esr, enum outcome outcome)
 /* The access that v waited with has been answered. All its registers are in v->arch.x. */
 static cold void finish_io(struct vcpu *v)
 {
-    uint64_t value, esr = v->io_syndrome;
-
-    if (ioreq_finish(v, &value)) {
-        finish_read(v, esr, value);
-        skip(esr, SPSR_SS | SPSR_AARCH32);
-    }
+    finish_read(v, v->io_syndrome, v->io.value);
+    skip(v->io_syndrome, SPSR_SS | SPSR_AARCH32);
 }
 
 /* Apart, so that printing does not save the registers that this needs. */
@@ -231,20 +225,6 @@ static cold void hypercall32(struct vcpu *v)
     x[16] = lr_irq;
 }
 
-static inline void hvc(struct vcpu *v, uint64_t esr, void (*xen)(struct vcpu *v))
-{
-    uint64_t immediate = esr & 0xffff;
-
-    if (likely(immediate == XEN_HYPERCALL_TAG)) {
-        xen(v);
-    } else if (immediate == 0) {
-        smccc_call(v);
-    } else {
-        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
-        inject_undefined(v);
-    }
-}
-
 static enum outcome decode(struct vcpu *v, uint64_t esr)
 {
     switch (esr >> ESR_EC_SHIFT) {
@@ -267,14 +247,16 @@ static enum outcome decode(struct vcpu *v, uint64_t esr)
         smccc_call(v);
         return TRAP_SKIP; /* the preferred return address of a trapped SMC is the SMC itself */
     case EC_HVC32:
-        hvc(v, esr, hypercall32);
+        if ((esr & 0xffff) == XEN_HYPERCALL_TAG) {
+            hypercall32(v);
+        } else {
+            trap_hvc(v, esr);
+        }
         return TRAP_DONE;
     case EC_CP15_32:
-        return cp15_trap(v, esr, false) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP15_64:
-        return cp15_trap(v, esr, true) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP10_ID:
-        return cp10_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
+        return coprocessor_trap(v, esr) ? TRAP_SKIP : TRAP_UNDEFINED;
     case EC_CP14_32:
     case EC_CP14_64:
     case EC_CP14_LDC:
@@ -299,7 +281,16 @@ void trap_sync(struct vcpu *v, uint64_t esr)
 /* x0-x18 are in v->arch.x; x19-x29 are in the machine. */
 void trap_hvc(struct vcpu *v, uint64_t esr)
 {
-    hvc(v, esr, hypercall);
+    uint64_t immediate = esr & 0xffff;
+
+    if (likely(immediate == XEN_HYPERCALL_TAG)) {
+        hypercall(v);
+    } else if (immediate == 0) {
+        smccc_call(v);
+    } else {
+        sysreg_write(elr_el2, sysreg_read(elr_el2) - 4);
+        inject_undefined(v);
+    }
 }
 
 void trap_serror(struct vcpu *v, uint64_t esr)
@@ -307,18 +298,6 @@ void trap_serror(struct vcpu *v, uint64_t esr)
     dlog(v->domain, "SError from the machine, syndrome %#llx: passed on to the guest",
          (unsigned long long)esr);
     inject_serror(v);
-}
-
-/* Change over to `next`, if it is not what is loaded. */
-static void switch_to(struct cpu *c, struct vcpu *next)
-{
-    if (c->loaded == next) {
-        return;
-    }
-    if (c->loaded) {
-        vcpu_unload(c->loaded);
-    }
-    vcpu_load(next);
 }
 
 /* WFE is trapped only while somebody waits for this CPU: then spinning is a waste. */
@@ -332,8 +311,15 @@ static void update_traps(struct cpu *c, struct vcpu *v)
     vcpu_set_hcr(v, hcr);
 }
 
+/* Nobody runs: scrub or sleep; and if others want this CPU's blocked vCPU, write it back. */
 static void idle(struct cpu *c)
 {
+    if (c->save_request) {
+        c->save_request = 0;
+        if (c->loaded) {
+            vcpu_unload(c->loaded);
+        }
+    }
     if (!frame_scrub_some(4)) {
         dsb(sy);
         __asm__ volatile("wfi" : : : "memory");
@@ -362,17 +348,6 @@ static uint32_t leave(struct cpu *c, struct vcpu *v, uint32_t work)
     return work | WORK_RESCHED;
 }
 
-/* Others want this CPU's blocked vCPU out of its registers. */
-static void give_up_loaded(struct cpu *c)
-{
-    if (c->save_request) {
-        c->save_request = 0;
-        if (c->loaded) {
-            vcpu_unload(c->loaded);
-        }
-    }
-}
-
 /*
  * The slow way out of a trap: choose who runs, carry out what is due for it.
  * Returns the vCPU to resume, loaded, with c->current pointing at it. Interrupts
@@ -388,24 +363,20 @@ struct vcpu *exit_work(struct vcpu *v)
         work = v ? leave(c, v, work) : work;
         if ((work & WORK_RESCHED) || __atomic_load_n(&c->sched.resched, __ATOMIC_RELAXED)) {
             struct vcpu *next = sched_choose(c, arch_counter_ticks());
+            bool begins = next != v; /* maybe with its registers still loaded */
 
-            if (v && next != v && (work & ~WORK_RESCHED)) {
+            if (begins && v) { /* what is due for it waits for its next turn */
                 __atomic_fetch_or(&v->work, work & ~WORK_RESCHED, __ATOMIC_RELAXED);
-                work = 0;
             }
-            c->current = next;
-            if (!next) {
-                v = NULL;
-                give_up_loaded(c);
+            c->current = v = next;
+            if (!v) {
                 idle(c);
                 continue;
             }
-            bool begins = next != v; /* maybe with its registers still loaded */
             if (begins) {
-                work = __atomic_exchange_n(&next->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
-                v = next;
+                work = __atomic_exchange_n(&v->work, 0, __ATOMIC_ACQUIRE) & ~WORK_RESCHED;
             }
-            switch_to(c, v);
+            vcpu_load(v);
             if (begins) {
                 xen_runstate_update(v);
             }

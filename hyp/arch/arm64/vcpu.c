@@ -5,84 +5,55 @@
  *     vCPU's `cpu` points back. They change together, on that CPU only.
  * V2  a vCPU is loaded only while it is nowhere else: unloading comes first,
  *     and the scheduler wakes a loaded vCPU on its own CPU only (S2).
- * V3  FP registers: fp_owner is the last vCPU to use them here. Leaving, a vCPU
- *     that used them writes them back, so memory is never older than a CPU;
- *     coming back to the same CPU with nobody having used them costs nothing.
+ * V3  FP registers trap until a vCPU's first use of them since it was loaded,
+ *     which loads its own; leaving, they are written back if they were loaded.
+ *     EL2 itself never uses them (-mgeneral-regs-only).
  */
 #include "arm64.h"
 
-#include <hyp/arch.h>
 #include <hyp/frame.h>
 #include <hyp/vtimer.h>
 #include <lib/string.h>
 
-/* FP is not trapped while loaded; EL2 itself never uses it (-mgeneral-regs-only). */
-static void fp_save(struct arch_fp *fp)
-{
-    __asm__ volatile(".arch_extension fp\n\t"
-                     ".arch_extension simd\n\t"
-                     "stp q0, q1, [%0, #0]\n\tstp q2, q3, [%0, #32]\n\t"
-                     "stp q4, q5, [%0, #64]\n\tstp q6, q7, [%0, #96]\n\t"
-                     "stp q8, q9, [%0, #128]\n\tstp q10, q11, [%0, #160]\n\t"
-                     "stp q12, q13, [%0, #192]\n\tstp q14, q15, [%0, #224]\n\t"
-                     "stp q16, q17, [%0, #256]\n\tstp q18, q19, [%0, #288]\n\t"
-                     "stp q20, q21, [%0, #320]\n\tstp q22, q23, [%0, #352]\n\t"
-                     "stp q24, q25, [%0, #384]\n\tstp q26, q27, [%0, #416]\n\t"
-                     "stp q28, q29, [%0, #448]\n\tstp q30, q31, [%0, #480]"
-                     :
-                     : "r"(fp->q)
-                     : "memory");
-    fp->fpsr = sysreg_read(fpsr);
-    fp->fpcr = sysreg_read(fpcr);
-}
+/* `op` is stp or ldp; %0 points at arch_fp.q. */
+#define FP_PAIRS(op)                                                                             \
+    ".arch_extension fp\n\t.arch_extension simd\n\t" op " q0, q1, [%0, #0]\n\t" op               \
+    " q2, q3, [%0, #32]\n\t" op " q4, q5, [%0, #64]\n\t" op " q6, q7, [%0, #96]\n\t" op          \
+    " q8, q9, [%0, #128]\n\t" op " q10, q11, [%0, #160]\n\t" op " q12, q13, [%0, #192]\n\t" op   \
+    " q14, q15, [%0, #224]\n\t" op " q16, q17, [%0, #256]\n\t" op " q18, q19, [%0, #288]\n\t" op \
+    " q20, q21, [%0, #320]\n\t" op " q22, q23, [%0, #352]\n\t" op " q24, q25, [%0, #384]\n\t" op \
+    " q26, q27, [%0, #416]\n\t" op " q28, q29, [%0, #448]\n\t" op " q30, q31, [%0, #480]"
 
-static void fp_restore(const struct arch_fp *fp)
-{
-    __asm__ volatile(".arch_extension fp\n\t"
-                     ".arch_extension simd\n\t"
-                     "ldp q0, q1, [%0, #0]\n\tldp q2, q3, [%0, #32]\n\t"
-                     "ldp q4, q5, [%0, #64]\n\tldp q6, q7, [%0, #96]\n\t"
-                     "ldp q8, q9, [%0, #128]\n\tldp q10, q11, [%0, #160]\n\t"
-                     "ldp q12, q13, [%0, #192]\n\tldp q14, q15, [%0, #224]\n\t"
-                     "ldp q16, q17, [%0, #256]\n\tldp q18, q19, [%0, #288]\n\t"
-                     "ldp q20, q21, [%0, #320]\n\tldp q22, q23, [%0, #352]\n\t"
-                     "ldp q24, q25, [%0, #384]\n\tldp q26, q27, [%0, #416]\n\t"
-                     "ldp q28, q29, [%0, #448]\n\tldp q30, q31, [%0, #480]"
-                     :
-                     : "r"(fp->q)
-                     : "memory");
-    sysreg_write(fpsr, fp->fpsr);
-    sysreg_write(fpcr, fp->fpcr);
-}
-
-#define CPTR_GUEST (CPTR_RES1 | CPTR_TTA | CPTR_TZ)
+#define CPTR_GUEST (CPTR_RES1 | CPTR_TTA | CPTR_TZ | CPTR_TAM)
 
 /* The guest's first FP instruction since it was loaded. */
 void vcpu_fp_take(struct vcpu *v)
 {
-    struct cpu *c = this_cpu();
+    struct arch_fp *fp = &v->arch.fp;
 
-    sysreg_write(cptr_el2, CPTR_GUEST | extension_traps.cptr);
+    sysreg_write(cptr_el2, CPTR_GUEST);
     isb();
-    if (c->fp_owner != v || v->arch.fp_cpu != c) {
-        fp_restore(&v->arch.fp);
-        if (v->arch.aarch32) {
-            sysreg_write(fpexc32_el2, v->arch.fp.fpexc32);
-        }
-        c->fp_owner = v;
-        v->arch.fp_cpu = c;
+    __asm__ volatile(FP_PAIRS("ldp") : : "r"(fp->q) : "memory");
+    sysreg_write(fpsr, fp->fpsr);
+    sysreg_write(fpcr, fp->fpcr);
+    if (v->arch.aarch32) {
+        sysreg_write(fpexc32_el2, fp->fpexc32);
     }
-    v->arch.fp_enabled = true;
+    v->arch.fp_loaded = true;
 }
 
 static void fp_unload(struct vcpu *v)
 {
-    if (v->arch.fp_enabled) {
-        fp_save(&v->arch.fp);
+    struct arch_fp *fp = &v->arch.fp;
+
+    if (v->arch.fp_loaded) {
+        __asm__ volatile(FP_PAIRS("stp") : : "r"(fp->q) : "memory");
+        fp->fpsr = sysreg_read(fpsr);
+        fp->fpcr = sysreg_read(fpcr);
         if (v->arch.aarch32) {
-            v->arch.fp.fpexc32 = sysreg_read(fpexc32_el2);
+            fp->fpexc32 = sysreg_read(fpexc32_el2);
         }
-        v->arch.fp_enabled = false;
+        v->arch.fp_loaded = false;
     }
 }
 
@@ -122,7 +93,7 @@ static void fp_unload(struct vcpu *v)
 static void el1_save(struct arch_vcpu *a)
 {
     if (a->aarch32) {
-        spsr32_expose(sysreg_read(spsr_el2));
+        spsr32_exchange(sysreg_read(spsr_el2));
     }
     EL1_PAIRS(SAVE)
     a->csselr = sysreg_read(csselr_el1);
@@ -138,23 +109,8 @@ static void el1_restore(const struct arch_vcpu *a)
     sysreg_write(csselr_el1, a->csselr);
     if (a->aarch32) {
         AARCH32_PAIRS(RESTORE)
-        spsr32_enter(a->spsr);
+        spsr32_exchange(a->spsr);
     }
-}
-
-/* Bring `v` onto this CPU, which has none loaded. */
-void vcpu_load(struct vcpu *v)
-{
-    struct cpu *c = this_cpu();
-
-    el1_restore(&v->arch);
-    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP | extension_traps.cptr);
-    vmid_load(v->domain);
-    debug_load(v);
-    vtimer_restore(v);
-    vgic_restore(v);
-    c->loaded = v;
-    __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
 }
 
 /* Write the loaded vCPU back; afterwards any CPU may load it. */
@@ -171,6 +127,27 @@ void vcpu_unload(struct vcpu *v)
     c->loaded = NULL;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELEASE);
     sched_saved(v);
+}
+
+/* Bring `v` onto this CPU, instead of what is loaded. */
+void vcpu_load(struct vcpu *v)
+{
+    struct cpu *c = this_cpu();
+
+    if (c->loaded == v) {
+        return;
+    }
+    if (c->loaded) {
+        vcpu_unload(c->loaded);
+    }
+    el1_restore(&v->arch);
+    sysreg_write(cptr_el2, CPTR_GUEST | CPTR_TFP);
+    stage2_load(v->domain);
+    debug_load(v);
+    vgic_restore(v);
+    vtimer_restore(v);
+    c->loaded = v;
+    __atomic_store_n(&v->cpu, c, __ATOMIC_RELEASE);
 }
 
 void vcpu_set_hcr(struct vcpu *v, uint64_t hcr)
@@ -198,7 +175,7 @@ void arch_vcpu_fix_translation(struct vcpu *v)
 
 #define HCR_GUEST                                                                                \
     (HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | \
-     HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR)
+     HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TLOR | HCR_TERR)
 
 /* Affinity as Xen gives it: 16 vCPUs per cluster. Source: Xen public arch-arm.h, vcpuid_to_vaffinity. */
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id)
@@ -214,16 +191,11 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool 
 {
     struct arch_vcpu *a = &v->arch;
     struct arch_debug *debug = a->debug;
-    struct arch_pmu *pmu = a->pmu;
 
     memset(a, 0, sizeof(*a));
     a->debug = debug;
-    a->pmu = pmu;
     if (debug) {
         memset(debug, 0, sizeof(*debug));
-    }
-    if (pmu) {
-        memset(pmu, 0, sizeof(*pmu));
     }
     a->aarch32 = aarch32;
     a->vmpidr = arch_vcpu_mpidr(v->id);
@@ -231,15 +203,10 @@ void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3], bool 
     a->x[0] = args[0];
     a->x[1] = args[1];
     a->x[2] = args[2];
-    a->hcr = HCR_GUEST | extension_traps.hcr | (aarch32 ? 0 : HCR_RW);
-    if (aarch32) {
-        a->spsr =
-            0x13 /* SVC */ | SPSR_F | SPSR_I | SPSR_A | SPSR_AARCH32 | (pc.v & 1 ? SPSR_T32 : 0);
-        a->sctlr = SCTLR_EL1_AARCH32_RESET;
-    } else {
-        a->spsr = SPSR_EL1h | SPSR_F | SPSR_I | SPSR_A | SPSR_D;
-        a->sctlr = SCTLR_EL1_RESET;
-    }
+    a->hcr = HCR_GUEST | (aarch32 ? 0 : HCR_RW);
+    a->spsr = SPSR_F | SPSR_I | SPSR_A |
+              (aarch32 ? SPSR_SVC32 | (pc.v & 1 ? SPSR_T32 : 0) : SPSR_EL1h | SPSR_D);
+    a->sctlr = aarch32 ? SCTLR_EL1_AARCH32_RESET : SCTLR_EL1_RESET;
     a->elr_el1 = a->elr;
 }
 
@@ -262,13 +229,6 @@ void arch_vcpu_destroy(struct vcpu *v)
     if (v->arch.debug) {
         frame_free_hyp(v->domain, v->arch.debug, 0);
         v->arch.debug = NULL;
-        v->arch.pmu = NULL;
-    }
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        struct vcpu *owner = v;
-        /* FP registers of a vCPU that is gone are nobody's; the next user loads its own. */
-        __atomic_compare_exchange_n(&cpus[i]->fp_owner, &owner, NULL, false, __ATOMIC_RELAXED,
-                                    __ATOMIC_RELAXED);
     }
 }
 
@@ -296,10 +256,4 @@ bool arch_random(uint64_t *out)
 bool arch_guest_va_to_mpa(struct vcpu *v, uint64_t va, bool write, mpa_t *out)
 {
     return write ? TRANSLATE(s12e1w, va, &out->v) : TRANSLATE(s12e1r, va, &out->v);
-}
-
-void arch_image_range(mpa_t *start, mpa_t *end)
-{
-    *start = mpa(image_pa);
-    *end = mpa(image_pa + (uint64_t)(image_end - image_start));
 }

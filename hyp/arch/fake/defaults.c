@@ -12,7 +12,7 @@
 #include <hyp/irq.h>
 #include <hyp/log.h>
 #include "../../core/control/control-internal.h"
-#include "../../core/control/rights-internal.h"
+#include "../../core/config/devices-internal.h"
 #include <hyp/p2m.h>
 #include <hyp/sched.h>
 #include <hyp/timer.h>
@@ -545,32 +545,39 @@ WEAK void domain_hurry(struct domain *d)
 {
 }
 
-WEAK void rights_grant_device(struct rights *x, enum right right, const char *what)
-{
-}
-WEAK bool rights_iomem(struct domain *d, mfn_t first, uint64_t count)
-{
-    return false;
-}
-WEAK bool rights_irq(struct domain *d, uint32_t intid)
-{
-    return false;
-}
-WEAK int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool allow)
-{
-    return -XEN_ENOMEM;
-}
 WEAK int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at)
 {
     return -XEN_ENOSYS;
 }
-WEAK int rights_drop_words(struct domain *d, const char *words)
+WEAK int rights_drop(struct domain *d, const char *words)
 {
     return -XEN_EINVAL;
 }
-WEAK int rights_set_irq(struct domain *d, uint32_t intid, bool allow)
+
+/* Where no board's tree is linked: it has no node. */
+WEAK const struct tree *config_host_tree(void)
 {
-    return -XEN_ENOMEM;
+    return NULL;
+}
+WEAK tree_node tree_find(const struct tree *t, const char *path, size_t length)
+{
+    return (tree_node){.at = NULL};
+}
+WEAK int tree_reg(const struct tree *t, tree_node node, unsigned n, mpa_t *base, uint64_t *size)
+{
+    return -XEN_ENOENT;
+}
+WEAK int tree_irq(const struct tree *t, tree_node node, unsigned n, uint32_t *intid, bool *edge)
+{
+    return -XEN_ENOENT;
+}
+WEAK bool frame_is_ram(mfn_t m)
+{
+    return false;
+}
+WEAK bool device_is_ours(uint64_t start, uint64_t size)
+{
+    return false;
 }
 
 WEAK int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
@@ -604,7 +611,7 @@ WEAK void vuart_ring_moved(struct domain *d)
 WEAK void vuart_ring_stop(struct domain *d)
 {
 }
-WEAK int64_t domctl_vuart(struct domctl_call *c)
+WEAK int64_t domctl_vuart(struct control_call *c)
 {
     return -XEN_ENOSYS;
 }

@@ -223,7 +223,7 @@ static bool is_target(const struct reader *r, const char *word, size_t length)
 static bool check_right(struct reader *r, struct domain_config *d, const char *words)
 {
     size_t n = text_word(words);
-    enum right right = rights_named(words, n);
+    enum right right = rights_named(words);
 
     if (right == RIGHT_COUNT) {
         return config_mistake(

@@ -8,7 +8,7 @@
 #include <lib/text.h>
 
 #define KIB 1024ul
-#define MEMORY_KIB_MAX (1ul << 30) /* 1 TiB: more than a guest's address space has */
+#define MEMORY_KIB_MAX 1073741824u /* 1 TiB: more than a guest's address space has */
 
 /* What a property's value is, and what it becomes in struct domain_config. */
 enum kind {
@@ -25,14 +25,15 @@ static const struct property {
     const char *name;
     enum kind kind;
     size_t at;
-    uint32_t least, most; /* where it is one cell */
+    uint32_t least, most; /* where it is a number */
     const char *must_be;
 } properties[] = {
 #define AT(field) offsetof(struct domain_config, field)
 #define ANY 0, UINT32_MAX
+#define MEMORY 1, MEMORY_KIB_MAX, "two cells: 1 to 1073741824 KiB"
 #define POLICY_WORDS ANY, "\"destroy\", \"restart\" or \"preserve\""
-    {"memory", KIBS, AT(memory_bytes), ANY, "two cells: a number of KiB"},
-    {"bulkhead,max-memory", KIBS, AT(max_memory_bytes), ANY, "two cells: a number of KiB"},
+    {"memory", KIBS, AT(memory_bytes), MEMORY},
+    {"bulkhead,max-memory", KIBS, AT(max_memory_bytes), MEMORY},
     {"xen,domain-p2m-mem-mb", MIB, AT(hyp_memory_bytes), ANY, "one cell: a number of MiB"},
     {"cpus", NUMBER, AT(vcpu_count), ANY, "one cell: a number of virtual CPUs"},
     {"vpl011", FLAG, AT(vuart), ANY, NULL},
@@ -76,17 +77,17 @@ static bool read_policy(struct tree_value v, enum domain_policy *to)
 static bool read_property(struct domain_config *d, const struct property *p, struct tree_value v)
 {
     void *to = (char *)d + p->at;
-    uint32_t number = 0;
-    uint64_t kib = 0;
-    bool good = p->kind == FLAG || p->kind >= KIBS ||
-                (tree_u32(v, &number) && number >= p->least && number <= p->most);
+    uint64_t number = 0;
+    bool good = p->kind == FLAG || p->kind > KIBS ||
+                ((v.size == 4 || p->kind == KIBS) && tree_u64(v, &number) && number >= p->least &&
+                 number <= p->most);
 
     switch (p->kind) {
     case FLAG:
         *(bool *)to = true;
         break;
     case NUMBER:
-        *(uint32_t *)to = number;
+        *(uint32_t *)to = (uint32_t)number;
         break;
     case MIB:
         *(uint64_t *)to = number * KIB * KIB;
@@ -95,12 +96,7 @@ static bool read_property(struct domain_config *d, const struct property *p, str
         *(uint64_t *)to = ns_to_ticks(number * 1000ull);
         break;
     case KIBS:
-        good = tree_u64(v, &kib);
-        if (good && kib - 1 >= MEMORY_KIB_MAX) {
-            return config_mistake(d, "%s is %lu KiB; it must be 1 to %lu", p->name, kib,
-                                  MEMORY_KIB_MAX);
-        }
-        *(uint64_t *)to = (kib * KIB + FRAME_MASK) & ~FRAME_MASK;
+        *(uint64_t *)to = (number * KIB + FRAME_MASK) & ~FRAME_MASK;
         break;
     case STRING:
         *(const char **)to = tree_string(v);

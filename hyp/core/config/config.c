@@ -210,36 +210,36 @@ static void read_chosen(struct reader *r, tree_node chosen)
         read_domain(r, chosen, true);
     }
     for (tree_node n = tree_child(r->tree, chosen); n.at; n = tree_sibling(r->tree, n)) {
-        bool is_domain = tree_lists(tree_get(r->tree, n, "compatible"), "xen,domain");
-        if (is_domain && r->domain_count == MAX_DOMAINS) {
+        if (!tree_lists(tree_get(r->tree, n, "compatible"), "xen,domain")) {
+            continue;
+        }
+        if (r->domain_count == MAX_DOMAINS) {
             log_warn("/chosen/%s: a tree may have %d domains; this one and those after it are "
                      "not started.",
                      tree_name(n), MAX_DOMAINS);
             return;
         }
-        if (is_domain) {
-            read_domain(r, n, false);
-        }
+        read_domain(r, n, false);
     }
 }
 
 /* Keep the good ones for ever, in no more memory than they need. */
-static void keep_all(const struct reader *r)
+static void keep_all(struct reader *r)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < r->domain_count; i++) {
-        count += r->domain[i].name[0] != 0;
-    }
-    struct domain_config *kept =
-        count ? frame_alloc_hyp(NULL, frame_order(count * sizeof(*kept))) : NULL;
-    all = kept;
-    all_count = kept != NULL ? (int)count : 0;
-    for (unsigned i = 0; kept != NULL && i < r->domain_count; i++) {
         if (r->domain[i].name[0] != 0) {
-            *kept++ = r->domain[i];
+            r->domain[count++] = r->domain[i];
         }
     }
+    size_t size = count * sizeof(r->domain[0]);
+    struct domain_config *kept = count ? frame_alloc_hyp(NULL, frame_order(size)) : NULL;
+    if (kept != NULL) {
+        memcpy(kept, r->domain, size);
+    }
+    all = kept;
+    all_count = kept != NULL ? (int)count : 0;
 }
 
 int config_parse(const struct tree *t, const struct domain_config **out)
@@ -256,11 +256,9 @@ int config_parse(const struct tree *t, const struct domain_config **out)
     }
     r->tree = t;
     r->cells = chosen_cells(t, chosen);
-    for (struct config_range *ram = r->ram;
-         r->ram_count < CONFIG_RAM_RANGES &&
-         tree_ram(t, r->ram_count, &ram->start, &ram->size_bytes);
-         ram++) {
-        r->ram_count++;
+    for (unsigned i = 0;
+         i < CONFIG_RAM_RANGES && tree_ram(t, i, &r->ram[i].start, &r->ram[i].size_bytes); i++) {
+        r->ram_count = i + 1;
     }
     read_chosen(r, chosen);
     config_check_all(r);

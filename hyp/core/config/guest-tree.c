@@ -341,34 +341,27 @@ static void write_cpus(struct tree_writer *w, const struct domain *d)
     end(w);
 }
 
-static void write_psci(struct tree_writer *w)
+/* What belongs to CPUs. */
+static void write_cpu_devices(struct tree_writer *w, const struct domain *d)
 {
+    static const uint32_t timer[] = {GUEST_TIMER_PHYS_S_PPI, GUEST_TIMER_PHYS_NS_PPI,
+                                     GUEST_TIMER_VIRT_PPI, 26};
+    static const uint32_t pmu[] = {VIRQ_PMU};
+    bool aarch32 = d->config->aarch32;
+
     begin(w, "psci");
     put_list(w, "compatible", "arm,psci-1.0\0arm,psci-0.2");
     put_string(w, "method", "hvc");
     end(w);
-}
-
-static void write_timer(struct tree_writer *w, const struct domain *d)
-{
-    static const uint32_t ppi[] = {GUEST_TIMER_PHYS_S_PPI, GUEST_TIMER_PHYS_NS_PPI,
-                                   GUEST_TIMER_VIRT_PPI, 26};
-
     begin(w, "timer");
-    put_string(w, "compatible", d->config->aarch32 ? "arm,armv7-timer" : "arm,armv8-timer");
-    put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
+    put_string(w, "compatible", aarch32 ? "arm,armv7-timer" : "arm,armv8-timer");
+    put_interrupts(w, d, timer, ARRAY_LEN(timer));
     put(w, "always-on", "", 0);
     end(w);
-}
-
-static void write_pmu(struct tree_writer *w, const struct domain *d)
-{
-    static const uint32_t ppi[] = {VIRQ_PMU};
-
-    if (!d->config->aarch32) {
+    if (!aarch32) {
         begin(w, "pmu");
         put_string(w, "compatible", "arm,armv8-pmuv3");
-        put_interrupts(w, d, ppi, ARRAY_LEN(ppi));
+        put_interrupts(w, d, pmu, ARRAY_LEN(pmu));
         end(w);
     }
 }
@@ -465,9 +458,7 @@ static void write_root(struct tree_writer *w, const struct domain *d, const stru
     write_chosen(w, d, uart, ramdisk);
     write_memory(w, m);
     write_cpus(w, d);
-    write_psci(w);
-    write_timer(w, d);
-    write_pmu(w, d);
+    write_cpu_devices(w, d);
     write_gic(w, d);
     if (d->vuart.present) {
         write_uart(w, d);

@@ -238,13 +238,16 @@ void cmd_dump(struct run *r)
 void cmd_rights(struct run *r)
 {
     char words[96];
-    unsigned n = 0;
+    bool any = false;
 
     say("  %-16s", r->domain->name);
-    for (; rights_describe(r->domain, n, words, sizeof(words)); n++) {
-        say(" %s;", words);
+    for (unsigned right = 0; right < RIGHT_COUNT; right++) {
+        if (rights_describe(r->domain, (enum right)right, words, sizeof(words))) {
+            say(" %s;", words);
+            any = true;
+        }
     }
-    say(n ? "\n" : " none: its own memory, CPUs and devices only\n");
+    say(any ? "\n" : " none: its own memory, CPUs and devices only\n");
 }
 
 /* top */

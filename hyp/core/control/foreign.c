@@ -65,16 +65,13 @@ static int find(struct domain *caller, struct domain *from, gfn_t at, mfn_t *out
 {
     bool building = rights_allow(caller, RIGHT_BUILD, from);
     *type = P2M_FOREIGN;
-    if (!building && !is_ring(caller, from, at) && !rights_allow(caller, RIGHT_EMULATE, from)) {
-        *type = P2M_FOREIGN_RO;
-        int error =
-            rights_require(caller, RIGHT_BIT(RIGHT_INSPECT), from, "the mapping of a frame");
-        return error != 0 ? error : p2m_get_frame(from, at, false, out) == 0 ? 0 : -XEN_EINVAL;
+    if (building || is_ring(caller, from, at) || rights_allow(caller, RIGHT_EMULATE, from)) {
+        int error = xen_own_frame(from, at, out);
+        return error != 0 && building ? shared_page(from, at, out) : error;
     }
-    if (p2m_get_frame(from, at, true, out) == 0) {
-        return 0;
-    }
-    return building ? shared_page(from, at, out) : -XEN_EINVAL;
+    *type = P2M_FOREIGN_RO;
+    int error = rights_require(caller, RIGHT_BIT(RIGHT_INSPECT), from, "the mapping of a frame");
+    return error != 0 ? error : p2m_get_frame(from, at, false, out) == 0 ? 0 : -XEN_EINVAL;
 }
 
 int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
@@ -90,7 +87,7 @@ int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t 
     if (from == NULL) {
         return -XEN_ESRCH;
     }
-    int error = from->xen == NULL ? -XEN_ESRCH : find(d, from, at, out, type);
+    int error = find(d, from, at, out, type);
     domain_put(from);
     return error;
 }
@@ -99,24 +96,28 @@ int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t 
 
 #define RESOURCE_FRAMES 16u /* in one call, which is bounded by it */
 
-/* Map grant frames of `from`, which the caller builds, or pages of its server over it, where it lists. */
-static int64_t acquire(struct vcpu *v, struct domain *from,
-                       const struct xen_mem_acquire_resource *op)
+/* One of them, referenced: of the caller's server over `from`, or a grant frame of `from`, which it builds. */
+static int resource(struct vcpu *v, struct domain *from, const struct xen_mem_acquire_resource *op,
+                    uint32_t i, mfn_t *out)
 {
-    bool server = op->type == XENMEM_resource_ioreq_server;
+    if (op->type == XENMEM_resource_ioreq_server) {
+        return ioreq_frame(from, v->domain, op->id, op->frame + i, out);
+    }
     bool status = op->id == XENMEM_resource_grant_table_id_status;
-    int64_t error = 0;
+    int error = grant_frame(from, (uint32_t)op->frame + i, status, out);
+    return error == 0 && !frame_get_shared(*out, from->id) ? -XEN_EINVAL : error;
+}
+
+/* Map them where the caller lists. */
+static int acquire(struct vcpu *v, struct domain *from, const struct xen_mem_acquire_resource *op)
+{
+    int error = 0;
     for (uint32_t i = 0; i < op->nr_frames && error == 0; i++) {
         uint64_t where;
         mfn_t m;
-        if (guest_va_read(v, &where, op->frame_list + i * sizeof(where), sizeof(where)) != 0) {
-            return -XEN_EFAULT;
-        }
-        if (server) {
-            error = ioreq_frame(from, v->domain, op->id, op->frame + i, &m);
-        } else {
-            error = grant_frame(from, (uint32_t)op->frame + i, status, &m);
-            error = error == 0 && !frame_get_shared(m, from->id) ? -XEN_EINVAL : error;
+        error = guest_va_read(v, &where, op->frame_list + i * sizeof(where), sizeof(where));
+        if (error == 0) {
+            error = resource(v, from, op, i, &m);
         }
         if (error == 0) {
             error = physmap_replace(v->domain, gfn(where), m, P2M_FOREIGN);
@@ -149,7 +150,7 @@ int64_t foreign_acquire(struct vcpu *v, struct domain *d, const uint64_t *reg, v
         error = -XEN_EOPNOTSUPP;
     } else if (op->frame_list == 0) {
         op->nr_frames = op->nr_frames != 0 ? op->nr_frames : server ? 2 : GRANT_FRAMES_MAX;
-        error = guest_va_write(v, reg[1], op, sizeof(*op)) != 0 ? -XEN_EFAULT : 0;
+        error = guest_va_write(v, reg[1], op, sizeof(*op));
     } else {
         bool many = op->nr_frames > RESOURCE_FRAMES || op->frame >= GRANT_FRAMES_MAX;
         error = many ? -XEN_E2BIG : acquire(v, from, op);

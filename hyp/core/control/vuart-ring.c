@@ -50,13 +50,14 @@ static bool take(struct domain *d)
 void vuart_ring_moved(struct domain *d)
 {
     struct xen_vuart *r = &d->xen->vuart;
-    bool tell = __atomic_exchange_n(&r->untold, false, __ATOMIC_RELAXED);
+    bool taken = false;
     lock(&d->xen->console_lock);
-    if (r->ring != NULL && take(d)) {
-        tell = true;
+    if (r->ring != NULL) {
+        vuart_output_ready(d); /* there may be room again */
+        taken = take(d);
     }
     unlock(&d->xen->console_lock);
-    if (tell) {
+    if (__atomic_exchange_n(&r->untold, false, __ATOMIC_RELAXED) || taken) {
         evtchn_notify_served(d, r->port);
     }
 }
@@ -65,33 +66,27 @@ void vuart_ring_moved(struct domain *d)
 static void daemon_sent(struct vcpu *sender, domid_t guest, evtchn_port_t port)
 {
     struct domain *d = domain_get(guest);
-    if (d == NULL) {
-        return;
+    if (d != NULL) {
+        vuart_ring_moved(d);
+        domain_put(d);
     }
-    lock(&d->xen->console_lock);
-    if (d->xen->vuart.ring != NULL) {
-        vuart_output_ready(d);
-    }
-    unlock(&d->xen->console_lock);
-    vuart_ring_moved(d);
-    domain_put(d);
 }
 
 void vuart_ring_stop(struct domain *d)
 {
     struct xen_vuart *r = &d->xen->vuart;
     lock(&d->xen->console_lock);
-    bool held = r->ring != NULL;
+    void *ring = r->ring;
     r->ring = NULL;
     unlock(&d->xen->console_lock);
-    if (held) {
-        frame_put(r->frame);
+    if (ring != NULL) {
+        frame_put(va_to_mfn(ring));
     }
 }
 
-int64_t domctl_vuart(struct domctl_call *c)
+int64_t domctl_vuart(struct control_call *c)
 {
-    struct xen_domctl_vuart_op *op = &c->op.u.vuart_op;
+    struct xen_domctl_vuart_op *op = &c->domctl.u.vuart_op;
     struct xen_vuart *r = &c->d->xen->vuart;
     if (op->cmd != XEN_DOMCTL_VUART_OP_INIT || r->ring != NULL ||
         GUEST_VPL011_SPI - VGIC_PRIVATE >= c->d->vgic.nr_spis) {
@@ -100,17 +95,18 @@ int64_t domctl_vuart(struct domctl_call *c)
     if (op->type != XEN_DOMCTL_VUART_TYPE_VPL011) {
         return -XEN_EOPNOTSUPP;
     }
-    int error = xen_own_frame(c->d, gfn(op->gfn), &r->frame);
+    mfn_t frame;
+    int error = xen_own_frame(c->d, gfn(op->gfn), &frame);
     if (error != 0) {
         return error;
     }
     error = evtchn_open(c->d, EVTCHN_SERVED, op->console_domid, daemon_sent, &r->port);
     if (error != 0) {
-        frame_put(r->frame);
+        frame_put(frame);
         return error;
     }
     r->gfn = op->gfn;
-    r->ring = mfn_to_va(r->frame);
+    r->ring = mfn_to_va(frame);
     op->evtchn = r->port;
     vuart_init(c->d, gpa(GUEST_PL011_BASE), GUEST_VPL011_SPI);
     c->d->vuart.far = true;

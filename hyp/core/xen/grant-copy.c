@@ -12,9 +12,6 @@
 #include <hyp/arch.h>
 #include <lib/string.h>
 
-/* Elements per call before the guest may take its interrupts (H1): a page copied is some 1,000 instructions. */
-#define BATCH 16u
-
 /* One end of a copy. */
 struct end {
     struct domain *d;
@@ -22,53 +19,16 @@ struct end {
     bool by_ref, readonly;
 };
 
-/* Both grant locks, save that of an end by frame number, then both p2m locks. */
-static void lock_ends(const struct end *a, const struct end *b)
-    NO_LOCK_ANALYSIS("of an end by frame number the grant lock is not taken")
+static void lock_ends(const struct end *a, const struct end *b) NO_LOCK_ANALYSIS("two pairs")
 {
-    const struct end *first = a->by_ref ? a : b, *second = b->by_ref ? b : a;
-    if (first->by_ref) {
-        lock_both(&first->d->grant->lock, &second->d->grant->lock);
-    }
+    lock_both(&a->d->grant->lock, &b->d->grant->lock);
     lock_both(&a->d->p2m.lock, &b->d->p2m.lock);
 }
 
-static void unlock_ends(const struct end *a, const struct end *b) NO_LOCK_ANALYSIS("as lock_ends()")
+static void unlock_ends(const struct end *a, const struct end *b) NO_LOCK_ANALYSIS("two pairs")
 {
-    const struct end *first = a->by_ref ? a : b, *second = b->by_ref ? b : a;
     unlock_both(&a->d->p2m.lock, &b->d->p2m.lock);
-    if (first->by_ref) {
-        unlock_both(&first->d->grant->lock, &second->d->grant->lock);
-    }
-}
-
-/* Where the bytes are. GNTST_okay: let_go() of it before unlock_ends(). */
-static int find(const struct end *e, domid_t user, uint16_t length, char **at)
-    NO_LOCK_ANALYSIS("lock_ends()")
-{
-    struct grant_table *t = e->by_ref ? e->d->grant->table : NULL;
-    struct grant_named named = {gfn(e->ptr->u.gmfn), 0, FRAME_SIZE};
-    mfn_t found NOT_ZEROED;
-    if (e->by_ref) {
-        int status =
-            t == NULL ? GNTST_bad_domain : grant_claim(t, e->ptr->u.ref, user, e->readonly, &named);
-        if (status != GNTST_okay) {
-            return status;
-        }
-    }
-    int status = GNTST_okay;
-    if (!p2m_ram_at(&e->d->p2m, named.frame, !e->readonly, &found)) {
-        status = GNTST_bad_page;
-    } else if (e->ptr->offset < named.start ||
-               e->ptr->offset + length > named.start + named.length) {
-        status = GNTST_general_error; /* beyond the part that a sub-page grant shows */
-    }
-    if (likely(status == GNTST_okay)) {
-        *at = (char *)mfn_to_va(found) + e->ptr->offset;
-    } else if (e->by_ref) {
-        grant_unclaim(t, e->ptr->u.ref);
-    }
-    return status;
+    unlock_both(&a->d->grant->lock, &b->d->grant->lock);
 }
 
 static void let_go(const struct end *e)
@@ -78,12 +38,47 @@ static void let_go(const struct end *e)
     }
 }
 
-/* The two may overlap in one frame. A network back end's payload is seldom aligned to the front end's page. */
-static apart void copy_any(char *to, const char *from, size_t size)
+/* Where the bytes are. GNTST_okay: let_go() of it before unlock_ends(). */
+static int find(const struct end *e, domid_t user, uint16_t length, char **at)
+    NO_LOCK_ANALYSIS("lock_ends()")
 {
-    bool alike = (((uintptr_t)to ^ (uintptr_t)from) & 7) == 0;
-    if (likely(alike) || (size_t)(to - from) < size || (size_t)(from - to) < size) {
-        memmove(to, from, size);
+    gfn_t frame = gfn(e->ptr->u.gmfn);
+    mfn_t found NOT_ZEROED;
+    if (e->by_ref) {
+        struct grant_table *t = e->d->grant->table;
+        int status = t == NULL ? GNTST_bad_domain
+                               : grant_claim(t, e->ptr->u.ref, user, e->readonly, e->ptr->offset,
+                                             length, &frame);
+        if (status != GNTST_okay) {
+            return status;
+        }
+    }
+    if (unlikely(!p2m_ram_at(&e->d->p2m, frame, !e->readonly, &found))) {
+        let_go(e);
+        return GNTST_bad_page;
+    }
+    *at = (char *)mfn_to_va(found) + e->ptr->offset;
+    return GNTST_okay;
+}
+
+/* Places in one frame that overlap and are not aligned to each other: by way of a place that is, piece by piece. */
+static cold void copy_overlapping(char *to, const char *from, size_t size)
+{
+    char piece[512 + 8] __attribute__((aligned(8))) NOT_ZEROED;
+    for (size_t done = 0, count; done < size; done += count) {
+        count = size - done < 512 ? size - done : 512;
+        size_t at = to < from ? done : size - done - count;
+        char *between = piece + ((uintptr_t)(from + at) & 7);
+        memcpy(between, from + at, count);
+        arch_copy_unaligned(to + at, between, count);
+    }
+}
+
+/* A network back end's payload is seldom aligned to the front end's page. */
+static apart void copy_unaligned(char *to, const char *from, size_t size)
+{
+    if ((size_t)(to - from) < size || (size_t)(from - to) < size) {
+        copy_overlapping(to, from, size);
     } else {
         arch_copy_unaligned(to, from, size);
     }
@@ -98,7 +93,11 @@ static int copy_locked(const struct end *from, const struct end *to, domid_t use
     }
     status = find(to, user, length, &target);
     if (status == GNTST_okay) {
-        copy_any(target, source, length);
+        if (likely((((uintptr_t)target ^ (uintptr_t)source) & 7) == 0)) {
+            memmove(target, source, length);
+        } else {
+            copy_unaligned(target, source, length);
+        }
         let_go(to);
     }
     let_go(from);
@@ -115,7 +114,7 @@ static inline __attribute__((always_inline)) int resolve(struct vcpu *v, struct 
     e->ptr = ptr;
     e->by_ref = by_ref;
     e->readonly = readonly;
-    if (e->d == NULL || (e->by_ref && e->d->grant == NULL)) {
+    if (e->d == NULL) {
         return GNTST_bad_domain;
     }
     return e->by_ref || self ? GNTST_okay : GNTST_permission_denied; /* by number: one's own only */
@@ -128,12 +127,14 @@ static inline void put_end(const struct end *e)
     }
 }
 
-static int copy_one(struct vcpu *v, const struct gnttab_copy *op)
+int64_t grant_copy_one(struct vcpu *v, void *element)
 {
+    struct gnttab_copy *op = element;
     struct end from NOT_ZEROED, to NOT_ZEROED;
     if ((uint32_t)op->source.offset + op->len > FRAME_SIZE ||
         (uint32_t)op->dest.offset + op->len > FRAME_SIZE) {
-        return GNTST_bad_copy_arg;
+        op->status = GNTST_bad_copy_arg;
+        return 0;
     }
     to.d = NULL;
     int status = resolve(v, &from, &op->source, op->flags & GNTCOPY_source_gref, true);
@@ -147,27 +148,7 @@ static int copy_one(struct vcpu *v, const struct gnttab_copy *op)
     }
     put_end(&from);
     put_end(&to);
-    return status;
-}
-
-int64_t grant_copy_op(struct vcpu *v, uint64_t *arg)
-{
-    for (unsigned budget = BATCH; arg[2] > 0; budget--) {
-        struct gnttab_copy op NOT_ZEROED;
-        if (budget == 0) {
-            return -XEN_ERESTART;
-        }
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {
-            return -XEN_EFAULT;
-        }
-        int16_t status = (int16_t)copy_one(v, &op);
-        if (guest_va_write(v, arg[1] + offsetof(struct gnttab_copy, status), &status,
-                           sizeof(status)) != 0) {
-            return -XEN_EFAULT;
-        }
-        arg[1] += sizeof(op);
-        arg[2]--;
-    }
+    op->status = (int16_t)status;
     return 0;
 }
 
@@ -177,8 +158,9 @@ int64_t grant_copy_op(struct vcpu *v, uint64_t *arg)
  * clean and invalidate: never less than was asked, and never the loss of
  * somebody's data.
  */
-static int64_t cache_flush(struct vcpu *v, const struct gnttab_cache_flush *op)
+int64_t grant_cache_flush(struct vcpu *v, void *element)
 {
+    const struct gnttab_cache_flush *op = element;
     struct domain *d = v->domain;
     if ((op->op & GNTTAB_CACHE_SOURCE_GREF) != 0) {
         return -XEN_EOPNOTSUPP; /* as Xen */
@@ -197,24 +179,4 @@ static int64_t cache_flush(struct vcpu *v, const struct gnttab_cache_flush *op)
         return 0;
     }
     return grant_flush_mapped(v, m, op->offset, op->length);
-}
-
-int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg)
-{
-    for (unsigned budget = BATCH; arg[2] > 0; budget--) {
-        struct gnttab_cache_flush op NOT_ZEROED;
-        if (budget == 0) {
-            return -XEN_ERESTART;
-        }
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {
-            return -XEN_EFAULT;
-        }
-        int64_t error = cache_flush(v, &op);
-        if (error != 0) {
-            return error;
-        }
-        arg[1] += sizeof(op);
-        arg[2]--;
-    }
-    return 0;
 }

@@ -16,52 +16,49 @@
 
 /* Elements per call before the guest may take its interrupts (H1); also how many share one TLB invalidation. */
 #define BATCH 32u
-/* Handles that one call of grant_domain_stop() looks at. */
-#define STOP_GLANCES 1024u
+/* Elements that are copied in and out at once. */
+#define CHUNK 8u
+/* Handles that one call looks at. */
+#define GLANCES 1024u
 
 /* --- Handles; all [map lock] --- */
 
-static struct maptrack *track_of(const struct grant_domain *g, grant_handle_t handle)
+/* The record of a handle that is known to have one. */
+static inline struct maptrack *track_at(const struct grant_domain *g, grant_handle_t handle)
 {
-    if (handle >= g->track_count) {
-        return NULL;
-    }
-    handle = array_index_clamp(handle, g->track_count);
     return &g->track[handle / MAPTRACK_PER_PAGE][handle % MAPTRACK_PER_PAGE];
 }
 
-static int track_grow(struct domain *d)
+static bool track_grow(struct domain *d)
 {
     struct grant_domain *g = d->grant;
     if (g->track == NULL) {
         g->track = frame_alloc_hyp(d, 0);
     }
     uint32_t page_at = g->track_count / MAPTRACK_PER_PAGE;
-    if (g->track == NULL || page_at == MAPTRACK_PAGES) {
-        return -XEN_ENOSPC;
-    }
-    struct maptrack *page = frame_alloc_hyp(d, 0);
+    bool room = g->track != NULL && page_at < MAPTRACK_PAGES;
+    struct maptrack *page = room ? frame_alloc_hyp(d, 0) : NULL;
     if (page == NULL) {
-        return -XEN_ENOMEM;
+        return false;
     }
     g->track[page_at] = page;
     for (uint32_t i = MAPTRACK_PER_PAGE; i-- > 0;) { /* so that low handles are handed out first */
-        page[i].gfn = g->track_free;
-        g->track_free = g->track_count + i + 1;
+        page[i].handle = (uint16_t)(g->track_count + i);
+        page[i].next = g->track_free;
+        g->track_free = &page[i];
     }
     g->track_count += MAPTRACK_PER_PAGE;
-    return 0;
+    return true;
 }
 
-static struct maptrack *track_take(struct domain *d, grant_handle_t *handle)
+static struct maptrack *track_take(struct domain *d)
 {
     struct grant_domain *g = d->grant;
     struct maptrack *m = NULL;
     lock(&g->map_lock);
-    if (g->track_free != 0 || track_grow(d) == 0) {
-        *handle = g->track_free - 1;
-        m = track_of(g, *handle);
-        g->track_free = (uint32_t)m->gfn;
+    if (g->track_free != NULL || track_grow(d)) {
+        m = g->track_free;
+        g->track_free = m->next;
         m->state = MAPTRACK_BUSY;
         g->track_used++;
     }
@@ -69,13 +66,16 @@ static struct maptrack *track_take(struct domain *d, grant_handle_t *handle)
     return m;
 }
 
-static void track_free(struct grant_domain *g, struct maptrack *m, grant_handle_t handle)
+static void track_free(struct grant_domain *g, struct maptrack *const *track, unsigned count)
 {
-    m->state = MAPTRACK_FREE;
-    m->table = NULL;
-    m->gfn = g->track_free;
-    g->track_free = handle + 1;
-    g->track_used--;
+    lock(&g->map_lock);
+    for (unsigned i = 0; i < count; i++) {
+        track[i]->state = MAPTRACK_FREE;
+        track[i]->next = g->track_free;
+        g->track_free = track[i];
+    }
+    g->track_used -= count;
+    unlock(&g->map_lock);
 }
 
 /* --- Map --- */
@@ -93,38 +93,27 @@ static struct domain *granter(domid_t id, struct domain **last)
     return *last;
 }
 
-static int map_pinned(struct domain *d, const struct gnttab_map_grant_ref *op,
-                      const struct grant_use *use, grant_handle_t *handle)
+/* The record is filled; the grant is held by it, or nothing is. */
+static int map_track(struct domain *d, struct domain *from, struct maptrack *m)
 {
-    bool readonly = op->flags & GNTMAP_readonly;
-    struct maptrack *m = track_take(d, handle);
-    if (m == NULL) {
-        return GNTST_no_device_space;
+    enum p2m_type type = m->readonly ? P2M_GRANT_RO : P2M_GRANT_RW;
+    int status = grant_pin(from, d->id, m);
+    if (status != GNTST_okay) {
+        return status;
     }
-    m->table = use->table;
-    m->ref = use->ref;
-    m->readonly = readonly;
-    m->mfn = use->mfn.v;
-    m->gfn = op->host_addr >> FRAME_SHIFT;
-    enum p2m_type type = readonly ? P2M_GRANT_RO : P2M_GRANT_RW;
-    int error = p2m_map(d, gfn(m->gfn), use->mfn, 1, type);
+    int error = p2m_map(d, gfn(m->gfn), mfn(m->mfn), 1, type);
     if (unlikely(error == -XEN_EEXIST)) {
-        error = physmap_replace(d, gfn(m->gfn), use->mfn, type);
+        error = physmap_replace(d, gfn(m->gfn), mfn(m->mfn), type);
     }
     if (unlikely(error != 0)) {
-        lock(&d->grant->map_lock);
-        track_free(d->grant, m, *handle);
-        unlock(&d->grant->map_lock);
+        grant_unpin(m);
         return GNTST_general_error;
     }
-    /* BUSY is ours alone; who finds MAPPED finds all of it. */
-    __atomic_store_n(&m->state, MAPTRACK_MAPPED, __ATOMIC_RELEASE);
     return GNTST_okay;
 }
 
 static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct domain **last)
 {
-    bool readonly = op->flags & GNTMAP_readonly;
     if ((op->flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0) {
         return GNTST_bad_gntref;
     }
@@ -136,68 +125,64 @@ static int map_one(struct domain *d, struct gnttab_map_grant_ref *op, struct dom
     if (from == NULL) {
         return GNTST_bad_domain;
     }
-    struct grant_use use NOT_ZEROED;
-    int status = grant_pin(from, op->ref, d->id, readonly, &use);
+    struct maptrack *m = track_take(d);
+    if (m == NULL) {
+        return GNTST_no_device_space;
+    }
+    m->ref = op->ref;
+    m->readonly = (op->flags & GNTMAP_readonly) != 0;
+    m->gfn = op->host_addr >> FRAME_SHIFT;
+    int status = map_track(d, from, m);
     if (status != GNTST_okay) {
+        track_free(d->grant, &m, 1);
         return status;
     }
-    grant_handle_t handle NOT_ZEROED;
-    status = map_pinned(d, op, &use, &handle);
-    if (status != GNTST_okay) {
-        grant_unpin(use.table, use.ref, readonly);
-        return status;
-    }
-    op->handle = handle;
-    op->dev_bus_addr = mfn_mpa(use.mfn).v; /* for devices without an IOMMU */
+    op->handle = m->handle;
+    op->dev_bus_addr = mfn_mpa(mfn(m->mfn)).v; /* for devices without an IOMMU */
+    /* BUSY is ours alone; who finds MAPPED finds all of it. */
+    __atomic_store_n(&m->state, MAPTRACK_MAPPED, __ATOMIC_RELEASE);
     return GNTST_okay;
 }
 
 /* --- Unmap --- */
 
-struct taken {
-    struct maptrack *track;
-    grant_handle_t handle;
-};
-
 /* MAPPED -> BUSY: from now on ours to take out. */
 static int track_claim(struct grant_domain *g, const struct gnttab_unmap_grant_ref *op,
-                       struct taken *out) REQUIRES(&g->map_lock)
+                       struct maptrack **out) REQUIRES(&g->map_lock)
 {
-    struct maptrack *m = track_of(g, op->handle);
-    if (m == NULL || m->state != MAPTRACK_MAPPED) {
+    if (op->handle >= g->track_count) {
+        return GNTST_bad_handle;
+    }
+    struct maptrack *m = track_at(g, array_index_clamp(op->handle, g->track_count));
+    if (m->state != MAPTRACK_MAPPED) {
         return GNTST_bad_handle;
     }
     if (op->host_addr >> FRAME_SHIFT != m->gfn) {
         return GNTST_general_error;
     }
     m->state = MAPTRACK_BUSY;
-    *out = (struct taken){m, op->handle};
+    *out = m;
     return GNTST_okay;
 }
 
 /* The entry goes from stage 2; the TLB is flushed later, and then release() finishes. */
-static inline void take_out(struct domain *d, const struct taken *t)
+static inline void take_out(struct domain *d, const struct maptrack *m)
 {
     struct p2m_entry e NOT_ZEROED;
-    CHECK(p2m_take(d, gfn(t->track->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: alone in its entry */
+    CHECK(p2m_take(d, gfn(m->gfn), P2M_TYPES_GRANT, &e) == 0); /* R2: alone in its entry */
 }
 
 /* One invalidation for all, then the frames may go (R3). */
-static void release(struct domain *d, const struct taken *taken, unsigned count)
+static void release(struct domain *d, struct maptrack *const *taken, unsigned count)
 {
     if (count == 0) {
         return;
     }
     p2m_flush(d);
     for (unsigned i = 0; i < count; i++) {
-        struct maptrack *m = taken[i].track;
-        grant_unpin(m->table, m->ref, m->readonly);
+        grant_unpin(taken[i]);
     }
-    lock(&d->grant->map_lock);
-    for (unsigned i = 0; i < count; i++) {
-        track_free(d->grant, taken[i].track, taken[i].handle);
-    }
-    unlock(&d->grant->map_lock);
+    track_free(d->grant, taken, count);
 }
 
 /* --- Batches --- */
@@ -206,11 +191,8 @@ static void release(struct domain *d, const struct taken *taken, unsigned count)
 struct batch {
     struct domain *last; /* counted: who granted the one before */
     unsigned taken_count;
-    struct taken taken[BATCH];
+    struct maptrack *taken[BATCH];
 };
-
-/* Elements that are copied in and out at once. */
-#define CHUNK 8u
 
 /* Carry out `some` for all elements of arg[1], each `size` long; arg[1] and arg[2] count the progress. */
 static inline int64_t each(struct vcpu *v, uint64_t *arg, void *op, size_t size, struct batch *b,
@@ -245,7 +227,7 @@ static inline void map_some(struct domain *d, void *op, unsigned count, struct b
 
 static inline void unmap_some(struct domain *d, void *op, unsigned count, struct batch *b)
 {
-    struct taken *from = &b->taken[b->taken_count], *to = from;
+    struct maptrack **from = &b->taken[b->taken_count], **to = from;
     lock(&d->grant->map_lock);
     for (struct gnttab_unmap_grant_ref *u = op, *end = u + count; u < end; u++) {
         u->status = (int16_t)track_claim(d->grant, u, to);
@@ -254,7 +236,7 @@ static inline void unmap_some(struct domain *d, void *op, unsigned count, struct
     unlock(&d->grant->map_lock);
     b->taken_count += (unsigned)(to - from);
     for (; from < to; from++) {
-        take_out(d, from);
+        take_out(d, *from);
     }
 }
 
@@ -293,9 +275,10 @@ int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_
     }
     int64_t result = -XEN_EPERM;
     lock(&g->map_lock);
-    uint32_t end = x->resume_at + 1024 < g->track_count ? x->resume_at + 1024 : g->track_count;
+    uint32_t end =
+        x->resume_at + GLANCES < g->track_count ? x->resume_at + GLANCES : g->track_count;
     for (uint32_t i = x->resume_at; i < end && result != 0; i++) {
-        const struct maptrack *m = track_of(g, i);
+        const struct maptrack *m = track_at(g, i);
         if (m->state == MAPTRACK_MAPPED && m->mfn == frame.v) {
             arch_clean_to_poc((const char *)mfn_to_va(frame) + offset, length);
             result = 0;
@@ -313,36 +296,38 @@ int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_
 
 /* --- Life --- */
 
-int grant_domain_stop(struct domain *d)
+/* Page by page from the last one: when nothing of it is mapped any more it goes. No vCPU runs. */
+static int stop_mapping(struct domain *d)
 {
     struct grant_domain *g = d->grant;
-    struct taken taken[BATCH] NOT_ZEROED;
+    struct maptrack *taken[BATCH] = {NULL};
+    struct maptrack *page = g->track[g->track_count / MAPTRACK_PER_PAGE - 1];
     unsigned count = 0;
-    for (unsigned n = 0; n < STOP_GLANCES && g->stop_at < g->track_count && count < BATCH; n++) {
-        grant_handle_t handle = g->stop_at++;
-        struct maptrack *m = track_of(g, handle);
-        if (m->state == MAPTRACK_MAPPED) {
-            m->state = MAPTRACK_BUSY;
-            taken[count] = (struct taken){m, handle};
-            take_out(d, &taken[count++]);
+    for (unsigned i = 0; i < MAPTRACK_PER_PAGE && count < BATCH; i++) {
+        if (page[i].state == MAPTRACK_MAPPED) {
+            take_out(d, &page[i]);
+            taken[count++] = &page[i];
         }
     }
     release(d, taken, count);
-    if (g->stop_at < g->track_count) {
-        return -XEN_ERESTART;
-    }
-    CHECK(g->track_used == 0); /* no vCPU runs: nobody is in the middle of an operation */
-    for (; g->track_count != 0 && count < BATCH; count++) {
+    if (count < BATCH) {
+        frame_free_hyp(d, page, 0);
         g->track_count -= (uint32_t)MAPTRACK_PER_PAGE;
-        frame_free_hyp(d, g->track[g->track_count / MAPTRACK_PER_PAGE], 0);
     }
-    if (count != 0) {
-        return -XEN_ERESTART; /* one thing at a time */
+    return -XEN_ERESTART; /* one thing at a time */
+}
+
+int grant_domain_stop(struct domain *d)
+{
+    struct grant_domain *g = d->grant;
+    if (g->track_count != 0) {
+        return stop_mapping(d);
     }
     if (g->track != NULL) {
+        CHECK(g->track_used == 0); /* nobody is in the middle of an operation */
         frame_free_hyp(d, g->track, 0);
     }
     g->track = NULL;
-    g->track_free = g->stop_at = 0;
+    g->track_free = NULL;
     return grant_table_detach(d);
 }

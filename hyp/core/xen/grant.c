@@ -17,14 +17,10 @@
 #include <lib/string.h>
 
 #define DETACH_PAGES 16u /* that one call of grant_table_detach() goes through, with the lock */
+/* Elements per call before the guest may take its interrupts (H1): a page copied is 3,600 instructions at most. */
+#define BATCH 12u
 
 /* --- Entries; all [grant lock] --- */
-
-static void count_refs(struct grant_table *t)
-{
-    t->ref_count =
-        t->frame_count * (uint32_t)(t->version == 2 ? GRANT_V2_PER_FRAME : GRANT_V1_PER_FRAME);
-}
 
 /* The active entry of `ref`, which is in range, made if `make`; NULL: no memory, or not in use. */
 static inline struct grant_active *active_of(struct grant_table *t, grant_ref_t ref, bool make)
@@ -36,68 +32,28 @@ static inline struct grant_active *active_of(struct grant_table *t, grant_ref_t 
     return likely(*page != NULL) ? &(*page)[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
-static struct grant_entry_v1 *entry_v1(struct grant_table *t, grant_ref_t ref)
+static bool in_use(struct grant_table *t, grant_ref_t ref)
 {
-    return &((struct grant_entry_v1 *)t->frame[ref / GRANT_V1_PER_FRAME])[ref % GRANT_V1_PER_FRAME];
+    const struct grant_active *a = active_of(t, ref, false);
+    return a != NULL && (a->readers | a->writers) != 0;
 }
 
-static union grant_entry_v2 *entry_v2(struct grant_table *t, grant_ref_t ref)
+/* The entry `ref`, which is in range, in the guest's page: of version 2 they are twice as long. */
+static inline void *entry(const struct grant_table *t, grant_ref_t ref)
 {
-    return &((union grant_entry_v2 *)t->frame[ref / GRANT_V2_PER_FRAME])[ref % GRANT_V2_PER_FRAME];
+    static_assert(sizeof(union grant_entry_v2) == 2 * sizeof(struct grant_entry_v1), "GRANT_SIZE");
+    uint32_t at = ref * GRANT_SIZE(t->version);
+    return (char *)t->frame[GRANT_SHARED][at / FRAME_SIZE] + at % FRAME_SIZE;
 }
 
 /* Where GTF_reading and GTF_writing of an entry are: in its flags, or, version 2, in the status page. */
-static uint16_t *status_of(struct grant_table *t, grant_ref_t ref)
+static inline uint16_t *status_of(const struct grant_table *t, grant_ref_t ref)
 {
-    if (t->version == 1) {
-        return &entry_v1(t, ref)->flags;
+    if (likely(t->version == 1)) {
+        return entry(t, ref);
     }
-    return &((uint16_t *)t->status[ref / GRANT_STATUS_PER_FRAME])[ref % GRANT_STATUS_PER_FRAME];
-}
-
-/* Does an entry whose flags and domid are `head` let `user` in? */
-static int permitted(uint32_t head, domid_t user, bool readonly)
-{
-    uint32_t flags = head & 0xffff;
-    if ((flags & GTF_type_mask) != GTF_permit_access || (domid_t)(head >> 16) != user ||
-        (!readonly && (flags & GTF_readonly) != 0)) {
-        return GNTST_general_error;
-    }
-    return GNTST_okay;
-}
-
-/*
- * Claim an entry in the shared table: check what the guest wrote, and set the
- * bits that tell it that the entry is in use, in one step that cannot overlap
- * a revocation. Version 1 has both in one word. Version 2: set the bits first,
- * look again afterwards; the guest clears flags first, looks at bits afterwards.
- */
-static int claim_v1(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly)
-{
-    uint32_t bits = GTF_reading | (readonly ? 0 : GTF_writing);
-    uint32_t *word = (uint32_t *)entry_v1(t, ref);
-    uint32_t head = __atomic_load_n(word, __ATOMIC_SEQ_CST);
-    for (unsigned turn = 0; turn < 4; turn++) {
-        int status = permitted(head, user, readonly);
-        if (status != GNTST_okay ||
-            __atomic_compare_exchange_n(word, &head, head | bits, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-            return status;
-        }
-    }
-    return GNTST_general_error; /* the granter keeps changing it */
-}
-
-static int claim_v2(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly)
-{
-    uint32_t *head = (uint32_t *)&entry_v2(t, ref)->hdr;
-    int status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
-    if (status == GNTST_okay) {
-        __atomic_fetch_or(status_of(t, ref), GTF_reading | (readonly ? 0 : GTF_writing),
-                          __ATOMIC_SEQ_CST);
-        status = permitted(__atomic_load_n(head, __ATOMIC_SEQ_CST), user, readonly);
-    }
-    return status;
+    uint16_t *page = t->frame[GRANT_STATUS][ref / GRANT_STATUS_PER_FRAME];
+    return &page[ref % GRANT_STATUS_PER_FRAME];
 }
 
 /* R4: bits of pins that are gone are cleared. */
@@ -118,49 +74,63 @@ void grant_unclaim(struct grant_table *t, grant_ref_t ref)
     unclaim(t, ref, a != NULL ? a->readers : 0, a != NULL ? a->writers : 0);
 }
 
-/* What frame, and which part of it, the entry names. Read once, after the claim. */
-static inline struct grant_named named_by(struct grant_table *t, grant_ref_t ref)
+/*
+ * Check what the guest wrote, and set the bits that tell it that the entry is in use, so that no
+ * revocation comes between. Version 1 has both in one word: what was there when they were set counts.
+ * Version 2: set them first, look again afterwards; the guest clears flags first, looks at bits afterwards.
+ */
+static inline bool claim_head(struct grant_table *t, grant_ref_t ref, uint32_t *head, domid_t user,
+                              bool readonly)
 {
+    uint32_t bits = GTF_reading | (readonly ? 0 : GTF_writing);
+    uint32_t want = (uint32_t)user << 16 | GTF_permit_access;
+    uint32_t mask = 0xffff0000u | GTF_type_mask | (readonly ? 0 : GTF_readonly);
+    uint32_t then = __atomic_load_n(head, __ATOMIC_SEQ_CST);
+    if (((then ^ want) & mask) != 0) {
+        return false;
+    }
     if (likely(t->version == 1)) {
-        uint32_t frame = __atomic_load_n(&entry_v1(t, ref)->frame, __ATOMIC_RELAXED);
-        return (struct grant_named){gfn(frame), 0, FRAME_SIZE};
+        then = __atomic_fetch_or(head, bits, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_fetch_or(status_of(t, ref), (uint16_t)bits, __ATOMIC_SEQ_CST);
+        then = __atomic_load_n(head, __ATOMIC_SEQ_CST);
     }
-    union grant_entry_v2 e;
-    memcpy(&e, entry_v2(t, ref), sizeof(e));
-    if ((e.hdr.flags & GTF_sub_page) == 0) {
-        return (struct grant_named){gfn(e.full_page.frame), 0, FRAME_SIZE};
-    }
-    return (struct grant_named){gfn(e.sub_page.frame), e.sub_page.page_off, e.sub_page.length};
+    return ((then ^ want) & mask) == 0;
 }
 
-/* `ref` is in range; `a` is its active entry, or NULL. */
-static inline __attribute__((always_inline)) int claim(struct grant_table *t, grant_ref_t ref,
-                                                       const struct grant_active *a, domid_t user,
-                                                       bool readonly, struct grant_named *out)
+/* The frame that a claimed entry names, if that shows these bytes of it. Read once. */
+static inline bool named_by(const struct grant_table *t, const void *at, uint32_t offset,
+                            uint32_t length, gfn_t *out)
 {
-    if (a != NULL && (a->readers | a->writers) != 0 && a->domid != user) {
-        return GNTST_general_error;
+    if (likely(t->version == 1)) {
+        const struct grant_entry_v1 *e = at;
+        *out = gfn(__atomic_load_n(&e->frame, __ATOMIC_RELAXED));
+        return true;
     }
-    int status = likely(t->version == 1) ? claim_v1(t, ref, user, readonly)
-                                         : claim_v2(t, ref, user, readonly);
-    if (likely(status == GNTST_okay)) {
-        *out = named_by(t, ref);
-        status = (uint32_t)out->start + out->length > FRAME_SIZE ? GNTST_bad_page : GNTST_okay;
-    }
-    if (unlikely(status != GNTST_okay)) {
-        grant_unclaim(t, ref);
-    }
-    return status;
+    union grant_entry_v2 e;
+    memcpy(&e, at, sizeof(e));
+    *out = gfn(e.sub_page.frame);
+    return (e.hdr.flags & GTF_sub_page) == 0 ||
+           (offset >= e.sub_page.page_off &&
+            offset + length <= (uint32_t)e.sub_page.page_off + e.sub_page.length);
 }
 
 int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
-                struct grant_named *out)
+                uint32_t offset, uint32_t length, gfn_t *out)
 {
-    if (ref >= t->ref_count) {
+    if (unlikely(ref >= t->ref_count)) {
         return GNTST_bad_gntref;
     }
     ref = array_index_clamp(ref, t->ref_count);
-    return claim(t, ref, active_of(t, ref, false), user, readonly, out);
+    void *at = entry(t, ref);
+    if ((unlikely(in_use(t, ref)) && active_of(t, ref, false)->domid != user)) {
+        return GNTST_general_error;
+    }
+    if (likely(claim_head(t, ref, at, user, readonly) && named_by(t, at, offset, length, out))) {
+        return GNTST_okay;
+    }
+    grant_unclaim(t, ref);
+    return GNTST_general_error;
 }
 
 /*
@@ -187,55 +157,37 @@ static int activate(struct grant_table *t, struct grant_active *a, gfn_t at, dom
     return GNTST_okay;
 }
 
-static int pin_locked(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
-                      struct grant_use *out)
+static int pin_locked(struct grant_table *t, domid_t user, struct maptrack *m)
 {
-    struct grant_named named NOT_ZEROED;
-    if (ref >= t->ref_count) {
-        return GNTST_bad_gntref;
-    }
-    ref = array_index_clamp(ref, t->ref_count);
-    struct grant_active *a = active_of(t, ref, true);
-    if (a == NULL) {
-        return GNTST_no_space;
-    }
-    if (a->readers + a->writers == UINT32_MAX) {
-        return GNTST_general_error;
-    }
-    int status = claim(t, ref, a, user, readonly, &named);
+    gfn_t named NOT_ZEROED;
+    int status = grant_claim(t, m->ref, user, m->readonly, 0, FRAME_SIZE, &named);
     if (status != GNTST_okay) {
         return status;
     }
-    /* A stage-2 entry shows whole pages. */
-    status = named.length != FRAME_SIZE ? GNTST_general_error
-                                        : activate(t, a, named.frame, user, readonly);
+    grant_ref_t ref = array_index_clamp(m->ref, t->ref_count);
+    struct grant_active *a = active_of(t, ref, true);
+    status = likely(a != NULL) ? activate(t, a, named, user, m->readonly) : GNTST_no_space;
     if (status != GNTST_okay) {
         grant_unclaim(t, ref);
         return status;
     }
-    readonly ? a->readers++ : a->writers++;
+    m->readonly ? a->readers++ : a->writers++;
     t->pins++;
-    *out = (struct grant_use){t, ref, mfn(a->mfn)};
+    m->table = t;
+    m->mfn = a->mfn;
     return GNTST_okay;
 }
 
-int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
-              struct grant_use *out)
+int grant_pin(struct domain *granter, domid_t user, struct maptrack *m)
 {
     struct grant_domain *g = granter->grant;
-    int status = GNTST_bad_domain;
-    if (g == NULL) {
-        return status;
-    }
     lock(&g->lock);
-    if (g->table != NULL) {
-        status = pin_locked(g->table, ref, user, readonly, out);
-    }
+    int status = g->table != NULL ? pin_locked(g->table, user, m) : GNTST_bad_domain;
     unlock(&g->lock);
     return status;
 }
 
-/* A page of active entries of a detached table goes when none of them is pinned. [grant lock] */
+/* A page of active entries of a table that is left goes when none of them is pinned. [grant lock] */
 static apart void active_shrink(struct grant_table *t, uint32_t index)
 {
     struct grant_active *page = t->active[index];
@@ -249,286 +201,326 @@ static apart void active_shrink(struct grant_table *t, uint32_t index)
     }
 }
 
-void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly)
+void grant_unpin(const struct maptrack *m)
 {
-    lock_t *l = &t->owner->grant->lock;
-    mfn_t idle = MFN_NONE;
-    lock(l);
-    struct grant_active *a = active_of(t, ref, false);
-    CHECK(a != NULL && (readonly ? a->readers : a->writers) > 0);
-    readonly ? a->readers-- : a->writers--;
-    if ((a->readers | a->writers) == 0) {
-        idle = mfn(a->mfn);
-    }
+    struct grant_table *t = m->table;
+    struct grant_domain *g = t->owner->grant;
+    lock(&g->lock);
+    struct grant_active *a = active_of(t, m->ref, false);
+    CHECK(a != NULL && (m->readonly ? a->readers : a->writers) > 0);
+    m->readonly ? a->readers-- : a->writers--;
     t->pins--;
-    if (likely(!t->detached)) {
-        unclaim(t, ref, a->readers, a->writers);
-    } else if (idle.v != MFN_NONE.v) {
-        active_shrink(t, ref / GRANT_ACTIVE_PER_PAGE);
+    bool idle = (a->readers | a->writers) == 0;
+    if (likely(t == g->table)) {
+        unclaim(t, m->ref, a->readers, a->writers);
+    } else if (idle) {
+        active_shrink(t, m->ref / GRANT_ACTIVE_PER_PAGE);
     }
-    struct domain *owner = t->left && t->pins == 0 ? t->owner : NULL;
-    unlock(l);
-    if (idle.v != MFN_NONE.v) {
-        frame_put(idle);
+    struct domain *left = t->pins == 0 && t != g->table && t != g->leaving ? t->owner : NULL;
+    unlock(&g->lock);
+    if (idle) {
+        frame_put(mfn(m->mfn));
     }
-    if (owner != NULL) {
-        frame_free_hyp(owner, t, 0);
-        domain_put(owner); /* taken when it was left */
+    if (left != NULL) {
+        frame_free_hyp(left, t, 0);
+        domain_put(left); /* taken when it was left */
     }
 }
 
 /* --- Growing --- */
 
-static int add_frame(struct domain *d, void **slot)
+static void count_refs(struct grant_table *t, uint8_t version)
 {
-    void *page = frame_alloc_hyp(d, 0);
-    if (page == NULL) {
-        return -XEN_ENOMEM;
-    }
-    frame_share(page);
-    *slot = page;
-    return 0;
+    t->version = version;
+    t->ref_count = t->frame_count[GRANT_SHARED] * (uint32_t)FRAME_SIZE / GRANT_SIZE(version);
 }
 
-/* At least `frames` shared frames and, version 2, the status frames that go with them. */
-static int grow(struct grant_table *t, uint32_t frames)
+static int grow_kind(struct grant_table *t, unsigned kind, uint32_t frames)
 {
-    while (t->version == 2 &&
-           t->status_count * GRANT_STATUS_PER_FRAME < frames * GRANT_V2_PER_FRAME) {
-        int error = add_frame(t->owner, &t->status[t->status_count]);
-        if (error != 0) {
-            return error;
+    for (; t->frame_count[kind] < frames; t->frame_count[kind]++) {
+        void *page = frame_alloc_hyp(t->owner, 0);
+        if (page == NULL) {
+            return -XEN_ENOMEM;
         }
-        t->status_count++;
-    }
-    while (t->frame_count < frames) {
-        int error = add_frame(t->owner, &t->frame[t->frame_count]);
-        if (error != 0) {
-            return error;
-        }
-        t->frame_count++;
-        count_refs(t);
+        frame_share(page);
+        t->frame[kind][t->frame_count[kind]] = page;
     }
     return 0;
 }
 
-static int frame_locked(struct grant_table *t, uint32_t index, bool status, mfn_t *out)
+/* At least `frames` shared frames, and the status frames that go with them in this version. */
+static int grow(struct grant_table *t, uint32_t frames, uint8_t version)
 {
-    uint32_t limit = status ? GRANT_STATUS_MAX : GRANT_FRAMES_MAX;
-    if (index >= limit || (status && t->version != 2)) {
-        return -XEN_EINVAL;
+    uint32_t status_frames = (frames + SHARED_PER_STATUS - 1) / SHARED_PER_STATUS;
+    int error = version == 2 ? grow_kind(t, GRANT_STATUS, status_frames) : 0;
+    if (error == 0) {
+        error = grow_kind(t, GRANT_SHARED, frames);
     }
-    index = array_index_clamp(index, limit);
-    uint32_t shared =
-        status ? (index + 1) * (GRANT_STATUS_PER_FRAME / GRANT_V2_PER_FRAME) : index + 1;
-    int error = grow(t, status && shared <= t->frame_count ? t->frame_count : shared);
-    if (error != 0) {
-        return error;
-    }
-    *out = va_to_mfn(status ? t->status[index] : t->frame[index]);
-    return 0;
+    count_refs(t, t->version);
+    return error;
 }
 
 int grant_frame(struct domain *d, uint32_t index, bool status, mfn_t *out)
 {
     lock(&d->grant->lock);
-    int error =
-        d->grant->table == NULL ? -XEN_EINVAL : frame_locked(d->grant->table, index, status, out);
+    struct grant_table *t = d->grant->table;
+    int error = -XEN_EINVAL;
+    if (t != NULL && index < GRANT_FRAMES_MAX / (status ? SHARED_PER_STATUS : 1) &&
+        (!status || t->version == 2)) {
+        index = array_index_clamp(index, GRANT_FRAMES_MAX);
+        error = grow(t, status ? (index + 1) * SHARED_PER_STATUS : index + 1, t->version);
+    }
+    if (error == 0) {
+        *out = va_to_mfn(t->frame[status][index]);
+    }
     unlock(&d->grant->lock);
     return error;
 }
 
-void grant_seed(struct domain *d, grant_ref_t ref, domid_t to, gfn_t frame, bool readonly)
+void grant_seed(struct domain *d, grant_ref_t ref, domid_t to, gfn_t frame)
 {
     lock(&d->grant->lock);
-    struct grant_entry_v1 *e = entry_v1(d->grant->table, ref);
-    *e = (struct grant_entry_v1){(uint16_t)(GTF_permit_access | (readonly ? GTF_readonly : 0)), to,
-                                 (uint32_t)frame.v};
+    struct grant_entry_v1 *e = entry(d->grant->table, ref);
+    *e = (struct grant_entry_v1){GTF_permit_access, to, (uint32_t)frame.v};
     unlock(&d->grant->lock);
 }
 
-/* --- Operations on the table --- */
+/* --- Operations on the table, and what is refused: each has one structure, which goes back --- */
 
-static int64_t query_size(struct vcpu *v, struct gnttab_query_size *op)
+/* What the table of a domain is like. */
+struct shape {
+    uint8_t version;
+    uint32_t frames, status_frames;
+};
+
+/* After it has grown to `frames`. Errors of xen_target(); -XEN_EINVAL: it has none; -XEN_ENOMEM. */
+static int look(struct vcpu *v, domid_t id, uint32_t frames, struct shape *out)
 {
     struct domain *d;
-    if (xen_target(v, op->dom, &d) != 0) {
-        op->status = op->dom != DOMID_SELF ? GNTST_permission_denied : GNTST_bad_domain;
-        return 0;
+    int error = xen_target(v, id, &d);
+    if (error != 0) {
+        return error;
     }
     lock(&d->grant->lock);
-    op->nr_frames = d->grant->table != NULL ? d->grant->table->frame_count : 0;
-    op->max_nr_frames = GRANT_FRAMES_MAX;
-    op->status = GNTST_okay;
+    struct grant_table *t = d->grant->table;
+    error = t != NULL ? grow(t, frames, t->version) : -XEN_EINVAL;
+    if (error == 0) {
+        *out =
+            (struct shape){t->version, t->frame_count[GRANT_SHARED], t->frame_count[GRANT_STATUS]};
+    }
     unlock(&d->grant->lock);
     domain_put(d);
-    return 0;
+    return error;
 }
 
 /* List where the guest has the frames: on Arm it puts them there itself, so nothing is known to tell. */
 static int64_t list_frames(struct vcpu *v, uint64_t at, uint32_t count)
 {
     uint64_t none = ~0ull;
-    for (uint32_t i = 0; i < count; i++) {
-        if (guest_va_write(v, at + i * sizeof(none), &none, sizeof(none)) != 0) {
-            return -XEN_EFAULT;
-        }
+    int64_t error = 0;
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        error = guest_va_write(v, at + i * sizeof(none), &none, sizeof(none));
     }
-    return 0;
+    return error;
 }
 
-static int64_t setup_table(struct vcpu *v, struct gnttab_setup_table *op)
+static int64_t setup_table(struct vcpu *v, void *arg)
 {
-    struct domain *d;
-    if (op->nr_frames > GRANT_FRAMES_MAX) {
-        op->status = GNTST_general_error;
+    struct gnttab_setup_table *op = arg;
+    struct shape s;
+    int error =
+        op->nr_frames > GRANT_FRAMES_MAX ? -XEN_EINVAL : look(v, op->dom, op->nr_frames, &s);
+    if (error != 0) {
+        bool stranger = error == -XEN_ESRCH || error == -XEN_EPERM;
+        op->status = stranger ? GNTST_permission_denied : GNTST_general_error;
         return 0;
     }
-    if (xen_target(v, op->dom, &d) != 0) {
-        op->status = GNTST_permission_denied;
-        return 0;
-    }
-    lock(&d->grant->lock);
-    bool good = d->grant->table != NULL && grow(d->grant->table, op->nr_frames) == 0;
-    unlock(&d->grant->lock);
-    domain_put(d);
-    op->status = good ? GNTST_okay : GNTST_general_error;
-    return good ? list_frames(v, op->frame_list, op->nr_frames) : 0;
+    op->status = GNTST_okay;
+    return list_frames(v, op->frame_list, op->nr_frames);
 }
 
-static int64_t get_status_frames(struct vcpu *v, struct gnttab_get_status_frames *op)
+static int64_t get_status_frames(struct vcpu *v, void *arg)
 {
-    struct domain *d;
-    if (xen_target(v, op->dom, &d) != 0) {
+    struct gnttab_get_status_frames *op = arg;
+    struct shape s;
+    if (look(v, op->dom, 0, &s) != 0) {
         op->status = GNTST_bad_domain;
         return 0;
     }
-    lock(&d->grant->lock);
-    struct grant_table *t = d->grant->table;
-    bool good = t != NULL && t->version == 2 && op->nr_frames <= t->status_count;
-    unlock(&d->grant->lock);
-    domain_put(d);
+    bool good = s.version == 2 && op->nr_frames <= s.status_frames;
     op->status = good ? GNTST_okay : GNTST_general_error;
     return good ? list_frames(v, op->frame_list, op->nr_frames) : 0;
 }
 
+static int64_t query_size(struct vcpu *v, void *arg)
+{
+    struct gnttab_query_size *op = arg;
+    struct shape s;
+    if (look(v, op->dom, 0, &s) != 0) {
+        op->status = GNTST_permission_denied;
+        return 0;
+    }
+    op->nr_frames = s.frames;
+    op->max_nr_frames = GRANT_FRAMES_MAX;
+    op->status = GNTST_okay;
+    return 0;
+}
+
+static int64_t get_version(struct vcpu *v, void *arg)
+{
+    struct gnttab_get_version *op = arg;
+    struct shape s;
+    int64_t error = look(v, op->dom, 0, &s);
+    if (error == 0) {
+        op->version = s.version;
+    }
+    return error;
+}
+
 /* The reserved entries, which the tool stack may have filled, survive in the other layout. */
-static void convert(struct grant_table *t, uint32_t version)
+static void convert(struct grant_table *t, uint8_t version)
 {
     struct grant_entry_v1 keep[GNTTAB_NR_RESERVED_ENTRIES];
     for (unsigned i = 0; i < ARRAY_LEN(keep); i++) {
-        const union grant_entry_v2 *e = entry_v2(t, i);
-        keep[i] = t->version == 1 ? *entry_v1(t, i)
-                                  : (struct grant_entry_v1){e->hdr.flags, e->hdr.domid,
-                                                            (uint32_t)e->full_page.frame};
+        keep[i] = *(const struct grant_entry_v1 *)entry(t, i);
+        if (t->version == 2) {
+            keep[i].frame = (uint32_t)((const union grant_entry_v2 *)entry(t, i))->full_page.frame;
+        }
         bool usable = (keep[i].flags & GTF_type_mask) == GTF_permit_access;
         keep[i].flags = usable ? keep[i].flags & (GTF_type_mask | GTF_readonly) : GTF_invalid;
     }
-    for (uint32_t i = 0; i < t->frame_count; i++) {
-        arch_zero_pages(t->frame[i], FRAME_SIZE);
-    }
-    for (uint32_t i = 0; i < t->status_count; i++) {
-        arch_zero_pages(t->status[i], FRAME_SIZE);
-    }
-    t->version = (uint8_t)version;
-    count_refs(t);
-    for (unsigned i = 0; i < ARRAY_LEN(keep); i++) {
-        if (version == 1) {
-            *entry_v1(t, i) = keep[i];
-        } else {
-            union grant_entry_v2 *e = entry_v2(t, i);
-            e->full_page.frame = keep[i].frame;
-            e->hdr = (struct grant_entry_header){keep[i].flags, keep[i].domid};
+    for (unsigned kind = GRANT_SHARED; kind <= GRANT_STATUS; kind++) {
+        for (uint32_t i = 0; i < t->frame_count[kind]; i++) {
+            arch_zero_pages(t->frame[kind][i], FRAME_SIZE);
         }
+    }
+    count_refs(t, version);
+    for (unsigned i = 0; i < ARRAY_LEN(keep); i++) {
+        if (version == 2) {
+            ((union grant_entry_v2 *)entry(t, i))->full_page.frame = keep[i].frame;
+            keep[i].frame = 0; /* what is behind the head of these */
+        }
+        *(struct grant_entry_v1 *)entry(t, i) = keep[i];
     }
 }
 
 /* No entry may be in use: the number of a use would mean another entry. Status frames stay once made. */
-static int64_t set_version(struct vcpu *v, struct gnttab_set_version *op)
+static int64_t set_version(struct vcpu *v, void *arg)
 {
+    struct gnttab_set_version *op = arg;
     struct grant_domain *g = v->domain->grant;
+    struct grant_table *t = g->table;
+    int64_t error = 0;
     if (op->version != 1 && op->version != 2) {
         return -XEN_EINVAL;
     }
     lock(&g->lock);
-    struct grant_table *t = g->table;
-    int64_t error = 0;
     if (t->version != op->version) {
-        if (t->pins != 0) {
-            error = -XEN_EBUSY;
-        } else {
-            uint8_t before = t->version;
-            t->version = (uint8_t)op->version;
-            error = grow(t, t->frame_count); /* the status frames */
-            t->version = before;
-            if (error == 0) {
-                convert(t, op->version);
-            }
+        error =
+            t->pins != 0 ? -XEN_EBUSY : grow(t, t->frame_count[GRANT_SHARED], (uint8_t)op->version);
+        if (error == 0) {
+            convert(t, (uint8_t)op->version);
         }
     }
-    op->version = t->version;
     unlock(&g->lock);
     return error;
 }
 
-static int64_t get_version(struct vcpu *v, struct gnttab_get_version *op)
+static int16_t swap_locked(struct grant_table *t, grant_ref_t a, grant_ref_t b)
 {
-    struct domain *d;
-    int64_t error = xen_target(v, op->dom, &d);
-    if (error != 0) {
-        return error;
+    if (a >= t->ref_count || b >= t->ref_count) {
+        return GNTST_bad_gntref;
     }
-    lock(&d->grant->lock);
-    op->version = d->grant->table != NULL ? d->grant->table->version : 1;
-    unlock(&d->grant->lock);
-    domain_put(d);
-    return 0;
+    a = array_index_clamp(a, t->ref_count);
+    b = array_index_clamp(b, t->ref_count);
+    if (in_use(t, a) || in_use(t, b)) {
+        return GNTST_eagain;
+    }
+    union grant_entry_v2 was_a, was_b;
+    memcpy(&was_a, entry(t, a), GRANT_SIZE(t->version));
+    memcpy(&was_b, entry(t, b), GRANT_SIZE(t->version));
+    memcpy(entry(t, a), &was_b, GRANT_SIZE(t->version));
+    memcpy(entry(t, b), &was_a, GRANT_SIZE(t->version));
+    return GNTST_okay;
 }
 
-static bool in_use(struct grant_table *t, grant_ref_t ref)
+static int64_t swap_ref(struct vcpu *v, void *arg)
 {
-    struct grant_active *a = active_of(t, ref, false);
-    return a != NULL && a->readers + a->writers != 0;
-}
-
-static int64_t swap_ref(struct vcpu *v, struct gnttab_swap_grant_ref *op)
-{
+    struct gnttab_swap_grant_ref *op = arg;
     struct grant_domain *g = v->domain->grant;
     lock(&g->lock);
-    struct grant_table *t = g->table;
-    uint32_t count = t->ref_count;
-    if (op->ref_a >= count || op->ref_b >= count) {
-        op->status = GNTST_bad_gntref;
-    } else if (in_use(t, op->ref_a) || in_use(t, op->ref_b)) {
-        op->status = GNTST_eagain;
-    } else {
-        uint32_t a = array_index_clamp(op->ref_a, count), b = array_index_clamp(op->ref_b, count);
-        size_t size =
-            t->version == 1 ? sizeof(struct grant_entry_v1) : sizeof(union grant_entry_v2);
-        void *pa = t->version == 1 ? (void *)entry_v1(t, a) : (void *)entry_v2(t, a);
-        void *pb = t->version == 1 ? (void *)entry_v1(t, b) : (void *)entry_v2(t, b);
-        union grant_entry_v2 was_a, was_b;
-        memcpy(&was_a, pa, size);
-        memcpy(&was_b, pb, size);
-        memcpy(pa, &was_b, size);
-        memcpy(pb, &was_a, size);
-        op->status = GNTST_okay;
-    }
+    op->status = swap_locked(g->table, op->ref_a, op->ref_b);
     unlock(&g->lock);
     return 0;
 }
 
 /* Frames are never given away by a grant on Arm: the interface's answer to every transfer. */
-static int64_t transfer(struct vcpu *v, struct gnttab_transfer *op)
+static int64_t transfer(struct vcpu *v, void *arg)
 {
-    op->status = GNTST_general_error;
+    ((struct gnttab_transfer *)arg)->status = GNTST_general_error;
     return 0;
 }
 
 /* For guests whose page tables hold machine frames. */
-static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
+static int64_t replace(struct vcpu *v, void *arg)
 {
-    op->status = GNTST_general_error;
+    ((struct gnttab_unmap_and_replace *)arg)->status = GNTST_general_error;
+    return 0;
+}
+
+/* dump_table is for the tool stack of debug builds; map and unmap go by several elements at once (grant-map.c). */
+static const struct {
+    int64_t (*carry_out)(struct vcpu *v, void *element);
+    uint8_t size;
+    uint8_t out; /* from here on it is written back */
+    bool one;    /* takes one structure, not an array */
+} operations[] = {
+    [GNTTABOP_setup_table] = {setup_table, sizeof(struct gnttab_setup_table), 0, true},
+    [GNTTABOP_transfer] = {transfer, sizeof(struct gnttab_transfer), 0, false},
+    [GNTTABOP_copy] = {grant_copy_one, sizeof(struct gnttab_copy),
+                       offsetof(struct gnttab_copy, status), false},
+    [GNTTABOP_query_size] = {query_size, sizeof(struct gnttab_query_size), 0, true},
+    [GNTTABOP_unmap_and_replace] = {replace, sizeof(struct gnttab_unmap_and_replace), 0, false},
+    [GNTTABOP_set_version] = {set_version, sizeof(struct gnttab_set_version), 0, true},
+    [GNTTABOP_get_status_frames] = {get_status_frames, sizeof(struct gnttab_get_status_frames), 0,
+                                    true},
+    [GNTTABOP_get_version] = {get_version, sizeof(struct gnttab_get_version), 0, true},
+    [GNTTABOP_swap_grant_ref] = {swap_ref, sizeof(struct gnttab_swap_grant_ref), 0, false},
+    [GNTTABOP_cache_flush] = {grant_cache_flush, sizeof(struct gnttab_cache_flush),
+                              sizeof(struct gnttab_cache_flush), false},
+};
+
+static apart int64_t each(struct vcpu *v, uint32_t cmd, uint64_t *arg)
+{
+    if (cmd >= ARRAY_LEN(operations) || operations[cmd].carry_out == NULL) {
+        return -XEN_ENOSYS;
+    }
+    cmd = array_index_clamp(cmd, ARRAY_LEN(operations));
+    uint32_t size = operations[cmd].size, out = operations[cmd].out;
+    if (operations[cmd].one && arg[2] != 1) {
+        return -XEN_EINVAL;
+    }
+    for (unsigned budget = BATCH; arg[2] > 0; budget--) {
+        union {
+            struct gnttab_copy copy; /* the largest */
+            uint64_t aligned;
+        } element NOT_ZEROED;
+        if (budget == 0) {
+            return -XEN_ERESTART;
+        }
+        if (guest_va_read(v, &element, arg[1], size) != 0) {
+            return -XEN_EFAULT;
+        }
+        int64_t error = operations[cmd].carry_out(v, &element);
+        if (error == 0 && out < size) {
+            error = guest_va_write(v, arg[1] + out, (char *)&element + out, size - out);
+        }
+        if (error != 0) {
+            return error;
+        }
+        arg[1] += size;
+        arg[2]--;
+    }
     return 0;
 }
 
@@ -537,100 +529,20 @@ static int64_t replace(struct vcpu *v, struct gnttab_unmap_and_replace *op)
  * elements at a time (H1) and moves arg[1] and arg[2] on. Returns 0, or a
  * negative errno if an element could not be read or written.
  */
-#define EACH(type, budget_, call)                                            \
-    for (unsigned budget = (budget_); arg[2] > 0; budget--) {                \
-        type op;                                                             \
-        if (budget == 0) {                                                   \
-            return -XEN_ERESTART;                                            \
-        }                                                                    \
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {                \
-            return -XEN_EFAULT;                                              \
-        }                                                                    \
-        int64_t error = call;                                                \
-        if (error == 0 && guest_va_write(v, arg[1], &op, sizeof(op)) != 0) { \
-            error = -XEN_EFAULT;                                             \
-        }                                                                    \
-        if (error != 0) {                                                    \
-            return error;                                                    \
-        }                                                                    \
-        arg[1] += sizeof(op);                                                \
-        arg[2]--;                                                            \
-    }                                                                        \
-    return 0
-
-#define ONE(type, call)                                                                    \
-    do {                                                                                   \
-        type op;                                                                           \
-        if (guest_va_read(v, &op, arg[1], sizeof(op)) != 0) {                              \
-            return -XEN_EFAULT;                                                            \
-        }                                                                                  \
-        int64_t error = call;                                                              \
-        return error == 0 && guest_va_write(v, arg[1], &op, sizeof(op)) != 0 ? -XEN_EFAULT \
-                                                                             : error;      \
-    } while (0)
-
-/* Operations that take one structure. */
-static apart int64_t single_op(struct vcpu *v, uint64_t *arg)
-{
-    if (arg[2] != 1) {
-        return -XEN_EINVAL;
-    }
-    switch ((uint32_t)arg[0]) {
-    case GNTTABOP_setup_table:
-        ONE(struct gnttab_setup_table, setup_table(v, &op));
-    case GNTTABOP_query_size:
-        ONE(struct gnttab_query_size, query_size(v, &op));
-    case GNTTABOP_set_version:
-        ONE(struct gnttab_set_version, set_version(v, &op));
-    case GNTTABOP_get_status_frames:
-        ONE(struct gnttab_get_status_frames, get_status_frames(v, &op));
-    default:
-        ONE(struct gnttab_get_version, get_version(v, &op));
-    }
-}
-
-static apart int64_t array_op(struct vcpu *v, uint64_t *arg)
-{
-    switch ((uint32_t)arg[0]) {
-    case GNTTABOP_transfer:
-        EACH(struct gnttab_transfer, 64, transfer(v, &op));
-    case GNTTABOP_unmap_and_replace:
-        EACH(struct gnttab_unmap_and_replace, 64, replace(v, &op));
-    default:
-        EACH(struct gnttab_swap_grant_ref, 64, swap_ref(v, &op));
-    }
-}
-
 int64_t grant_table_op(struct vcpu *v, uint64_t *arg)
 {
+    uint32_t cmd = (uint32_t)arg[0];
     arg[2] = (uint32_t)arg[2];
     if ((int32_t)arg[2] < 0) {
         return -XEN_EINVAL;
     }
-    if (v->domain->grant->table == NULL) {
-        return -XEN_EINVAL; /* being torn down */
-    }
-    switch ((uint32_t)arg[0]) {
+    switch (cmd) {
     case GNTTABOP_map_grant_ref:
         return grant_map_op(v, arg);
     case GNTTABOP_unmap_grant_ref:
         return grant_unmap_op(v, arg);
-    case GNTTABOP_copy:
-        return grant_copy_op(v, arg);
-    case GNTTABOP_cache_flush:
-        return grant_cache_flush_op(v, arg);
-    case GNTTABOP_transfer:
-    case GNTTABOP_unmap_and_replace:
-    case GNTTABOP_swap_grant_ref:
-        return array_op(v, arg);
-    case GNTTABOP_setup_table:
-    case GNTTABOP_query_size:
-    case GNTTABOP_set_version:
-    case GNTTABOP_get_status_frames:
-    case GNTTABOP_get_version:
-        return single_op(v, arg);
-    default: /* dump_table is for the tool stack of debug builds */
-        return -XEN_ENOSYS;
+    default:
+        return each(v, cmd, arg);
     }
 }
 
@@ -645,14 +557,14 @@ void grant_domain_init(struct domain *d)
 int grant_domain_create(struct domain *d)
 {
     struct grant_domain *g = d->grant;
-    _Static_assert(sizeof(struct grant_table) <= FRAME_SIZE, "a table's record is one frame");
+    static_assert(sizeof(struct grant_table) <= FRAME_SIZE, "a table's record is one frame");
     struct grant_table *t = frame_alloc_hyp(d, 0);
     if (t == NULL) {
         return -XEN_ENOMEM;
     }
     t->owner = d;
-    t->version = 1;
-    int error = grow(t, 1);
+    count_refs(t, 1);
+    int error = grow(t, 1, 1);
     if (error != 0) {
         frame_free_hyp(d, t, 0);
         return error;
@@ -677,21 +589,17 @@ int grant_table_detach(struct domain *d)
     g->leaving = t;
     /* Nobody finds it from now on. Its pages are mapped until the domain's own tables are gone (P4). */
     bool mapped = d->p2m.max_gfn.v != 0;
-    for (unsigned n = 0; t != NULL && !mapped && n < DETACH_PAGES;) {
-        t->detached = true;
+    for (unsigned n = 0; g->leaving != NULL && !mapped && n < DETACH_PAGES;) {
+        unsigned kind = t->frame_count[GRANT_SHARED] != 0 ? GRANT_SHARED : GRANT_STATUS;
         n++;
-        if (t->frame_count != 0) {
-            frame_free_shared(d, t->frame[--t->frame_count]);
-        } else if (t->status_count != 0) {
-            frame_free_shared(d, t->status[--t->status_count]);
+        if (t->frame_count[kind] != 0) {
+            frame_free_shared(d, t->frame[kind][--t->frame_count[kind]]);
         } else if (t->active_seen < GRANT_ACTIVE_PAGES) {
             n -= t->active[t->active_seen] == NULL; /* most were never used */
             active_shrink(t, t->active_seen++);
         } else {
             g->leaving = NULL;
-            t->left = t->pins != 0;
-            t->left ? (void)domain_hold(d) : frame_free_hyp(d, t, 0);
-            break;
+            t->pins != 0 ? (void)domain_hold(d) : frame_free_hyp(d, t, 0);
         }
     }
     unlock(&g->lock);

@@ -159,7 +159,7 @@ static int64_t drop_right(struct vcpu *v, struct domain *d, const uint64_t *reg,
 {
     const struct bulkhead_drop_right *drop = arg;
     bool ends = drop->words[sizeof(drop->words) - 1] == 0;
-    return ends ? rights_drop_words(d, drop->words) : -XEN_EINVAL;
+    return ends ? rights_drop(d, drop->words) : -XEN_EINVAL;
 }
 
 static int64_t seal(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)

@@ -191,8 +191,7 @@ static int announce_store(struct domain *d)
     if (error == 0) {
         ((struct xenstore_domain_interface *)mfn_to_va(m))->connection = XENSTORE_RECONNECT;
         frame_put(m);
-        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gfn(param[HVM_PARAM_STORE_PFN]),
-                   false);
+        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gfn(param[HVM_PARAM_STORE_PFN]));
         error = evtchn_open(d, EVTCHN_UNBOUND, STORE_DOMAIN, NULL, &port);
     }
     param[HVM_PARAM_STORE_EVTCHN] = port;

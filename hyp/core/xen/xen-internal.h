@@ -230,26 +230,24 @@ struct grant_active {
 } __attribute__((aligned(32))); /* likewise */
 
 #define GRANT_FRAMES_MAX 64u
-#define GRANT_V1_PER_FRAME (FRAME_SIZE / sizeof(struct grant_entry_v1))
-#define GRANT_V2_PER_FRAME (FRAME_SIZE / sizeof(union grant_entry_v2))
+#define GRANT_SIZE(version) ((uint32_t)sizeof(struct grant_entry_v1) * (version)) /* of an entry */
+#define GRANT_REFS_MAX (GRANT_FRAMES_MAX * FRAME_SIZE / GRANT_SIZE(1))
 #define GRANT_STATUS_PER_FRAME (FRAME_SIZE / sizeof(grant_status_t))
-#define GRANT_STATUS_MAX (GRANT_FRAMES_MAX * GRANT_V2_PER_FRAME / GRANT_STATUS_PER_FRAME)
+#define SHARED_PER_STATUS ((uint32_t)(GRANT_SIZE(2) / sizeof(grant_status_t)))
 #define GRANT_ACTIVE_PER_PAGE (FRAME_SIZE / sizeof(struct grant_active))
-#define GRANT_ACTIVE_PAGES (GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE)
-_Static_assert(GRANT_ACTIVE_PAGES *GRANT_ACTIVE_PER_PAGE == GRANT_FRAMES_MAX * GRANT_V1_PER_FRAME,
-               "one for each");
+#define GRANT_ACTIVE_PAGES (GRANT_REFS_MAX / GRANT_ACTIVE_PER_PAGE)
+
+enum { GRANT_SHARED, GRANT_STATUS }; /* kinds of frames that a guest maps */
 
 /* What a domain grants. All [grant lock] of its owner. */
 struct grant_table {
-    struct domain *owner; /* counted once detached */
-    uint32_t pins;        /* all readers and writers of all entries */
-    bool detached;        /* the owner leaves it: nothing new starts (R5) */
-    bool left;            /* the owner is done with it: who drops the last pin frees it */
-    uint8_t version;      /* 1 or 2 */
-    uint32_t frame_count, status_count;
+    struct domain
+        *owner;    /* counted once it has left the table: who drops the last pin then frees it */
+    uint32_t pins; /* all readers and writers of all entries */
     uint32_t ref_count; /* entries: follows from version and frame_count */
-    void *frame[GRANT_FRAMES_MAX];
-    void *status[GRANT_STATUS_MAX];
+    uint8_t version;    /* 1 or 2 */
+    uint32_t frame_count[2];
+    void *frame[2][GRANT_FRAMES_MAX]; /* by kind */
     uint32_t active_seen; /* pages of those that grant_table_detach() has been through */
     struct grant_active *active[GRANT_ACTIVE_PAGES]; /* made when first needed */
 };
@@ -257,64 +255,59 @@ struct grant_table {
 enum { MAPTRACK_FREE, MAPTRACK_BUSY, MAPTRACK_MAPPED };
 
 struct maptrack {
-    struct grant_table *table; /* whose grant; keeps it alive by its `mapped` */
-    uint64_t gfn;              /* where it is mapped; FREE: next free handle + 1 */
-    uint64_t mfn;              /* what is mapped */
-    uint32_t ref;
-    uint8_t state; /* [map lock] */
+    union {
+        struct grant_table *table; /* whose grant; its pin keeps it alive (R5) */
+        struct maptrack *next;     /* FREE */
+    };
+    uint64_t gfn; /* where it is mapped */
+    uint64_t mfn; /* what is mapped */
+    grant_ref_t ref;
+    uint16_t handle; /* [const] its own */
+    uint8_t state;   /* [map lock] */
     uint8_t readonly;
 };
 
 #define MAPTRACK_PER_PAGE (FRAME_SIZE / sizeof(struct maptrack))
 #define MAPTRACK_PAGES (FRAME_SIZE / sizeof(void *))
+static_assert(MAPTRACK_PAGES * MAPTRACK_PER_PAGE <= UINT16_MAX + 1, "struct maptrack.handle");
 
 struct grant_domain {
-    lock_t lock;                 /* this domain's grants */
-    struct grant_table *table;   /* [lock] */
-    struct grant_table *leaving; /* the one that grant_table_detach() is at */
-    lock_t map_lock;             /* what this domain has mapped of others */
+    lock_t lock;               /* this domain's grants */
+    struct grant_table *table; /* [lock] */
+    struct grant_table
+        *leaving;    /* [lock] the one that grant_table_detach() is at: nothing new starts (R5) */
+    lock_t map_lock; /* what this domain has mapped of others */
     struct maptrack **track;     /* [map lock] MAPTRACK_PAGES pointers */
     uint32_t track_count;        /* [map lock] handles that have a record */
-    uint32_t track_free;         /* [map lock] first free handle + 1, 0: none */
+    struct maptrack *track_free; /* [map lock] first free one */
     uint32_t track_used;         /* [map lock] */
-    uint32_t stop_at;            /* [map lock] progress of grant_domain_stop() */
-};
-
-/* A use of a grant: what grant_pin() gives and grant_unpin() takes back. */
-struct grant_use {
-    struct grant_table *table;
-    uint32_t ref;
-    mfn_t mfn;
 };
 
 /*
- * Pin entry `ref` of `granter` for a mapping of `user`. GNTST_okay, or the reason; then nothing is
- * held. Takes granter's grant lock, and below it its p2m and frame locks. Sub-page grants are refused.
+ * Pin the entry m->ref of `granter` for a mapping of `user`, m->readonly: fills in m->table and m->mfn.
+ * GNTST_okay, or the reason; then nothing is held. Takes granter's grant lock, and below it its p2m
+ * and frame locks. Sub-page grants are refused.
  */
-must_check int grant_pin(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
-                         struct grant_use *out);
-/* What an entry names: a frame of its granter, and the part of it that may be used. */
-struct grant_named {
-    gfn_t frame;
-    uint16_t start, length;
-};
+must_check int grant_pin(struct domain *granter, domid_t user, struct maptrack *m);
+void grant_unpin(const struct maptrack *m);
 /*
- * Use an entry for as long as its grant lock is held: check it and tell the guest (R4). On success
+ * Use an entry for as long as its grant lock is held: check it and tell the guest (R4). The frame
+ * that it names, whose bytes [offset, offset + length), within a page, it has to show. On success
  * grant_unclaim() it before the lock is dropped. [grant lock]
  */
 must_check int grant_claim(struct grant_table *t, grant_ref_t ref, domid_t user, bool readonly,
-                           struct grant_named *out);
+                           uint32_t offset, uint32_t length, gfn_t *out);
 void grant_unclaim(struct grant_table *t, grant_ref_t ref);
 void grant_domain_init(struct domain *d);
 must_check int grant_table_detach(struct domain *d);
-void grant_unpin(struct grant_table *t, grant_ref_t ref, bool readonly);
 
 /* Clean bytes of a frame that `v`'s domain has mapped by a grant; -XEN_EPERM if it has not. */
 int64_t grant_flush_mapped(struct vcpu *v, mfn_t frame, uint16_t offset, uint16_t length);
 apart int64_t grant_map_op(struct vcpu *v, uint64_t *arg);
 apart int64_t grant_unmap_op(struct vcpu *v, uint64_t *arg);
-apart int64_t grant_copy_op(struct vcpu *v, uint64_t *arg);
-apart int64_t grant_cache_flush_op(struct vcpu *v, uint64_t *arg);
+/* Operations on one element of their arrays. */
+int64_t grant_copy_one(struct vcpu *v, void *element);
+int64_t grant_cache_flush(struct vcpu *v, void *element);
 
 /* --- Memory (memory-op.c) --- */
 
@@ -374,8 +367,7 @@ struct xen_watchdog {
 
 /* The serial line of a domain whose other end another domain has (vuart-ring.c). */
 struct xen_vuart {
-    struct xencons_interface *ring; /* [console lock] NULL: none */
-    mfn_t frame;                    /* of the ring, referenced */
+    struct xencons_interface *ring; /* [console lock] its frame is referenced; NULL: none */
     uint64_t gfn;                   /* [const] where the guest has it, 0: none */
     evtchn_port_t port;             /* [const] */
     uint32_t out_prod;              /* [vuart lock] */

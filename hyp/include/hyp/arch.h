@@ -16,7 +16,6 @@ struct vcpu;
 struct vgic_vif;
 
 #include <arch/inline.h>
-#include <arch/timer.h> /* after inline.h: the virtual timer's registers, arch_vtimer_*() */
 /*
  * static inline struct cpu *this_cpu(void);
  * static inline uint64_t arch_counter_ticks(void);       monotonic, same on all CPUs
@@ -25,7 +24,9 @@ struct vgic_vif;
  * static inline void arch_wake_spinners(void);           SEV after the store that ends a wait
  * static inline uint32_t arch_mmio_read32(const volatile void *at), and 8, 64; arch_mmio_write32(at, v), and 8, 64
  * static inline void *arch_ram_va(uint64_t mpa), uint64_t arch_ram_mpa(const void *va);  the direct map of all RAM
- * static inline void arch_mb(void), arch_rmb(void), arch_wmb(void);   between CPUs, inner shareable
+ * static inline void arch_mb(void), arch_wmb(void);   between CPUs, inner shareable
+ * static inline uint32_t arch_vtimer_ctl(void), uint64_t arch_vtimer_cval(void), void arch_vtimer_stop(void),
+ * void arch_vtimer_start(offset_ticks, ctl, cval);                the virtual timer's registers
  */
 
 /* Time. */
@@ -86,7 +87,7 @@ void arch_zero_pages(void *va, uint64_t size_bytes);
 /* The same, and clean it to memory, where somebody with his caches off would look. */
 void arch_scrub_pages(void *va, uint64_t size_bytes);
 
-/* Caches: make what we wrote visible to a guest that runs with its caches off, and to its instruction fetch. */
+/* Caches: make what we wrote visible to a guest that runs with its caches off; and then to its instruction fetch. */
 void arch_clean_to_poc(const void *va, size_t size_bytes);
 void arch_sync_icache(const void *va, size_t size_bytes);
 
@@ -95,8 +96,8 @@ unsigned arch_lr_count(void);
 uint64_t arch_lr_read(unsigned n);
 void arch_lr_write(unsigned n, uint64_t lr);
 uint64_t arch_lr_empty_mask(void); /* ICH_ELRSR_EL2 */
-void arch_ich_hcr_write(
-    uint64_t hcr); /* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
+/* ICH_HCR_EL2 encoding: En, UIE, LRENPIE, NPIE, EOIcount ... */
+void arch_ich_hcr_write(uint64_t hcr);
 uint64_t arch_ich_hcr_read(void);
 uint64_t arch_ich_misr_read(void);
 /* VMCR and active priorities of the virtual CPU interface, from and to the registers. */
@@ -111,10 +112,8 @@ bool arch_pmu_line(void);
 /* Physical interrupts that belong to a guest. */
 void arch_irq_set_active(uint32_t intid, bool active);
 
-/* vCPU registers. MPIDR_EL1 of vCPU n; and reset: the state in which PSCI CPU_ON leaves a CPU. It is not loaded. */
+/* vCPU registers. MPIDR_EL1 of vCPU n. */
 uint64_t arch_vcpu_mpidr(uint32_t vcpu_id);
-void arch_vcpu_set_entry(struct vcpu *v, gpa_t pc, const uint64_t args[3],
-                         bool aarch32); /* x0-x2 */
 /* The current vCPU, an AArch64 one, cannot change its translation registers until it is reset. */
 void arch_vcpu_fix_translation(struct vcpu *v);
 /* Free what it holds besides the vCPU's page; it is loaded nowhere and never will be. */

@@ -28,7 +28,6 @@ struct cpu {
     uint32_t ipi;          /* [atomic] enum cpu_ipi bits, set by others, cleared by the owner */
     struct vcpu *current;  /* [cpu] vCPU that runs, NULL when idle */
     struct vcpu *loaded;   /* [cpu] vCPU whose EL1 context is in the registers, maybe blocked */
-    struct vcpu *fp_owner; /* [cpu] vCPU whose FP state the registers hold, or NULL */
     void *stack_top;       /* [const] */
     uint64_t arch_id;      /* [const] MPIDR affinity bits on Arm */
     uint64_t ipi_value;    /* [const] what the interrupt controller's driver sends it an IPI with */

@@ -59,14 +59,13 @@ enum vcpu_work {
     WORK_TIMER = 1u << 3,   /* emulated timer line may have changed */
     WORK_OFFLINE = 1u << 4, /* PSCI CPU_OFF: turn it off once its state is stored */
     WORK_SUSPEND = 1u << 5, /* PSCI SYSTEM_SUSPEND: reset to resume_entry, then sleep */
-    WORK_IO = 1u << 6,      /* a device model has answered: ioreq_finish() */
+    WORK_IO = 1u << 6,      /* a device model has answered: io.value ends the access */
 };
 
 /* An access that an IOREQ server answers (hyp/core/control/ioreq.c). */
 struct vcpu_io {
     struct ioreq_server *server; /* [ioreq lock] it is waited for; NULL: for none */
-    uint64_t value;              /* [ioreq lock] */
-    bool answered;               /* [ioreq lock] */
+    uint64_t value;              /* with WORK_IO: what was read, zero-extended */
     uint8_t size;                /* [ioreq lock] bytes */
 };
 
@@ -194,7 +193,5 @@ enum mmio_outcome {
 enum mmio_outcome domain_mmio(struct vcpu *v, struct mmio_access *a);
 /* Where that finds nothing: ask the domain's device models. MMIO_ABSENT or MMIO_WAIT. */
 enum mmio_outcome ioreq_mmio(struct vcpu *v, const struct mmio_access *a);
-/* What was read, zero-extended. False: nobody has answered; the access is to be repeated. */
-must_check bool ioreq_finish(struct vcpu *v, uint64_t *value);
 
 #endif

@@ -30,6 +30,6 @@ must_check int grant_domain_stop(struct domain *d);
 must_check int grant_frame(struct domain *d, uint32_t index, bool status, mfn_t *out);
 
 /* Grant `frame` to `to` by entry `ref` (one of the reserved first eight), before the domain runs. */
-void grant_seed(struct domain *d, grant_ref_t ref, domid_t to, gfn_t frame, bool readonly);
+void grant_seed(struct domain *d, grant_ref_t ref, domid_t to, gfn_t frame);
 
 #endif

@@ -13,8 +13,8 @@ struct vcpu;
 /*
  * Carry out the call in x0-x3 of the current vCPU, by HVC or SMC; the result
  * goes to x0 (x1-x3 are kept: SMCCC 1.1). Any register content is valid input;
- * what is not known returns NOT_SUPPORTED.
+ * what is not known returns NOT_SUPPORTED. Not inline: the trap's way to it needs no frame of its own.
  */
-void smccc_call(struct vcpu *v);
+__attribute__((noinline)) void smccc_call(struct vcpu *v);
 
 #endif

@@ -14,7 +14,8 @@
  *                           control those it made
  *   store          -        be the store: know which domains there are, share their store ring
  *   console        -        consoles of all domains and the hypervisor's log; share their console ring
- *   device, irq    devices  hand this device of the board, this interrupt on to domains it controls
+ *   device, irq    devices  hand this device of the board, this interrupt on to domains it controls;
+ *                           that gives them the device, and not the right
  *   schedule       -        CPU pools and host-wide scheduling
  *   shutdown-host  -        switch the machine off, and set its clock
  *
@@ -44,41 +45,43 @@ enum right {
     RIGHT_COUNT
 };
 
-/* The right a word of the configuration begins with, or RIGHT_COUNT; `length` up to its first space. */
-enum right rights_named(const char *word, size_t length);
-
-/*
- * May `caller` do to `target` what `right` stands for? With target NULL: to anybody at all, or, for
- * rights that are over nothing, simply whether it holds the right. RIGHT_BUILD over a target: it made
- * it, and that has not run yet. Takes no lock.
- */
-bool rights_allow(const struct domain *caller, enum right right, const struct domain *target);
+/* The right that these words of the configuration begin with, or RIGHT_COUNT. */
+enum right rights_named(const char *words);
 
 #define RIGHT_BIT(r) (1u << (r))
 #define RIGHTS_LOOK (RIGHT_BIT(RIGHT_INSPECT) | RIGHT_BIT(RIGHT_CONTROL)) /* to know how one is */
-/* The same for any of several; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
+
+/*
+ * May `caller` do to `target` what one of these RIGHT_BIT()s stands for? With target NULL: to anybody
+ * at all, or, for rights that are over nothing, simply whether it holds the right. RIGHT_BUILD over a
+ * target: it made it, and that has not run yet. Takes no lock.
+ */
+bool rights_any(const struct domain *caller, uint32_t any_of, const struct domain *target);
+static inline bool rights_allow(const struct domain *caller, enum right right,
+                                const struct domain *target)
+{
+    return rights_any(caller, RIGHT_BIT(right), target);
+}
+/* The same; if none allows it, one line in the log (rate-limited) and -XEN_EPERM. */
 must_check int rights_require(struct domain *caller, uint32_t any_of, const struct domain *target,
                               const char *what);
 
 /* Give `d` what its configuration says; at each build, before it runs. 0, -XEN_ENOMEM. */
 must_check int rights_grant(struct domain *d);
-/* For ever, until `d` is built anew. `over` NULL: all of that right. Who holds it over everybody
- * keeps it: "all but one" is not a right. */
-void rights_drop(struct domain *d, enum right right, const struct domain *over);
-/* `d` drops one itself, in the words of abi/bulkhead/seal.h, struct bulkhead_drop_right; errors too. */
-must_check int rights_drop_words(struct domain *d, const char *words);
+/*
+ * `d` has one less, until it is built anew: in words as abi/bulkhead/seal.h has them, struct
+ * bulkhead_drop_right; errors too. Who holds it over everybody keeps it: "all but one" is not a right.
+ */
+must_check int rights_drop(struct domain *d, const char *words);
 /* The end of `d`: it is nobody's maker any more; and the page that holds its rights. */
 void rights_forget(const struct domain *d);
 void rights_destroy(struct domain *d);
 
-/* Frames of device registers, and interrupts, that `d` may hand on or was handed. They take d's lock. */
-bool rights_iomem(struct domain *d, mfn_t first, uint64_t count);
-bool rights_irq(struct domain *d, uint32_t intid);
-/* Add, or take away what overlaps. 0, -XEN_ENOMEM, -XEN_ENOSPC (too many ranges), -XEN_EINVAL. */
-must_check int rights_set_iomem(struct domain *d, mfn_t first, uint64_t count, bool allow);
-must_check int rights_set_irq(struct domain *d, uint32_t intid, bool allow);
+/* May `d` hand on these frames of device registers, this interrupt? */
+bool rights_iomem(const struct domain *d, mfn_t first, uint64_t count);
+bool rights_irq(const struct domain *d, uint32_t intid);
 
-/* Words for the n-th right that `d` holds now, as in the configuration; false: there are no more. */
-bool rights_describe(const struct domain *d, unsigned n, char *words, size_t size);
+/* Words for this right as `d` holds it now, as in the configuration; false: it does not. */
+bool rights_describe(const struct domain *d, enum right right, char *words, size_t size);
 
 #endif

@@ -73,7 +73,7 @@ must_check int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask);
  * them. All start in pool 0. An empty mask is a pool without CPUs.
  */
 #define SCHED_POOLS 16u
-extern uint64_t sched_pool_cpus[SCHED_POOLS]; /* [atomic] written by sysctl-sched.c */
+extern uint64_t sched_pool_cpus[SCHED_POOLS]; /* [atomic] written by sysctl.c */
 /*
  * After the domain's pool or that pool's CPUs changed: what the vCPU was
  * restricted to, as far as the pool has it; all of the pool if that is nothing.

@@ -13,48 +13,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <xen/xen.h> /* domid_t */
+#include <xen/xen.h> /* domid_t, DOMID_SELF ... */
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE (1ul << FRAME_SHIFT)
 #define FRAME_MASK (FRAME_SIZE - 1)
 
-typedef struct {
-    uint64_t v;
-} gpa_t;
-typedef struct {
-    uint64_t v;
-} mpa_t;
-typedef struct {
-    uint64_t v;
-} gfn_t;
-typedef struct {
-    uint64_t v;
-} mfn_t;
+/* gpa_t with gpa() that makes one, and so on. */
+#define ADDRESS_TYPE(name)                  \
+    typedef struct {                        \
+        uint64_t v;                         \
+    } name##_t;                             \
+    static inline name##_t name(uint64_t v) \
+    {                                       \
+        return (name##_t){v};               \
+    }
+ADDRESS_TYPE(gpa)
+ADDRESS_TYPE(mpa)
+ADDRESS_TYPE(gfn)
+ADDRESS_TYPE(mfn)
 
-static inline gpa_t gpa(uint64_t v)
-{
-    return (gpa_t){v};
-}
-static inline mpa_t mpa(uint64_t v)
-{
-    return (mpa_t){v};
-}
-static inline gfn_t gfn(uint64_t v)
-{
-    return (gfn_t){v};
-}
-static inline mfn_t mfn(uint64_t v)
-{
-    return (mfn_t){v};
-}
 static inline gfn_t gpa_gfn(gpa_t a)
 {
     return gfn(a.v >> FRAME_SHIFT);
-}
-static inline gpa_t gfn_gpa(gfn_t f)
-{
-    return gpa(f.v << FRAME_SHIFT);
 }
 static inline mfn_t mpa_mfn(mpa_t a)
 {

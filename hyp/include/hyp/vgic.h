@@ -171,9 +171,9 @@ void vgic_send_sgi(struct vcpu *v, enum vgic_sgi_reg reg, uint64_t value);
  */
 void vgic_inject(struct vcpu *v, uint32_t intid);
 
-/* The PMU's own interrupt came on this CPU, where `v` is loaded: it stays active until the guest ends the
- * virtual one. */
-void vgic_pmu_fired(struct vcpu *v);
+/* The physical interrupt of `v`, which is loaded here, to which private `intid` is linked (VIRQ_VTIMER,
+ * VIRQ_PMU) fired: it stays active until the guest ends the virtual one. */
+void vgic_linked_fired(struct vcpu *v, uint32_t intid);
 /* The input line of an interrupt is now high or low. Otherwise like vgic_inject(). */
 void vgic_set_level(struct vcpu *v, uint32_t intid, bool high);
 
@@ -184,13 +184,12 @@ void vgic_set_level(struct vcpu *v, uint32_t intid, bool high);
  */
 must_check int vgic_link_spi(struct domain *d, uint32_t intid, uint16_t physical);
 void vgic_unlink_spi(struct domain *d, uint32_t intid);
+/* The vCPU that an SPI goes to just now; VGIC_NOBODY: none, or there is no such SPI. */
+uint8_t vgic_spi_target(struct domain *d, uint32_t intid);
 
 /* WORK_VGIC of the current vCPU (the caller has cleared the bit first): bring list registers up to
  * date. */
 void vgic_flush(struct vcpu *v);
-/* Fold this CPU's list registers into `v`, which is loaded here; they are empty until the
- * vgic_flush() that this asks for. */
-void vgic_sync(struct vcpu *v);
 /* The maintenance interrupt, for the vCPU loaded here: when this returns its cause is gone. */
 void vgic_maintenance(struct vcpu *v);
 /* Called on any IPI for the vCPU loaded here, running or blocked: serves other CPUs' requests to
@@ -201,15 +200,9 @@ void vgic_serve(struct vcpu *v);
  * active. */
 bool vgic_has_pending(struct vcpu *v);
 
-/* `v` leaves this CPU, or comes to it. Call vtimer_save()/vtimer_restore() first, each time. */
+/* `v` leaves this CPU, or comes to it. Its virtual timer is looked at: before vtimer_save(), and before
+ * vtimer_restore(). */
 void vgic_save(struct vcpu *v);
 void vgic_restore(struct vcpu *v);
-
-/* For consoles and tests: one interrupt's state, as of the last fold. False: no such interrupt. */
-struct vgic_info {
-    bool enabled, pending, active, edge, group1, hw;
-    uint8_t priority, target;
-};
-bool vgic_info(struct vcpu *v, uint32_t intid, struct vgic_info *out);
 
 #endif

@@ -43,7 +43,7 @@ void vtimer_interrupt(struct cpu *c);
 /* WORK_TIMER of the current vCPU: a software timer fired; bring the lines up to date. */
 void vtimer_work(struct vcpu *v);
 
-/* `v` leaves this CPU, or comes to it (CNTVOFF_EL2 is written too). Before vgic_save(),
+/* `v` leaves this CPU, or comes to it (CNTVOFF_EL2 is written too). After vgic_save(),
  * vgic_restore(). */
 void vtimer_save(struct vcpu *v);
 void vtimer_restore(struct vcpu *v);

@@ -51,45 +51,26 @@ static inline void arch_mb(void)
 {
     dmb(ish);
 }
-static inline void arch_rmb(void)
-{
-    dmb(ishld);
-}
 static inline void arch_wmb(void)
 {
     dmb(ishst);
 }
 
-static inline uint8_t arch_mmio_read8(const volatile void *at)
-{
-    uint32_t v;
-    __asm__ volatile("ldrb %w0, [%1]" : "=r"(v) : "r"(at) : "memory");
-    return (uint8_t)v;
-}
-static inline uint32_t arch_mmio_read32(const volatile void *at)
-{
-    uint32_t v;
-    __asm__ volatile("ldr %w0, [%1]" : "=r"(v) : "r"(at) : "memory");
-    return v;
-}
-static inline uint64_t arch_mmio_read64(const volatile void *at)
-{
-    uint64_t v;
-    __asm__ volatile("ldr %x0, [%1]" : "=r"(v) : "r"(at) : "memory");
-    return v;
-}
-static inline void arch_mmio_write8(volatile void *at, uint8_t v)
-{
-    __asm__ volatile("strb %w0, [%1]" : : "r"(v), "r"(at) : "memory");
-}
-static inline void arch_mmio_write32(volatile void *at, uint32_t v)
-{
-    __asm__ volatile("str %w0, [%1]" : : "r"(v), "r"(at) : "memory");
-}
-static inline void arch_mmio_write64(volatile void *at, uint64_t v)
-{
-    __asm__ volatile("str %x0, [%1]" : : "r"(v), "r"(at) : "memory");
-}
+/* Device registers: one access of that width, which a hypervisor above us could emulate (no writeback). */
+#define ARCH_MMIO(bits, suffix, width)                                                      \
+    static inline uint##bits##_t arch_mmio_read##bits(const volatile void *at)              \
+    {                                                                                       \
+        uint64_t v;                                                                         \
+        __asm__ volatile("ldr" suffix " %" width "0, [%1]" : "=r"(v) : "r"(at) : "memory"); \
+        return (uint##bits##_t)v;                                                           \
+    }                                                                                       \
+    static inline void arch_mmio_write##bits(volatile void *at, uint##bits##_t v)           \
+    {                                                                                       \
+        __asm__ volatile("str" suffix " %" width "0, [%1]" : : "r"(v), "r"(at) : "memory"); \
+    }
+ARCH_MMIO(8, "b", "w")
+ARCH_MMIO(32, "", "w")
+ARCH_MMIO(64, "", "x")
 
 /* The direct map: hyp/arch/arm64/mmu.c. */
 static inline void *arch_ram_va(uint64_t mpa)
@@ -99,6 +80,30 @@ static inline void *arch_ram_va(uint64_t mpa)
 static inline uint64_t arch_ram_mpa(const void *va)
 {
     return (uint64_t)va - DIRECTMAP_VA;
+}
+
+/* The virtual timer's registers. CTL bits as in CNTV_CTL_EL0: ENABLE, IMASK, ISTATUS. */
+static inline uint32_t arch_vtimer_ctl(void)
+{
+    return (uint32_t)sysreg_read(cntv_ctl_el0);
+}
+static inline uint64_t arch_vtimer_cval(void)
+{
+    return sysreg_read(cntv_cval_el0);
+}
+/* Off: its interrupt line is low when this returns. */
+static inline void arch_vtimer_stop(void)
+{
+    sysreg_write(cntv_ctl_el0, 0);
+    isb();
+}
+/* CTL last, so that the comparator never meets another guest's offset or deadline while enabled. */
+static inline void arch_vtimer_start(uint64_t offset_ticks, uint32_t ctl, uint64_t cval)
+{
+    sysreg_write(cntvoff_el2, offset_ticks);
+    sysreg_write(cntv_cval_el0, cval);
+    isb();
+    sysreg_write(cntv_ctl_el0, ctl);
 }
 
 #endif

@@ -33,27 +33,23 @@ typedef uint64_t s2_pte_t;
 unsigned arch_s2_root_order(void);
 unsigned arch_s2_address_bits(void);
 
+/* What p2m_rights() says, and how memory is. */
 static inline s2_pte_t s2_attributes(unsigned type)
 {
-    switch (type) {
-    case P2M_RAM:
-        return S2_NORMAL | S2_WRITE;
-    case P2M_RAM_RO:
-        return S2_NORMAL;
-    case P2M_RAM_XN:
-    case P2M_GRANT_RW:
-    case P2M_FOREIGN:
-    case P2M_SHARED:
-        return S2_NORMAL | S2_WRITE | S2_XN;
-    case P2M_GRANT_RO:
-    case P2M_RAM_R:
-    case P2M_FOREIGN_RO:
-        return S2_NORMAL | S2_XN;
-    case P2M_MMIO_C:
-        return S2_NORMAL | S2_WRITE | S2_XN;
-    default: /* P2M_MMIO */
-        return S2_VALID | S2_AF | S2_ATTR_DEVICE | S2_SH_OUTER | S2_READ | S2_WRITE | S2_XN;
-    }
+    static const s2_pte_t of[P2M_TYPE_COUNT] = {
+        [P2M_RAM] = S2_NORMAL | S2_WRITE,
+        [P2M_RAM_RO] = S2_NORMAL,
+        [P2M_RAM_XN] = S2_NORMAL | S2_WRITE | S2_XN,
+        [P2M_RAM_R] = S2_NORMAL | S2_XN,
+        [P2M_MMIO] = S2_VALID | S2_AF | S2_ATTR_DEVICE | S2_SH_OUTER | S2_READ | S2_WRITE | S2_XN,
+        [P2M_MMIO_C] = S2_NORMAL | S2_WRITE | S2_XN,
+        [P2M_GRANT_RW] = S2_NORMAL | S2_WRITE | S2_XN,
+        [P2M_GRANT_RO] = S2_NORMAL | S2_XN,
+        [P2M_FOREIGN] = S2_NORMAL | S2_WRITE | S2_XN,
+        [P2M_FOREIGN_RO] = S2_NORMAL | S2_XN,
+        [P2M_SHARED] = S2_NORMAL | S2_WRITE | S2_XN,
+    };
+    return of[type];
 }
 
 static inline s2_pte_t arch_s2_leaf(mfn_t m, unsigned p2m_type, unsigned level)

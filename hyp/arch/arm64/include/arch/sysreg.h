@@ -33,7 +33,12 @@
 #define dmb(o) __asm__ volatile("dmb " #o : : : "memory")
 #define yield() __asm__ volatile("yield" : : : "memory")
 
-/* HCR_EL2 */
+/*
+ * HCR_EL2, and CPTR_EL2 and MDCR_EL2 below. Registers of extensions that are hidden in the ID registers would still
+ * work, and carry one guest's state to the next: limited ordering regions (TLOR), error records (TERR), activity
+ * monitors (TAM), statistical profiling (TPMS), trace (TTRF). They trap always: the bits are RES0 and do nothing on
+ * a CPU without the extension.
+ */
 #define HCR_VM (1ul << 0)
 #define HCR_SWIO (1ul << 1)
 #define HCR_PTW (1ul << 2)
@@ -90,10 +95,16 @@
 #define SPSR_EL1t 0x4ul
 #define SPSR_EL1h 0x5ul
 #define SPSR_AARCH32 (1ul << 4)
+#define SPSR_FIQ32 0x11ul
+#define SPSR_IRQ32 0x12ul
+#define SPSR_SVC32 0x13ul
+#define SPSR_ABT32 0x17ul
+#define SPSR_UND32 0x1bul
 #define SPSR_F (1ul << 6)
 #define SPSR_I (1ul << 7)
 #define SPSR_A (1ul << 8)
 #define SPSR_D (1ul << 9)
+#define SPSR_E32 (1ul << 9)
 #define SPSR_SS (1ul << 21)
 #define SPSR_PAN (1ul << 22)
 #define SPSR_T32 (1ul << 5)
@@ -116,9 +127,7 @@
 #define EC_SMC64 0x17
 #define EC_SYS64 0x18
 #define EC_IABT_LOW 0x20
-#define EC_IABT_SAME 0x21
 #define EC_DABT_LOW 0x24
-#define EC_DABT_SAME 0x25
 
 #define ESR_EC_SHIFT 26
 #define ESR_IL (1ul << 25)

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cpu;
-
 struct arch_fp {
     uint64_t q[64];
     uint64_t fpsr, fpcr;
@@ -25,8 +23,6 @@ struct arch_fp {
 struct arch_debug {
     uint64_t bvr[16], bcr[16], wvr[16], wcr[16];
     uint64_t mdscr, mdccint;
-};
-struct arch_pmu {
     uint64_t cntr[31], type[31], ccntr, ccfilt;
     uint64_t cr, cnten, inten, ovs, userenr, selr;
 };
@@ -42,26 +38,22 @@ struct arch_vcpu {
     uint64_t tpidr_el0, tpidrro_el0, tpidr_el1;
     uint64_t cntkctl, csselr;
     uint64_t spsr_abt, spsr_und, spsr_irq, spsr_fiq, dacr32, ifsr32; /* AArch32 guests only */
-    struct cpu *fp_cpu;       /* CPU whose FP registers were this vCPU's last, or NULL */
-    struct arch_debug *debug; /* NULL: never used */
-    struct arch_pmu *pmu;     /* NULL: never used */
-    bool aarch32;             /* EL1 is AArch32 */
-    bool debug_loaded;        /* [cpu] the machine's debug registers are this vCPU's */
-    bool pmu_loaded;          /* [cpu] */
-    bool fp_enabled;          /* [cpu] FP not trapped in this stretch */
+    struct arch_debug *debug;                                        /* NULL: never used */
+    bool aarch32;                                                    /* EL1 is AArch32 */
+    bool debug_loaded; /* [cpu] the machine's debug and PMU registers are this vCPU's */
+    bool fp_loaded;    /* [cpu] so are its FP registers; else they trap */
     struct arch_fp fp __attribute__((aligned(16)));
 };
 
 struct arch_domain {
-    uint64_t vmid; /* [vmid lock] generation << 16 | VMID; 0 never had one. hyp/arch/arm64/vmid.c */
+    uint64_t
+        vmid; /* [vmid lock] generation << 16 | VMID; 0 never had one. hyp/arch/arm64/stage2.c */
 };
 
 /*
  * Xen's calling convention: HVC #0xea1, number in x16, arguments and result
  * from x0 on; from AArch32 number in r12, from r0 on. Source: public/arch-arm.h, "Hypercall calling convention".
  */
-#define XEN_HYPERCALL_TAG 0xea1
-
 static inline uint64_t arch_hypercall_number(const struct arch_vcpu *a)
 {
     return a->x[16];
