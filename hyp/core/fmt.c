@@ -1,6 +1,8 @@
 /* printf-like formatting into a buffer; see hyp/log.h for what it knows. */
 #include <hyp/log.h>
 
+#include <lib/string.h>
+
 struct out {
     char *buf;
     size_t size;
@@ -10,8 +12,8 @@ struct out {
 struct spec {
     bool left, zero, alternate;
     int width;
-    int precision; /* -1: none; of %s the most characters, of numbers the least digits */
-    int longs;     /* 0: int, else long, size_t or long long, which are all 64 bits */
+    int precision; /* of %s: the most characters; -1: all */
+    bool wide;     /* long, size_t or long long, which are all 64 bits; else int */
 };
 
 static void put(struct out *o, char c)
@@ -29,52 +31,46 @@ static void pad(struct out *o, char c, int count)
     }
 }
 
+/* `length` characters of `text` in a field of the wanted width; zeros go behind the prefix. */
+static void put_field(struct out *o, const struct spec *s, const char *prefix, const char *text,
+                      int length)
+{
+    bool zeros = s->zero && !s->left;
+    int fill = s->width - length - (int)strlen(prefix);
+
+    pad(o, ' ', s->left || zeros ? 0 : fill);
+    while (*prefix) {
+        put(o, *prefix++);
+    }
+    pad(o, '0', zeros ? fill : 0);
+    while (length--) {
+        put(o, *text++);
+    }
+    pad(o, ' ', s->left ? fill : 0);
+}
+
 static void put_text(struct out *o, const struct spec *s, const char *text)
 {
     int length = 0;
 
-    if (!text) {
-        text = "(none)";
-    }
-    while (text[length] && (s->precision < 0 || length < s->precision)) {
+    text = text ? text : "(none)";
+    while (text[length] && length != s->precision) {
         length++;
     }
-    pad(o, ' ', s->left ? 0 : s->width - length);
-    for (int i = 0; i < length; i++) {
-        put(o, text[i]);
-    }
-    pad(o, ' ', s->left ? s->width - length : 0);
+    put_field(o, s, "", text, length);
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, bool negative,
+static void put_number(struct out *o, const struct spec *s, const char *prefix, uint64_t v,
                        unsigned base)
 {
-    char digits[24];
-    int count = 0;
-    const char *prefix = negative ? "-" : (s->alternate && base == 16 && v) ? "0x" : "";
-    int prefix_length = negative ? 1 : prefix[0] ? 2 : 0;
+    char digits[20];
+    char *first = digits + sizeof(digits);
 
     do {
-        unsigned d = (unsigned)(v % base);
-        digits[count++] = (char)(d < 10 ? '0' + d : 'a' + d - 10);
+        *--first = "0123456789abcdef"[v % base];
         v /= base;
     } while (v);
-
-    int zeros = s->precision > count ? s->precision - count : 0;
-    int fill = s->width - count - zeros - prefix_length;
-    if (s->zero && !s->left && s->precision < 0 && fill > 0) {
-        zeros += fill;
-        fill = 0;
-    }
-    pad(o, ' ', s->left ? 0 : fill);
-    while (*prefix) {
-        put(o, *prefix++);
-    }
-    pad(o, '0', zeros);
-    while (count) {
-        put(o, digits[--count]);
-    }
-    pad(o, ' ', s->left ? fill : 0);
+    put_field(o, s, prefix, first, (int)(digits + sizeof(digits) - first));
 }
 
 static const char *parse_count(const char *f, int *out, va_list *args)
@@ -93,65 +89,50 @@ static const char *parse_count(const char *f, int *out, va_list *args)
 static const char *parse_spec(const char *f, struct spec *s, va_list *args)
 {
     *s = (struct spec){.precision = -1};
-    for (;; f++) {
-        if (*f == '-') {
-            s->left = true;
-        } else if (*f == '0') {
-            s->zero = true;
-        } else if (*f == '#') {
-            s->alternate = true;
-        } else {
-            break;
-        }
+    for (; *f == '-' || *f == '0' || *f == '#'; f++) {
+        s->left |= *f == '-';
+        s->zero |= *f == '0';
+        s->alternate |= *f == '#';
     }
     f = parse_count(f, &s->width, args);
-    if (s->width < 0) {
-        s->left = true;
-        s->width = -s->width;
-    }
     if (*f == '.') {
         f = parse_count(f + 1, &s->precision, args);
     }
     for (; *f == 'l' || *f == 'z'; f++) {
-        s->longs++;
+        s->wide = true;
     }
     return f;
 }
 
-/* The next argument, as wide as the format says. */
-static uint64_t unsigned_argument(const struct spec *s, va_list *args)
+/* What `%` began at `f`; returns where its last character is. */
+static const char *convert(struct out *o, const char *f, va_list *args)
 {
-    return s->longs == 0 ? va_arg(*args, unsigned) : va_arg(*args, uint64_t);
-}
-
-static int64_t signed_argument(const struct spec *s, va_list *args)
-{
-    return s->longs == 0 ? va_arg(*args, int) : va_arg(*args, int64_t);
-}
-
-static void convert(struct out *o, char conversion, const struct spec *s, va_list *args)
-{
+    struct spec s;
     int64_t v;
 
-    switch (conversion) {
+    f = parse_spec(f, &s, args);
+    switch (*f) {
     case 'd':
-        v = signed_argument(s, args);
-        put_number(o, s, v < 0 ? -(uint64_t)v : (uint64_t)v, v < 0, 10);
+        v = s.wide ? va_arg(*args, int64_t) : va_arg(*args, int);
+        put_number(o, &s, v < 0 ? "-" : "", v < 0 ? -(uint64_t)v : (uint64_t)v, 10);
         break;
     case 'u':
-        put_number(o, s, unsigned_argument(s, args), false, 10);
-        break;
     case 'x':
-        put_number(o, s, unsigned_argument(s, args), false, 16);
+        v = s.wide ? va_arg(*args, int64_t) : va_arg(*args, unsigned);
+        put_number(o, &s, s.alternate && v ? "0x" : "", (uint64_t)v, *f == 'x' ? 16 : 10);
         break;
     case 's':
-        put_text(o, s, va_arg(*args, const char *));
+        put_text(o, &s, va_arg(*args, const char *));
+        break;
+    case '%':
+        put(o, '%');
         break;
     default: /* shown as it stands, so that the mistake is seen */
         put(o, '%');
-        put(o, conversion);
+        f--;
         break;
     }
+    return f;
 }
 
 int vfmt(char *buf, size_t size, const char *format, va_list args)
@@ -161,18 +142,10 @@ int vfmt(char *buf, size_t size, const char *format, va_list args)
 
     va_copy(copy, args);
     for (const char *f = format; *f; f++) {
-        struct spec s;
-        if (*f != '%') {
-            put(&o, *f);
-            continue;
-        }
-        f = parse_spec(f + 1, &s, &copy);
         if (*f == '%') {
-            put(&o, '%');
-        } else if (*f) {
-            convert(&o, *f, &s, &copy);
+            f = convert(&o, f + 1, &copy);
         } else {
-            break; /* a lone % at the end */
+            put(&o, *f);
         }
     }
     va_end(copy);

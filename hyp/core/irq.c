@@ -7,7 +7,7 @@
  *   PPI 26                the hypervisor's own timer
  *   maintenance PPI       the loaded vCPU's list registers want attention
  *   SPIs                  a guest's, or a handler's of our own
- *   anything else         masked at its first occurrence, and said once
+ *   anything else         is nobody's: masked at its first occurrence, and said once
  *
  * I1  what is handed to a guest is only dropped in priority here: it stays
  *     active, and so quiet, until the guest ends it or loses it.
@@ -15,7 +15,7 @@
  * I3  a handler that is called far more often than any device means is masked:
  *     a stuck line costs one CPU a bounded time, not the machine.
  * I4  irq_lock is not held while a handler or the guest's controller is called;
- *     a descriptor in use is `busy`, and whoever removes it waits for that.
+ *     meanwhile it is `busy`, and whoever takes it back waits for that.
  */
 #include <hyp/irq.h>
 
@@ -30,31 +30,23 @@
 #include <xen/errno.h>
 
 enum {
-    DESC_COUNT = 255,
     STORM_COUNT = 50000,         /* of one handler's ... */
     STORM_WINDOW_NS = 100000000, /* ... within this: no device of ours has a tenth of it */
 };
 
-struct irq_desc {
-    uint16_t intid; /* 0: free */
-    uint16_t virq;
-    bool edge;
-    bool leaving;               /* [irq_lock] desc_free() waits for it */
-    uint32_t busy;              /* [irq_lock] CPUs that are in its handler */
-    uint32_t window_count;      /* [irq_lock] I3 */
-    struct domain *domain;      /* [irq_lock] a guest's, or ... */
-    void (*handler)(void *arg); /* [irq_lock] ... our own */
-    void *arg;
-    struct cpu *route;   /* [irq_lock] CPU it interrupts */
-    uint64_t window_end; /* [irq_lock] I3 */
+/* Somebody has it if it has a domain or a handler. All under irq_lock. */
+struct irq {
+    struct domain *domain;  /* a guest's, or ... */
+    void (*handler)(void);  /* ... our own */
+    uint32_t window, count; /* I3: how often in which window */
+    uint16_t virq;          /* as the guest counts */
+    uint16_t route;         /* number of the CPU it interrupts */
+    uint8_t busy;           /* CPUs that are in its handler */
+    bool leaving;           /* it is being taken back */
 };
 
 static lock_t irq_lock = LOCK_INIT(RANK_IRQ);
-struct irqs {
-    struct irq_desc desc[DESC_COUNT];
-    uint8_t index[GIC_INTID_MAX]; /* INTID to descriptor plus one; 0: none */
-};
-static struct irqs *irqs; /* [irq_lock] */
+static struct irq *irqs; /* [irq_lock] GIC_INTID_MAX of them */
 
 /* What the bits ask for beyond looking is asked in words that the way out tests anyway. */
 static void handle_ipi(struct cpu *c)
@@ -84,66 +76,56 @@ static void handle_ipi(struct cpu *c)
     }
 }
 
-static void handle_maintenance(struct cpu *c)
-{
-    if (c->loaded) {
-        vgic_maintenance(c->loaded);
-    } else {
-        arch_ich_hcr_write(0);
-    }
-}
-
 /* I3. True: too many. */
-static bool storming(struct irq_desc *s)
+static bool storming(struct irq *s)
 {
-    uint64_t now = arch_counter_ticks();
+    uint32_t window = (uint32_t)(ticks_to_ns(arch_counter_ticks()) / STORM_WINDOW_NS);
 
-    if (now >= s->window_end) {
-        s->window_end = now + ns_to_ticks(STORM_WINDOW_NS);
-        s->window_count = 0;
-    }
-    return ++s->window_count > STORM_COUNT;
+    s->count = window == s->window ? s->count + 1 : 1;
+    s->window = window;
+    return s->count > STORM_COUNT;
 }
 
 /* The interrupt follows the vCPU it goes to, so that a guest's devices take time from its own CPU. */
-static void follow_target(struct irq_desc *s, struct domain *d, uint16_t virq)
+static void follow_target(struct irq *s, struct domain *d, uint32_t intid)
 {
-    uint8_t target = vgic_spi_target(d, virq);
+    uint8_t target = vgic_spi_target(d, s->virq);
 
     if (target >= d->vcpu_count) {
         return;
     }
     struct cpu *to = __atomic_load_n(&d->vcpu[target]->cpu, __ATOMIC_RELAXED);
-    if (to && to != s->route) {
-        s->route = to;
-        gic_set_target(s->intid, to);
+    if (to && to->id != s->route) {
+        s->route = (uint16_t)to->id;
+        gic_set_target(intid, to);
     }
 }
 
-/* An SPI that somebody has. False: nobody has, or it has to stop. */
-static bool handle_owned(uint32_t intid)
+/* What nobody has, and what has to stop. */
+static void mask(uint32_t intid, const char *why)
 {
+    gic_set_enabled(intid, false);
+    log_warn("Interrupt %u %s; it is masked.", intid, why);
+}
+
+/* True: a guest has it now. */
+static bool handle_device(uint32_t intid)
+{
+    struct irq *s = &irqs[intid];
+
     lock(&irq_lock);
-    if (irqs->index[intid] == 0) {
-        unlock(&irq_lock);
-        return false;
-    }
-    struct irq_desc *s = &irqs->desc[irqs->index[intid] - 1];
-    struct irq_desc copy = *s;
-    bool storm = !copy.domain && storming(s);
-    s->busy++;
+    struct domain *d = s->domain;
+    void (*handler)(void) = s->handler;
+    bool storm = handler && storming(s);
+    s->busy++; /* I4: owner and virq stay */
     unlock(&irq_lock);
-    if (storm) {
-        log_warn("Interrupt %u fires without end; it is masked.", intid);
-        gic_set_enabled(intid, false);
-    } else if (copy.domain) {
-        follow_target(s, copy.domain, copy.virq);
-        vgic_inject(copy.domain->vcpu[0], copy.virq);
+    if (d) {
+        follow_target(s, d, intid);
+        vgic_inject(d->vcpu[0], s->virq);
+    } else if (!handler || storm) {
+        mask(intid, storm ? "fires without end" : "is nobody's");
     } else {
-        copy.handler(copy.arg);
-    }
-    if (!copy.domain) {
-        gic_deactivate(intid); /* I2 */
+        handler();
     }
     lock(&irq_lock);
     s->busy--;
@@ -152,37 +134,34 @@ static bool handle_owned(uint32_t intid)
     if (awaited) {
         arch_wake_spinners();
     }
-    return true;
-}
-
-static void handle_unknown(uint32_t intid)
-{
-    gic_set_enabled(intid, false);
-    gic_deactivate(intid);
-    log_warn("Interrupt %u is nobody's; it is masked.", intid);
+    return d;
 }
 
 /* Apart, so that the frequent ones save no registers for these. */
 static __attribute__((noinline)) void handle_other(struct cpu *c, uint32_t intid)
 {
+    bool guests = false; /* I1 */
+
     gic_eoi(intid);
     if (intid < GIC_SGI_COUNT) {
-        gic_deactivate(intid);
         arch_park();
     } else if (intid == GIC_PPI_HYP_TIMER) {
         timer_interrupt(c, arch_counter_ticks());
-        gic_deactivate(intid);
-    } else if (intid == GIC_PPI_PMU) { /* I1 */
-        if (c->loaded && arch_pmu_line()) {
+    } else if (intid == GIC_PPI_PMU) {
+        guests =
+            c->loaded && arch_pmu_line(); /* else it left with its vCPU, and comes back with it */
+        if (guests) {
             vgic_linked_fired(c->loaded, VIRQ_PMU);
-        } else {
-            gic_deactivate(intid); /* the overflow has left with its vCPU, and comes back with it */
         }
-    } else if (intid == gic_host.maintenance_intid) {
-        handle_maintenance(c);
-        gic_deactivate(intid);
-    } else if (!handle_owned(intid)) {
-        handle_unknown(intid);
+    } else if (intid != gic_host.maintenance_intid) {
+        guests = handle_device(intid);
+    } else if (c->loaded) {
+        vgic_maintenance(c->loaded);
+    } else {
+        arch_ich_hcr_write(0);
+    }
+    if (!guests) {
+        gic_deactivate(intid); /* I2 */
     }
 }
 
@@ -207,130 +186,96 @@ void irq_interrupt(struct cpu *c)
     }
 }
 
-/* A free descriptor for `intid`, entered. Returns 0, -XEN_EINVAL, -XEN_EBUSY, -XEN_ENOSPC. */
-static int desc_enter(uint32_t intid, struct irq_desc *what) REQUIRES(irq_lock)
+/* Give it to whom `what` says, and let it come. Returns 0, -XEN_EINVAL, -XEN_EBUSY. */
+static int give(uint32_t intid, bool edge, struct irq what)
 {
     if (intid < GIC_SPI_FIRST || intid >= gic_host.intid_count) {
         return -XEN_EINVAL;
     }
-    if (irqs->index[intid] != 0) {
+    struct irq *s = &irqs[intid];
+    what.route = (uint16_t)this_cpu()->id;
+    lock(&irq_lock);
+    bool taken = s->domain || s->handler;
+    if (!taken) {
+        what.busy = s->busy;
+        *s = what;
+    }
+    unlock(&irq_lock);
+    if (taken) {
         return -XEN_EBUSY;
     }
-    for (unsigned i = 0; i < DESC_COUNT; i++) {
-        if (irqs->desc[i].intid == 0) {
-            what->intid = (uint16_t)intid;
-            irqs->desc[i] = *what;
-            irqs->index[intid] = (uint8_t)(i + 1);
-            return 0;
-        }
+    gic_set_config(intid, edge, this_cpu());
+    if (what.domain) {
+        int error = vgic_link_spi(what.domain, what.virq, (uint16_t)intid);
+        CHECK(error == 0);
     }
-    return -XEN_ENOSPC;
-}
-
-static int enter(uint32_t intid, struct irq_desc *what)
-{
-    what->route = this_cpu();
-    lock(&irq_lock);
-    int error = desc_enter(intid, what);
-    unlock(&irq_lock);
-    if (!error) {
-        gic_set_config(intid, what->edge, what->route);
-    }
-    return error;
+    gic_set_enabled(intid, true);
+    return 0;
 }
 
 int irq_init(void)
 {
-    irqs = frame_alloc_hyp(NULL, frame_order(sizeof(*irqs)));
+    irqs = frame_alloc_hyp(NULL, frame_order(GIC_INTID_MAX * sizeof(*irqs)));
     return irqs ? 0 : -XEN_ENOMEM;
 }
 
-int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg)
+int irq_request(uint32_t intid, bool edge, void (*handler)(void))
 {
-    struct irq_desc what = {.edge = edge, .handler = handler, .arg = arg};
-    int error = enter(intid, &what);
-
-    if (!error) {
-        gic_set_enabled(intid, true);
-    }
-    return error;
-}
-
-/* Wait for I4 and forget. The interrupt is masked; handlers take microseconds. */
-static void desc_free(struct irq_desc *s)
-{
-    for (;;) {
-        lock(&irq_lock);
-        bool busy = s->busy != 0;
-        s->leaving = busy;
-        if (!busy) {
-            irqs->index[s->intid] = 0;
-            *s = (struct irq_desc){0};
-        }
-        unlock(&irq_lock);
-        if (!busy) {
-            return;
-        }
-        arch_relax();
-    }
+    return give(intid, edge, (struct irq){.handler = handler});
 }
 
 int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq)
 {
-    struct irq_desc what = {.edge = edge, .domain = d, .virq = (uint16_t)virq};
-
     if (virq < VGIC_PRIVATE || virq - VGIC_PRIVATE >= d->vgic.nr_spis) {
         return -XEN_EINVAL;
     }
-    int error = enter(intid, &what);
-    if (!error) {
-        error = vgic_link_spi(d, virq, (uint16_t)intid);
-        CHECK(error == 0);
-        gic_set_enabled(intid, true);
-    }
-    return error;
-}
-
-/* Descriptor `i`, if it is the domain's, and for `intid` (0: any). */
-static bool release(unsigned i, struct domain *d, uint32_t wanted)
-{
-    struct irq_desc *s = &irqs->desc[i];
-    lock(&irq_lock);
-    uint16_t intid = s->intid, virq = s->virq;
-    bool mine = intid != 0 && s->domain == d && !s->leaving && (wanted == 0 || wanted == intid);
-    unlock(&irq_lock);
-    if (mine) {
-        gic_set_enabled(intid, false);
-        desc_free(s);
-        vgic_unlink_spi(d, virq);
-    }
-    return mine;
+    return give(intid, edge, (struct irq){.domain = d, .virq = (uint16_t)virq});
 }
 
 int irq_release(uint32_t intid, struct domain *d)
 {
-    unsigned i = 0;
-    while (i < DESC_COUNT && (intid == 0 || !release(i, d, intid))) {
-        i++;
+    struct irq *s = &irqs[intid < GIC_INTID_MAX ? intid : 0];
+
+    lock(&irq_lock);
+    bool mine = s->domain == d && !s->leaving;
+    s->leaving |= mine;
+    unlock(&irq_lock);
+    if (!mine) {
+        return -XEN_ENOENT;
     }
-    return i < DESC_COUNT ? 0 : -XEN_ENOENT;
+    gic_set_enabled(intid, false);
+    lock(&irq_lock);
+    while (s->busy) { /* I4: handlers take microseconds */
+        unlock(&irq_lock);
+        arch_relax();
+        lock(&irq_lock);
+    }
+    uint32_t virq = s->virq;
+    *s = (struct irq){0};
+    unlock(&irq_lock);
+    vgic_unlink_spi(d, virq);
+    return 0;
 }
 
 void irq_release_all(struct domain *d)
 {
-    for (unsigned i = 0; i < DESC_COUNT; i++) {
-        (void)release(i, d, 0);
+    for (uint32_t intid = GIC_SPI_FIRST; intid < gic_host.intid_count; intid++) {
+        if (irqs[intid].domain == d) {
+            (void)!irq_release(intid, d);
+        }
     }
 }
 
 bool irq_owner(uint32_t intid, struct domain **domain, uint32_t *virq)
 {
-    lock(&irq_lock);
-    uint8_t index = intid < GIC_INTID_MAX ? irqs->index[intid] : 0;
-    if (index != 0) {
-        *domain = irqs->desc[index - 1].domain;
-        *virq = irqs->desc[index - 1].virq;
+    struct irq s = {0};
+
+    if (intid < GIC_INTID_MAX) {
+        lock(&irq_lock);
+        s = irqs[intid];
+        unlock(&irq_lock);
     }
-    unlock(&irq_lock);
-    return index != 0;
+    *domain = s.domain;
+    *virq = s.virq;
+    return s.domain || s.handler;
 }

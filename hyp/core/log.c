@@ -20,11 +20,11 @@
 static char early_ring[EARLY_SIZE];
 static struct {
     lock_t lock;
-    uint64_t head, tail;                           /* [lock] */
-    void (*sink)(const char *line, size_t length); /* [lock] */
-    void (*panic_putc)(char c);                    /* [atomic] set once, by the failing CPU */
-    char *ring;                                    /* [lock] */
-    uint32_t size;                                 /* [lock] of the ring */
+    uint64_t head, tail; /* [lock] */
+    log_sink_t *sink;    /* [const] after boot, until the machine stops */
+    bool last_words;     /* [atomic] it stops: no lock */
+    char *ring;          /* [lock] */
+    uint32_t size;       /* [lock] of the ring */
 } ring_log = {.lock = LOCK_INIT(RANK_LOG), .ring = early_ring, .size = EARLY_SIZE};
 
 /* Byte `position` ever logged. */
@@ -33,16 +33,11 @@ static char *ring_at(uint64_t position)
     return &ring_log.ring[position & (ring_log.size - 1)];
 }
 
-static void drop_oldest_locked(void)
-{
-    while (*ring_at(ring_log.tail++) != '\n') {
-    }
-}
-
 static void append_locked(const char *line, size_t length)
 {
     while (ring_log.head + length + 1 - ring_log.tail > ring_log.size) {
-        drop_oldest_locked();
+        while (*ring_at(ring_log.tail++) != '\n') { /* the oldest line goes */
+        }
     }
     for (size_t i = 0; i < length; i++) {
         *ring_at(ring_log.head++) = line[i];
@@ -52,14 +47,8 @@ static void append_locked(const char *line, size_t length)
 
 static void emit(const char *line, size_t length)
 {
-    void (*putc_now)(char) = __atomic_load_n(&ring_log.panic_putc, __ATOMIC_RELAXED);
-
-    if (putc_now) {
-        for (size_t i = 0; i < length; i++) {
-            putc_now(line[i]);
-        }
-        putc_now('\r');
-        putc_now('\n');
+    if (__atomic_load_n(&ring_log.last_words, __ATOMIC_RELAXED)) {
+        ring_log.sink(line, length);
         return;
     }
     lock(&ring_log.lock);
@@ -147,48 +136,27 @@ void dlog(struct domain *d, const char *format, ...)
     va_end(args);
 }
 
-static bool read_locked(uint64_t *at, char *buf, size_t size)
+bool log_read(uint64_t *at, char *buf, size_t size)
 {
     size_t n = 0;
 
-    if (*at < ring_log.tail) {
-        *at = ring_log.tail;
-    }
-    if (*at >= ring_log.head) {
-        return false;
-    }
-    for (char c; (c = *ring_at((*at)++)) != '\n';) {
+    lock(&ring_log.lock);
+    *at = *at < ring_log.tail ? ring_log.tail : *at;
+    bool more = *at < ring_log.head;
+    for (char c; more && (c = *ring_at((*at)++)) != '\n';) {
         if (n + 1 < size) {
             buf[n++] = c;
         }
     }
-    buf[n] = 0;
-    return true;
-}
-
-bool log_read(uint64_t *at, char *buf, size_t size)
-{
-    lock(&ring_log.lock);
-    bool more = read_locked(at, buf, size);
     unlock(&ring_log.lock);
+    buf[n] = 0;
     return more;
 }
 
-void log_set_sink(void (*sink)(const char *line, size_t length), bool replay)
+void log_set_sink(log_sink_t *sink, bool last_words)
 {
-    char line[LOG_LINE_MAX];
-    uint64_t at = 0;
-
-    lock(&ring_log.lock);
-    while (replay && read_locked(&at, line, sizeof(line))) {
-        size_t n = 0;
-        while (line[n]) {
-            n++;
-        }
-        sink(line, n);
-    }
     ring_log.sink = sink;
-    unlock(&ring_log.lock);
+    __atomic_store_n(&ring_log.last_words, last_words, __ATOMIC_RELAXED);
 }
 
 void log_use_ring(char *ring, uint32_t size)
@@ -200,9 +168,4 @@ void log_use_ring(char *ring, uint32_t size)
     ring_log.ring = ring;
     ring_log.size = size;
     unlock(&ring_log.lock);
-}
-
-void log_panic_mode(void (*putc_now)(char c))
-{
-    __atomic_store_n(&ring_log.panic_putc, putc_now, __ATOMIC_RELAXED);
 }

@@ -30,15 +30,11 @@ static void mix_locked(const uint8_t *data, size_t size)
     uint32_t block[16];
 
     while (size > 0) {
-        uint8_t part[sizeof(key)] = {0};
-        size_t n = size < sizeof(part) ? size : sizeof(part);
-        memcpy(part, data, n);
-        for (unsigned i = 0; i < 8; i++) {
-            uint32_t word;
-            memcpy(&word, part + 4ul * i, 4);
-            key[i] ^= word;
+        size_t n = size < sizeof(key) ? size : sizeof(key);
+        for (size_t i = 0; i < n; i++) {
+            ((uint8_t *)key)[i] ^= data[i];
         }
-        step(block, ++mix_count << 32 | (uint32_t)n);
+        step(block, ++mix_count << 32 | n);
         data += n;
         size -= n;
     }

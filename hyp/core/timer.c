@@ -15,11 +15,8 @@ void timer_cpu_init(struct timer_cpu *c)
 
 void timer_init(struct timer *t, void (*fire)(struct timer *t, uint64_t now_ticks))
 {
+    *t = (struct timer){.deadline_ticks = TICKS_NEVER, .fire = fire};
     list_init(&t->link);
-    t->cpu = NULL;
-    t->deadline_ticks = TICKS_NEVER;
-    t->fire = fire;
-    t->slow = false;
 }
 
 static struct timer *first_of(struct timer_cpu *c)

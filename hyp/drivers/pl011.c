@@ -3,7 +3,7 @@
  * section 3.3. The firmware has set the speed, which we keep.
  *
  * U1  only set_mask() changes the interrupt mask; its callers hold the
- *     console's lock, as do those of uart_read().
+ *     console's lock. uart_read() has one caller at a time.
  * U2  the transmit interrupt marks the FIFO draining past its trigger level.
  *     It is unmasked only when the FIFO was found full, so it cannot be missed.
  */
@@ -11,41 +11,24 @@
 
 #include <hyp/arch.h>
 #include <hyp/irq.h>
-#include <hyp/log.h>
+#include <hyp/pl011.h>
 #include <hyp/tree.h>
 #include <lib/string.h>
 #include <lib/text.h>
 #include <xen/errno.h>
 
-enum {
-    DR = 0x00,
-    FR = 0x18,
-    LCR_H = 0x2c,
-    CR = 0x30,
-    IMSC = 0x38,
-    ICR = 0x44,
-};
-enum {
-    FR_RXFE = 1u << 4,
-    FR_TXFF = 1u << 5,
-    LCR_H_FEN_8BIT = 0x70,
-    CR_UARTEN_TXE_RXE = 0x301,
-    INT_RX = 1u << 4,
-    INT_TX = 1u << 5,
-    INT_RT = 1u << 6, /* bytes wait below the trigger level */
-    INT_ALL = 0x7ff,
-};
+/* Where there is no line: its transmitter takes all, its receiver has nothing. */
+static uint32_t nowhere[ICR / 4 + 1] = {[FR / 4] = FR_RXFE};
 
 static struct {
-    volatile char *regs; /* [const] after uart_probe; NULL: no line */
+    volatile char *regs; /* [const] after uart_probe */
     mpa_t base;
-    uint64_t size;
+    uint64_t size;  /* 0: no line */
     uint32_t intid; /* 0: none, input does not work */
     bool edge;
-    uint32_t listening;  /* the receive interrupts, while they may come */
-    uint32_t imsc;       /* what the register holds */
-    void (*event)(void); /* NULL: not started */
-} uart;
+    uint32_t imsc; /* what the register holds */
+    void (*event)(void);
+} uart = {.regs = (volatile char *)nowhere};
 
 static uint32_t reg_read(unsigned at)
 {
@@ -81,12 +64,11 @@ static tree_node find_node(const struct tree *t)
 {
     tree_node n = stdout_node(t);
 
-    if (is_pl011(t, n)) {
-        return n;
-    }
-    n = tree_root(t);
-    while (n.at && !(is_pl011(t, n) && tree_enabled(t, n))) {
-        n = tree_next(t, n, NULL);
+    if (!is_pl011(t, n)) {
+        n = tree_root(t);
+        while (n.at && !(is_pl011(t, n) && tree_enabled(t, n))) {
+            n = tree_next(t, n, NULL);
+        }
     }
     return n;
 }
@@ -94,21 +76,27 @@ static tree_node find_node(const struct tree *t)
 int uart_probe(const struct tree *t)
 {
     tree_node n = find_node(t);
+    mpa_t base;
+    uint64_t size;
 
-    if (tree_reg(t, n, 0, &uart.base, &uart.size) != 0) {
+    if (tree_reg(t, n, 0, &base, &size) != 0) {
         return -XEN_ENODEV;
     }
+    volatile char *regs = arch_map_mmio(base, size);
+    if (!regs) {
+        return -XEN_ENODEV;
+    }
+    uart.regs = regs;
+    uart.base = base;
+    uart.size = size;
+    uart.imsc = 0;
     if (tree_irq(t, n, 0, &uart.intid, &uart.edge) != 0) {
         uart.intid = 0;
     }
-    uart.regs = arch_map_mmio(uart.base, uart.size);
-    if (!uart.regs) {
-        return -XEN_ENODEV;
-    }
     reg_write(IMSC, 0);
     if (!tree_lists(tree_get(t, n, "compatible"), "arm,sbsa-uart")) {
-        reg_write(LCR_H, LCR_H_FEN_8BIT);
-        reg_write(CR, reg_read(CR) | CR_UARTEN_TXE_RXE);
+        reg_write(LCR_H, LCR_H_FEN | LCR_H_8BIT);
+        reg_write(CR, reg_read(CR) | CR_UARTEN | CR_TXE | CR_RXE);
     }
     return 0;
 }
@@ -117,14 +105,17 @@ int uart_probe(const struct tree *t)
  * Reading the FIFO ends the receive interrupts. Clearing them by hand could
  * lose one: with bytes left above the trigger level none comes again.
  */
-static void on_interrupt(void *arg)
+static void on_interrupt(void)
 {
     reg_write(ICR, INT_ALL & ~(INT_RX | INT_RT));
     uart.event();
 }
 
-static void set_mask(uint32_t imsc)
+/* Of the interrupts `which`, let these come. */
+static void set_mask(uint32_t which, uint32_t let)
 {
+    uint32_t imsc = (uart.imsc & ~which) | let;
+
     if (imsc != uart.imsc) {
         uart.imsc = imsc;
         reg_write(IMSC, imsc);
@@ -133,67 +124,53 @@ static void set_mask(uint32_t imsc)
 
 void uart_listen(bool on)
 {
-    uart.listening = on ? INT_RX | INT_RT : 0;
-    set_mask((uart.imsc & INT_TX) | uart.listening);
+    set_mask(INT_RX | INT_RT, on ? INT_RX | INT_RT : 0);
 }
 
 int uart_start(void (*event)(void))
 {
-    if (!uart.regs || !uart.intid) {
+    if (!uart.intid) {
         return -XEN_ENODEV;
     }
     uart.event = event;
-    int err = irq_request(uart.intid, uart.edge, on_interrupt, NULL);
-    if (err) {
-        uart.event = NULL;
-        return err;
+    int error = irq_request(uart.intid, uart.edge, on_interrupt);
+    if (!error) {
+        reg_write(ICR, INT_ALL);
+        uart_listen(true);
     }
-    reg_write(ICR, INT_ALL);
-    uart_listen(true);
-    return 0;
+    return error;
+}
+
+bool uart_try(char c)
+{
+    if (reg_read(FR) & FR_TXFF) {
+        return false;
+    }
+    reg_write(DR, (unsigned char)c);
+    return true;
 }
 
 size_t uart_write(const char *bytes, size_t count)
 {
     size_t taken = 0;
 
-    if (!uart.regs) {
-        return count;
-    }
     while (taken < count && !(reg_read(FR) & FR_TXFF)) {
         reg_write(DR, (unsigned char)bytes[taken++]);
     }
-    if (uart.event) {
-        set_mask(uart.listening | (taken < count ? INT_TX : 0));
-    }
+    set_mask(INT_TX, taken < count ? INT_TX : 0);
     return taken;
-}
-
-bool uart_try(char c)
-{
-    if (!uart.regs || (reg_read(FR) & FR_TXFF)) {
-        return !uart.regs;
-    }
-    reg_write(DR, (unsigned char)c);
-    return true;
 }
 
 int uart_read(void)
 {
-    if (!uart.regs || (reg_read(FR) & FR_RXFE)) {
-        return -1;
-    }
-    return (int)(reg_read(DR) & 0xff);
+    return reg_read(FR) & FR_RXFE ? -1 : (int)(reg_read(DR) & 0xff);
 }
 
 void uart_putc(char c)
 {
-    if (!uart.regs) {
-        return;
-    }
-    /* A line that is not ready after 2 ms, twenty times what a byte takes at 115200 Bd, is broken.
-     */
+    /* A line that takes nothing for 2 ms, twenty times what a byte takes at 115200 Bd, is broken. */
     uint64_t end = arch_counter_ticks() + arch_counter_hz() / 500;
+
     while ((reg_read(FR) & FR_TXFF) && arch_counter_ticks() < end) {
     }
     reg_write(DR, (unsigned char)c);
@@ -203,10 +180,10 @@ bool uart_place(mpa_t *base, uint32_t *intid)
 {
     *base = uart.base;
     *intid = uart.intid;
-    return uart.regs != NULL;
+    return uart.size != 0;
 }
 
 bool uart_overlaps(mpa_t base, uint64_t size_bytes)
 {
-    return uart.regs && base.v < uart.base.v + uart.size && uart.base.v < base.v + size_bytes;
+    return base.v < uart.base.v + uart.size && uart.base.v < base.v + size_bytes;
 }

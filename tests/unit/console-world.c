@@ -117,7 +117,7 @@ void pass(uint64_t ns)
 
 struct guest_end guest[4];
 
-bool vuart_receive(struct domain *d, uint8_t byte)
+bool vuart_receive(struct domain *d, uint16_t entry)
 {
     void (*other)(void) = meanwhile;
 
@@ -127,17 +127,16 @@ bool vuart_receive(struct domain *d, uint8_t byte)
     }
     struct guest_end *g = &guest[d->id];
 
+    if (entry == VUART_BREAK) {
+        g->breaks++;
+        return true;
+    }
     if (g->room == 0) {
         return false;
     }
     g->room--;
-    g->got[g->count++] = (char)byte;
+    g->got[g->count++] = (char)entry;
     return true;
-}
-
-void vuart_receive_break(struct domain *d)
-{
-    guest[d->id].breaks++;
 }
 
 void vuart_output_ready(struct domain *d)

@@ -196,6 +196,18 @@ static void bad_pools(void **state)
     assert_int_equal(POOL(MOVEDOMAIN, 0, 0, 77), -XEN_ESRCH);
     next_error = -XEN_EBUSY;
     assert_int_equal(POOL(MOVEDOMAIN, 0, 0, OTHER), -XEN_EBUSY);
+    next_error = 0;
+    assert_int_equal(POOL(RMCPU, 0, 1, 0), 0);
+    assert_int_equal(POOL(ADDCPU, 1, 1, 0), 0);
+    next_error = -XEN_EBUSY;
+    who_fails = 1; /* its second vCPU cannot go: the first comes back */
+    assert_int_equal(POOL(MOVEDOMAIN, 1, 0, OTHER), -XEN_EBUSY);
+    assert_true(world[OTHER]->sched.cpupool == 0 && followed[0] == 0);
+    who_fails = 0;
+    next_error = 0;
+    assert_int_equal(POOL(RMCPU, 1, 1, 0), 0);
+    assert_int_equal(POOL(ADDCPU, 0, 1, 0), 0);
+    next_error = -XEN_EBUSY;
     assert_int_equal(POOL(RMCPU, 0, 1, 0), -XEN_EBUSY); /* who has a reservation stays */
     next_error = 0;
     assert_int_equal(POOL(ADDCPU, 0, 1, 0), 0);

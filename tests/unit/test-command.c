@@ -198,6 +198,24 @@ static void test_machine(void **state)
     rights_destroy(work);
 }
 
+/* All domains are gone. */
+static void test_no_domains(void **state)
+{
+    static const char *const lines[] = {"list\r", "memory\r", "links\r", "rights\r", "top\r"};
+
+    line_room = SIZE_MAX;
+    console_ready();
+    for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
+        type(lines[i]);
+        pass(1000 * MS);
+    }
+    SHOWN("1048576 KiB of memory");
+    SHOWN("Any key ends this.");
+    type("q\x14"); /* there is nobody else */
+    SHOWN("--- the hypervisor (type help) has keyboard and screen");
+    assert_int_equal(times_shown("none: its own memory"), 0);
+}
+
 static void test_power(void **state)
 {
     to_hypervisor();
@@ -338,6 +356,7 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_domains),
         cmocka_unit_test_setup_teardown(test_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mistyped, setup, teardown),

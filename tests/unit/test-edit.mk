@@ -1,2 +1,2 @@
 UNIT_TESTS += edit
-UNIT_SRCS_edit := hyp/core/console/console-edit.c
+UNIT_SRCS_edit := hyp/core/console/console-edit.c lib/text.c

@@ -85,7 +85,7 @@ void vgic_unlink_spi(struct domain *d, uint32_t spi)
 {
 }
 
-static void handler(void *arg)
+static void handler(void)
 {
     handled++;
     if (cause_goes) {
@@ -108,7 +108,7 @@ static void start(unsigned version)
         ready = true;
     }
     uart = 31 + version;
-    assert_int_equal(irq_request(uart, false, handler, NULL), requested[version] ? -XEN_EBUSY : 0);
+    assert_int_equal(irq_request(uart, false, handler), requested[version] ? -XEN_EBUSY : 0);
     requested[version] = true;
     gic_set_enabled(uart, false);
     gic_set_config(uart, false, this_cpu());

@@ -126,9 +126,10 @@ static void test_format(void **state)
 {
     SAME("plain %%");
     SAME("%d %u", -5, 4000000000u);
-    SAME("[%5d] [%-5d] [%05d] [%.3d]", -42, -42, -42, 7);
+    SAME("[%5d] [%-5d] [%05d] [%-5u] [%3u]", -42, -42, -42, 42u, 12345u);
     SAME("%x %#x %#x", 0xdeadu, 0x10u, 0u);
     SAME("%016lx %#018lx", 0x1234ul, 0x1234ul);
+    SAME("[%#10x] [%-#10x] [%-8lx]", 1u, 2u, 3ul);
     SAME("%ld %lu", LONG_MIN, ~0ul);
     SAME("%lld %llu", LLONG_MIN, ~0ull);
     SAME("%zu", (size_t)12);

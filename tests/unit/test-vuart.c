@@ -62,7 +62,7 @@ static uint64_t access_(bool write, uint32_t at, uint8_t size, uint64_t value)
     vuart_access(d, &a);
     assert_int_equal(fake_locks_held(), 0);
     assert_int_equal(level, (d->vuart.ris & d->vuart.imsc) != 0);                    /* V2 */
-    assert_true(d->vuart.rx_count <= VUART_FIFO && d->vuart.tx_count <= VUART_FIFO); /* V1 */
+    assert_true(d->vuart.rx.count <= VUART_FIFO && d->vuart.tx.count <= VUART_FIFO); /* V1 */
     return a.value;
 }
 
@@ -204,7 +204,7 @@ static void test_transmit_waits_for_the_console(void **state)
     wr(DR, '!');
     room = 3 + 15;
     vuart_output_ready(d);
-    assert_int_equal(d->vuart.tx_count, 17);
+    assert_int_equal(d->vuart.tx.count, 17);
     assert_true(d->vuart.ris == 0 || level);
     room = sizeof(sent);
     vuart_output_ready(d);
@@ -271,7 +271,7 @@ static void test_loopback(void **state)
 static void test_break(void **state)
 {
     wr(IMSC, BE);
-    vuart_receive_break(d);
+    assert_true(vuart_receive(d, VUART_BREAK));
     assert_true(level);
     assert_int_equal(rd(DR), 1 << 10);
     wr(ICR, BE);
@@ -310,7 +310,7 @@ static void test_random_use(void **state)
             room = (unsigned)rand() % 2 != 0 ? sizeof(sent) : 0;
             vuart_output_ready(d);
         } else if (what == 13) {
-            vuart_receive_break(d);
+            (void)!vuart_receive(d, VUART_BREAK);
         } else if (what == 14 && i % 64 == 0) {
             vuart_reset(d);
         }

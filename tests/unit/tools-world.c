@@ -8,6 +8,7 @@
 
 const char *const log_lines[LOG_LINES] = {"first", "second", "third"};
 int next_error, pause_error, cpu_of_no_use;
+uint32_t who_fails, followed[MAX_VCPUS];
 unsigned irqs, irqs_back, flushed;
 static const char every_right[] = "control *\0inspect *\0build\0store *\0console *\0schedule\0"
                                   "shutdown-host\0irq 40\0device /net";
@@ -55,7 +56,11 @@ int sched_set_affinity(struct vcpu *v, uint64_t cpu_mask)
 }
 int sched_follow_pool(struct vcpu *v)
 {
-    return next_error;
+    if (next_error != 0 && v->id == who_fails) {
+        return next_error;
+    }
+    followed[v->id] = v->domain->sched.cpupool;
+    return 0;
 }
 int sched_set(struct domain *d, const struct sched_params *p)
 {
@@ -105,6 +110,7 @@ int tools_begin(void **state)
 {
     world_begin(3);
     next_error = pause_error = 0;
+    who_fails = 0;
     cpu_of_no_use = -1;
     irqs = flushed = 0;
     with_rights = (struct domain_config){

@@ -38,6 +38,8 @@ enum { TOOLS = 1, HALF = 2, OTHER = 3 };
 #define LOG_LINES 3
 extern const char *const log_lines[LOG_LINES];
 extern int next_error, pause_error, cpu_of_no_use;
+/* Asked one by one, vCPUs follow their domain into a pool; next_error is for this one. */
+extern uint32_t who_fails, followed[MAX_VCPUS];
 extern struct domain_config half_built; /* what domain HALF was made like */
 extern unsigned irqs, irqs_back, flushed;
 

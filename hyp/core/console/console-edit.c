@@ -1,172 +1,217 @@
-/* The line editor of the hypervisor's console: a state machine fed with keys; it prints nothing. */
+/*
+ * The prompt of the hypervisor's console. Only the worker is here (console.c):
+ * no lock. What it draws stays in the console's ring as an unfinished line, so
+ * that others' lines can be put above it.
+ */
 #include "console-internal.h"
 
 #include <lib/string.h>
+#include <lib/text.h>
+
+#define HISTORY 8u
 
 enum { CTRL_A = 1, CTRL_B = 2, CTRL_C = 3, CTRL_D = 4, CTRL_E = 5, CTRL_F = 6, BACKSPACE = 8 };
 enum { TAB = 9, CTRL_K = 11, CTRL_L = 12, CTRL_N = 14, CTRL_P = 16, CTRL_U = 21, CTRL_W = 23 };
 enum { ESC = 27, DELETE = 127 };
 
-void edit_reset(struct editor *e)
-{
-    e->length = e->at = e->escape = 0;
-    e->line[0] = 0;
-    e->history_at = e->history_count;
-}
+static char line[EDIT_LINE_MAX];
+static unsigned length, cursor;
+static enum { PLAIN, AFTER_ESC, IN_SEQUENCE } escape;
+static char digit; /* last one of the escape sequence's parameters, or ; */
+static char history[HISTORY + 1][EDIT_LINE_MAX]; /* line n is at n modulo its size */
+static unsigned history_count; /* lines ever entered; the one that is typed is the next */
+static unsigned shown;         /* which of them is in `line` */
 
-static char *history_line(struct editor *e, unsigned n)
+void edit_prompt(void)
 {
-    return e->history[n % EDIT_HISTORY];
-}
-
-void edit_remember(struct editor *e)
-{
-    if (e->length &&
-        (!e->history_count || strcmp(history_line(e, e->history_count - 1), e->line) != 0)) {
-        memcpy(history_line(e, e->history_count++), e->line, EDIT_LINE_MAX);
+    say("\rbulkhead> %s\x1b[K", line);
+    if (cursor < length) {
+        say("\x1b[%uD", length - cursor);
     }
 }
 
-static bool insert(struct editor *e, char c)
+static char *history_line(unsigned n)
 {
-    if (e->length + 1 >= EDIT_LINE_MAX) {
+    return history[n % ARRAY_LEN(history)];
+}
+
+static void show_history(unsigned n)
+{
+    if (shown == history_count) {
+        memcpy(history_line(shown), line, sizeof(line));
+    }
+    shown = n;
+    memcpy(line, history_line(n), sizeof(line));
+    length = cursor = (unsigned)strlen(line);
+}
+
+/* An empty line after the last one that was entered. */
+static void begin(void)
+{
+    shown = history_count;
+    line[0] = 0;
+    length = cursor = 0;
+}
+
+static void enter(void)
+{
+    bool empty = length == 0;
+
+    if (!empty && (!history_count || strcmp(history_line(history_count - 1), line) != 0)) {
+        memcpy(history_line(history_count++), line, sizeof(line));
+    }
+    begin();
+    say("\n");
+    command_begin(empty ? "" : history_line(history_count - 1));
+}
+
+static bool insert(char c)
+{
+    if (length + 1 >= EDIT_LINE_MAX) {
         return false;
     }
-    memmove(e->line + e->at + 1, e->line + e->at, e->length - e->at + 1);
-    e->line[e->at++] = c;
-    e->length++;
+    memmove(line + cursor + 1, line + cursor, length - cursor + 1);
+    line[cursor++] = c;
+    length++;
     return true;
 }
 
-static enum edit_result move(struct editor *e, unsigned to)
+static void cut(unsigned from, unsigned to)
 {
-    e->at = to;
-    return EDIT_REDRAW;
+    memmove(line + from, line + to, length - to + 1);
+    length -= to - from;
+    cursor = from;
 }
 
-static enum edit_result cut(struct editor *e, unsigned from, unsigned to)
+static unsigned word_start(unsigned at)
 {
-    memmove(e->line + from, e->line + to, e->length - to + 1);
-    e->length -= to - from;
-    return move(e, from);
-}
-
-static unsigned word_start(const struct editor *e)
-{
-    unsigned at = e->at;
-
-    while (at && e->line[at - 1] == ' ') {
-        at--;
-    }
-    while (at && e->line[at - 1] != ' ') {
+    while (at && line[at - 1] != ' ') {
         at--;
     }
     return at;
 }
 
-static enum edit_result walk_history(struct editor *e, int step)
+/* The word before the cursor, and the spaces behind it. */
+static void cut_word(void)
 {
-    unsigned oldest = e->history_count > EDIT_HISTORY ? e->history_count - EDIT_HISTORY : 0;
-    unsigned to = e->history_at + (unsigned)step;
+    unsigned at = cursor;
 
-    if (step < 0 ? e->history_at == oldest : e->history_at == e->history_count) {
-        return EDIT_NOTHING;
+    while (at && line[at - 1] == ' ') {
+        at--;
     }
-    if (e->history_at == e->history_count) {
-        memcpy(e->saved, e->line, EDIT_LINE_MAX);
-    }
-    e->history_at = to;
-    memcpy(e->line, to == e->history_count ? e->saved : history_line(e, to), EDIT_LINE_MAX);
-    e->length = (unsigned)strlen(e->line);
-    return move(e, e->length);
+    cut(word_start(at), cursor);
 }
 
-void edit_complete(struct editor *e, unsigned typed, const char *word, bool whole)
+static void complete(void)
 {
-    (void)cut(e, e->at - typed, e->at);
-    while (*word && insert(e, *word)) {
-        word++;
-    }
-    if (whole) {
-        (void)insert(e, ' ');
+    char word[EDIT_LINE_MAX], rest[DOMAIN_NAME_LEN + 1];
+    unsigned start = word_start(cursor);
+
+    (void)text_copy(word, cursor - start + 1, line + start);
+    command_complete(word, start != 0, rest);
+    for (const char *c = rest; *c && insert(*c); c++) {
     }
 }
 
 /* Escape sequences of cursor keys and their like, as the control key that does the same; 0: none. */
-static char in_escape(struct editor *e, char key)
+static char in_escape(char key)
 {
     static const struct {
-        char last, same; /* a digit: the parameter before ~ */
+        char last, same; /* a digit: the one before ~ */
     } keys[] = {{'A', CTRL_P}, {'B', CTRL_N}, {'C', CTRL_F}, {'D', CTRL_B},
                 {'H', CTRL_A}, {'1', CTRL_A}, {'7', CTRL_A}, {'F', CTRL_E},
                 {'4', CTRL_E}, {'8', CTRL_E}, {'3', CTRL_D}};
 
-    if (e->escape == 1) {
-        e->escape = key == '[' || key == 'O' ? 2 : 0;
-        e->parameter = 0;
+    if (escape == AFTER_ESC) {
+        escape = key == '[' || key == 'O' ? IN_SEQUENCE : PLAIN;
+        digit = 0;
         return 0;
     }
     if ((key >= '0' && key <= '9') || key == ';') {
-        e->parameter = key == ';' ? 0 : (e->parameter * 10 + (unsigned)(key - '0')) % 1000;
+        digit = key;
         return 0;
     }
-    e->escape = 0;
-    char last = key == '~' ? (char)('0' + e->parameter % 10) : key;
+    escape = PLAIN;
+    key = key == '~' ? digit : key;
     for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
-        if (keys[i].last == last) {
+        if (keys[i].last == key) {
             return keys[i].same;
         }
     }
     return 0;
 }
 
-enum edit_result edit_key(struct editor *e, char key)
+void edit_key(char key)
 {
-    unsigned left = e->at ? e->at - 1 : 0, right = e->at < e->length ? e->at + 1 : e->at;
+    unsigned left = cursor ? cursor - 1 : 0, right = cursor < length ? cursor + 1 : cursor;
 
-    if (e->escape) {
-        key = in_escape(e, key);
+    if (escape) {
+        key = in_escape(key);
     }
     switch (key) {
     case '\r':
     case '\n':
-        return EDIT_ENTER;
+        enter();
+        return;
     case ESC:
-        e->escape = 1;
-        return EDIT_NOTHING;
+        escape = AFTER_ESC;
+        return;
     case TAB:
-        return EDIT_TAB;
+        complete();
+        break;
     case CTRL_C:
-        return EDIT_CANCEL;
+        begin();
+        say("^C\n");
+        break;
     case CTRL_L:
-        return EDIT_CLEAR;
+        say("\x1b[H\x1b[2J");
+        break;
     case CTRL_P:
-        return walk_history(e, -1);
+        if (shown > 0 && shown + HISTORY > history_count) {
+            show_history(shown - 1);
+        }
+        break;
     case CTRL_N:
-        return walk_history(e, 1);
+        if (shown < history_count) {
+            show_history(shown + 1);
+        }
+        break;
     case CTRL_A:
-        return move(e, 0);
+        cursor = 0;
+        break;
     case CTRL_E:
-        return move(e, e->length);
+        cursor = length;
+        break;
     case CTRL_B:
-        return move(e, left);
+        cursor = left;
+        break;
     case CTRL_F:
-        return move(e, right);
+        cursor = right;
+        break;
     case CTRL_D:
-        return cut(e, e->at, right);
+        cut(cursor, right);
+        break;
     case CTRL_K:
-        return cut(e, e->at, e->length);
+        cut(cursor, length);
+        break;
     case CTRL_U:
-        return cut(e, 0, e->at);
+        cut(0, cursor);
+        break;
     case CTRL_W:
-        return cut(e, word_start(e), e->at);
+        cut_word();
+        break;
     case BACKSPACE:
     case DELETE:
-        return cut(e, left, e->at);
+        cut(left, cursor);
+        break;
     default:
-        if (key < ' ' || key > '~' || !insert(e, key)) {
-            return EDIT_NOTHING;
+        if (key < ' ' || key > '~' || !insert(key)) {
+            return;
         }
-        return e->at == e->length ? EDIT_ECHO : EDIT_REDRAW;
+        if (cursor == length) {
+            say("%s", line + cursor - 1);
+            return;
+        }
     }
+    edit_prompt();
 }

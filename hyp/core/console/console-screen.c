@@ -18,7 +18,6 @@
 
 #define LINE_MAX 200u      /* a longer line of a domain in the background is shown in pieces */
 #define REPLAY_BYTES 1500u /* of recent output, shown after a switch */
-#define PROMPT "bulkhead> "
 #define ERASE_LINE "\r\x1b[2K"
 #define DIM "\x1b[2m" /* what is shown again */
 #define NORMAL "\x1b[22m"
@@ -32,20 +31,17 @@ uint32_t screen_room(void)
 
 void screen_drain(void)
 {
-    while (screen.tail != screen.head) {
+    uint32_t taken = 1;
+
+    while (screen.tail != screen.head && taken) {
         uint32_t at = screen.tail % SCREEN_QUEUE, count = screen.head - screen.tail;
-        if (count > SCREEN_QUEUE - at) {
-            count = (uint32_t)SCREEN_QUEUE - at;
-        }
-        uint32_t taken = (uint32_t)uart_write(screen.queue + at, count);
+        count = count < SCREEN_QUEUE - at ? count : (uint32_t)SCREEN_QUEUE - at;
+        taken = (uint32_t)uart_write(screen.queue + at, count);
         screen.tail += taken;
-        if (taken < count) {
-            return; /* its interrupt goes on */
-        }
     }
 }
 
-void screen_put(const char *bytes, size_t count)
+static void put(const char *bytes, size_t count)
 {
     uint32_t room = screen_room(), head = screen.head;
 
@@ -55,28 +51,12 @@ void screen_put(const char *bytes, size_t count)
     screen.head = head;
 }
 
-void screen_print(const char *text)
+static void print(const char *text)
 {
-    screen_put(text, strlen(text));
+    put(text, strlen(text));
 }
 
-void say(const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    vfmt(text, sizeof(text), format, args);
-    va_end(args);
-    lock(&screen.lock);
-    for (const char *at = text; *at && !screen.focus; at++) {
-        screen_put(*at == '\n' ? "\r\n" : at, *at == '\n' ? 2 : 1);
-    }
-    screen_drain();
-    unlock(&screen.lock);
-}
-
-/* The last line of the screen: an unfinished one of the focused domain, or the prompt. */
+/* Output of consoles. */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -96,31 +76,8 @@ static uint64_t partial_start(const struct console *c)
 static void put_ring(const struct console *c, uint64_t from, uint64_t to)
 {
     for (; from < to; from++) {
-        screen_put(&c->ring[from % CONSOLE_RING], 1);
+        put(&c->ring[from % CONSOLE_RING], 1);
     }
-}
-
-void screen_prompt(void)
-{
-    const struct editor *e = &screen.editor;
-    char back[16];
-
-    screen.prompting = true;
-    screen_print("\r" PROMPT);
-    screen_print(e->line);
-    screen_print("\x1b[K");
-    if (e->at < e->length) {
-        fmt(back, sizeof(back), "\x1b[%uD", e->length - e->at);
-        screen_print(back);
-    }
-}
-
-static uint64_t last_line_length(void)
-{
-    if (screen.focus) {
-        return screen.focus->head - partial_start(screen.focus);
-    }
-    return screen.prompting ? sizeof(PROMPT) + screen.editor.length + 8 : 0;
 }
 
 static bool others_silent(void)
@@ -128,25 +85,20 @@ static bool others_silent(void)
     return screen.quiet || (screen.focus && screen.focus->full_screen);
 }
 
-/* A whole line from elsewhere, above the last line, which is drawn again. False: no room. */
+/* A whole line from elsewhere, above the focused console's unfinished one. False: no room. */
 static bool interject(const char *mark, const char *text, size_t length)
 {
-    uint64_t last = last_line_length();
+    const struct console *c = screen.focus;
+    uint64_t from = c ? partial_start(c) : 0, to = c ? c->head : 0;
 
-    if (screen_room() < length + strlen(mark) + last + 16) {
+    if (screen_room() < length + strlen(mark) + (to - from) + 16) {
         return false;
     }
-    if (last) {
-        screen_print(ERASE_LINE);
-    }
-    screen_print(mark);
-    screen_put(text, length);
-    screen_print("\r\n");
-    if (last && screen.focus) {
-        put_ring(screen.focus, partial_start(screen.focus), screen.focus->head);
-    } else if (last) {
-        screen_prompt();
-    }
+    print(from < to ? ERASE_LINE : "");
+    print(mark);
+    put(text, length);
+    print("\r\n");
+    put_ring(c, from, to);
     screen_drain();
     return true;
 }
@@ -172,32 +124,24 @@ void screen_log_line(const char *line, size_t length)
     unlock(&screen.lock);
 }
 
-/* Output of domains. */
-
 /*
  * Full-screen programs switch to the alternate screen, ESC [ ? 1049 h (or 47,
  * 1047), and back with l: meanwhile other consoles' lines would spoil it.
- * Source: XTerm control sequences, "DEC private mode set".
+ * Source: XTerm control sequences, "DEC private mode set". Apart, and only for
+ * h and l after a digit: printing a character is to stay cheap.
  */
-static void watch_escapes(struct console *c, char byte)
+static __attribute__((noinline)) void watch_full_screen(struct console *c, char last)
 {
-    enum { GROUND, ESCAPE, BRACKET, PRIVATE };
+    static const char *const begin[] = {"\x1b[?1049", "\x1b[?1047", "\x1b[?47"};
 
-    if (byte == 27) {
-        c->escape = ESCAPE;
-    } else if (c->escape == ESCAPE && byte == '[') {
-        c->escape = BRACKET;
-    } else if (c->escape == BRACKET && byte == '?') {
-        c->escape = PRIVATE;
-        c->parameter = 0;
-    } else if (c->escape == PRIVATE && byte >= '0' && byte <= '9') {
-        c->parameter = (c->parameter * 10 + (uint32_t)(byte - '0')) % 100000;
-    } else {
-        if (c->escape == PRIVATE && (byte == 'h' || byte == 'l') &&
-            (c->parameter == 1049 || c->parameter == 1047 || c->parameter == 47)) {
-            c->full_screen = byte == 'h';
+    for (unsigned i = 0; i < ARRAY_LEN(begin); i++) {
+        uint64_t from = c->head - 1 - strlen(begin[i]), n = 0;
+        while (begin[i][n] && c->ring[(from + n) % CONSOLE_RING] == begin[i][n]) {
+            n++;
         }
-        c->escape = GROUND;
+        if (!begin[i][n]) {
+            c->full_screen = last == 'h';
+        }
     }
 }
 
@@ -221,7 +165,7 @@ static bool show_background(struct console *c)
         }
     }
     if (n && !others_silent()) {
-        fmt(mark, sizeof(mark), "(%s) ", c->name);
+        fmt(mark, sizeof(mark), "(%s) ", c->domain->name);
         if (screen_room() < SCREEN_RESERVE + LINE_MAX || !interject(mark, line, n)) {
             return false;
         }
@@ -230,17 +174,20 @@ static bool show_background(struct console *c)
     return true;
 }
 
+static inline bool digit_before(const struct console *c)
+{
+    char before = c->ring[(c->head - 2) % CONSOLE_RING];
+
+    return before >= '0' && before <= '9';
+}
+
 static void remember(struct console *c, char byte)
 {
     c->ring[c->head++ % CONSOLE_RING] = byte;
-    if ((uint8_t)byte >= ' ' && !c->escape) {
-        return;
-    }
     if (byte == '\n') {
         c->line_start = c->head;
-    }
-    if (byte == 27 || c->escape) {
-        watch_escapes(c, byte);
+    } else if ((byte == 'h' || byte == 'l') && digit_before(c)) {
+        watch_full_screen(c, byte);
     }
 }
 
@@ -256,11 +203,20 @@ static bool take_background(struct console *c, char byte)
         c->shown = c->head;
         return true;
     }
-    c->last_ticks = arch_counter_ticks();
     if (screen.sweep_due == TICKS_NEVER) {
-        screen.sweep_due = c->last_ticks + ns_to_ticks(SCREEN_PARTIAL_NS);
+        screen_sweep_in(SCREEN_PARTIAL_NS);
     }
     return true;
+}
+
+/* What needs no mark: it goes to the screen as it is if `c` has that. */
+static void take_plain(struct console *c, const char *bytes, size_t count)
+{
+    put(bytes, c == screen.focus ? count : 0);
+    for (size_t i = 0; i < count; i++) {
+        remember(c, bytes[i]);
+    }
+    c->shown = c->head;
 }
 
 size_t screen_take(struct console *c, const char *bytes, size_t count)
@@ -268,18 +224,14 @@ size_t screen_take(struct console *c, const char *bytes, size_t count)
     uint32_t room = screen_room() > SCREEN_RESERVE ? screen_room() - SCREEN_RESERVE : 0;
     size_t taken = 0;
 
-    if (c != screen.focus) {
+    if (c == screen.focus) {
+        taken = count < room ? count : room;
+        take_plain(c, bytes, taken);
+    } else {
         while (taken < count && take_background(c, bytes[taken])) {
             taken++;
         }
-        return taken;
     }
-    count = count < room ? count : room;
-    screen_put(bytes, count);
-    while (taken < count) {
-        remember(c, bytes[taken++]);
-    }
-    c->shown = c->head;
     return taken;
 }
 
@@ -293,40 +245,60 @@ bool screen_pass(struct console *c, char byte)
     return true;
 }
 
-/* One that waits for room, or is still at its line, would come out in pieces: later. */
-void screen_sweep(struct console *c, uint64_t now_ticks)
+void screen_sweep_in(uint64_t ns)
 {
-    uint64_t silence = ns_to_ticks(SCREEN_PARTIAL_NS), due = c->last_ticks + silence;
+    uint64_t due = arch_counter_ticks() + ns_to_ticks(ns);
 
-    if (c == screen.focus || c->shown >= c->head ||
-        (now_ticks >= due && !c->blocked && show_background(c))) {
+    screen.sweep_due = due < screen.sweep_due ? due : screen.sweep_due;
+}
+
+void screen_sweep(struct console *c)
+{
+    if (c == screen.focus || c->shown >= c->head || (c->swept == c->head && show_background(c))) {
         return;
     }
-    due = due > now_ticks ? due : now_ticks + silence;
-    screen.sweep_due = screen.sweep_due < due ? screen.sweep_due : due;
+    c->swept = c->head;
+    screen_sweep_in(SCREEN_PARTIAL_NS);
+}
+
+void say(const char *format, ...)
+{
+    char text[256];
+    struct console *own = screen.own;
+    va_list args;
+
+    va_start(args, format);
+    vfmt(text, sizeof(text), format, args);
+    va_end(args);
+    lock(&screen.lock);
+    own->line_start = *text == '\r' ? own->head : own->line_start;
+    for (const char *at = text; *at; at++) {
+        bool ends = *at == '\n';
+        take_plain(own, ends ? "\r\n" : at, ends ? 2 : 1);
+    }
+    screen_drain();
+    unlock(&screen.lock);
 }
 
 /* Switching. */
 
-/* Recent whole lines, dimmed, and the unfinished one as it was. */
+/* Recent whole lines, dimmed, and the unfinished one as it was. Of the hypervisor only that. */
 static void replay(const struct console *c)
 {
-    uint64_t from = later(c->head > REPLAY_BYTES ? c->head - REPLAY_BYTES : 0, oldest_kept(c));
+    uint64_t from = c->head > REPLAY_BYTES ? c->head - REPLAY_BYTES : 0;
 
-    if (from) { /* not from the middle of a line */
-        while (from < c->head && c->ring[from++ % CONSOLE_RING] != '\n') {
-        }
+    while (from && from < c->head && c->ring[(from - 1) % CONSOLE_RING] != '\n') {
+        from++; /* not from the middle of a line */
     }
-    if (from < c->line_start) {
-        screen_print(DIM);
+    if (from < c->line_start && c->domain) {
+        print(DIM);
         put_ring(c, from, c->line_start);
-        screen_print(NORMAL);
-        from = c->line_start;
+        print(NORMAL);
     }
-    put_ring(c, from, c->head);
+    put_ring(c, later(from, c->line_start), c->head);
 }
 
-/* Keyboard and screen to `c`, NULL: the hypervisor. Says so in one line. */
+/* Keyboard and screen to `c`. Says so in one line. */
 void screen_focus(struct console *c)
 {
     char line[100];
@@ -334,17 +306,13 @@ void screen_focus(struct console *c)
     if (screen.focus) {
         screen.focus->shown = partial_start(screen.focus); /* again with what follows */
     }
-    screen.focus = c;
-    screen.prompting = false;
     fmt(line, sizeof(line), "%s--- %s has keyboard and screen; Ctrl-T: the next ---\r\n",
-        screen.ever_focused ? "\r\n" : "", c ? c->name : "the hypervisor (type help)");
-    screen.ever_focused = true;
-    screen_print(line);
-    if (c && !c->full_screen) {
+        screen.focus ? "\r\n" : "", c->domain ? c->domain->name : "the hypervisor (type help)");
+    print(line);
+    screen.focus = c;
+    if (!c->full_screen) {
         replay(c);
     }
-    if (c) {
-        c->shown = c->head;
-    }
+    c->shown = c->head;
     screen_drain();
 }

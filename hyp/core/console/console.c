@@ -16,7 +16,6 @@
 #include <hyp/uart.h>
 #include <hyp/xen.h>
 #include <lib/string.h>
-#include <lib/text.h>
 #include <xen/errno.h>
 
 #define KEY_NEXT 0x14         /* Ctrl-T */
@@ -25,9 +24,10 @@
 #define STEPS_PER_EVENT 32    /* lines of a command's output in one go */
 #define KEYS_PER_EVENT 64
 
+/* [worker] Only the one CPU that is at work puts keys in and takes them out. */
 static struct {
-    char *key;           /* [const] INPUT_SIZE of them */
-    uint32_t head, tail; /* [screen.lock] */
+    char *key; /* [const] INPUT_SIZE of them */
+    uint32_t head, tail;
 } input;
 
 static struct timer timer;
@@ -56,19 +56,19 @@ size_t console_domain_output(struct domain *d, const uint8_t *bytes, size_t coun
 {
     lock(&screen.lock);
     struct console *c = d->console;
-    size_t taken = c ? screen_take(c, (const char *)bytes, count) : 0;
-    bool refused = c && taken < count;
-    if (refused) {
-        c->blocked = screen.any_blocked = true;
+    size_t taken = c ? screen_take(c, (const char *)bytes, count) : count;
+    if (taken < count) {
+        c->blocked = true;
+        screen_sweep_in(RETRY_NS);
     }
     screen_drain();
     uint64_t due = screen.sweep_due;
     bool arm = due < armed_ticks;
     unlock(&screen.lock);
-    if (arm || refused) {
-        work_at(refused ? retry_ticks() : due);
+    if (arm) {
+        work_at(due);
     }
-    return c ? taken : count;
+    return taken;
 }
 
 /* By character, so the usual case is kept short: the focused domain prints, and the line keeps up. */
@@ -82,40 +82,29 @@ bool vuart_output(struct domain *d, uint8_t byte)
 
 /* Switching. */
 
-/* The hypervisor's console is shown: with a prompt, unless a command prints. */
-static void maybe_prompt(void)
+bool console_focus(struct domain *d)
 {
     lock(&screen.lock);
-    if (!screen.focus && !screen.prompting && !command_running()) {
-        screen_prompt();
-        screen_drain();
+    struct console *c = d ? d->console : screen.own;
+    if (c) {
+        screen_focus(c);
     }
     unlock(&screen.lock);
-}
-
-bool console_focus(domid_t id)
-{
-    struct domain *d = id == DOMID_XEN ? NULL : domain_get(id);
-
-    command_abort();
-    lock(&screen.lock);
-    bool found = id == DOMID_XEN || (d && d->console);
-    if (found) {
+    if (c) {
         input.tail = input.head;
-        screen_focus(d ? d->console : NULL);
     }
-    unlock(&screen.lock);
-    if (d) {
-        domain_put(d);
+    if (c && command_running()) {
+        command_end();
     }
-    maybe_prompt();
-    return found;
+    return c;
 }
 
-static int focused_id(void)
+/* DOMID_XEN: the hypervisor's console has the keyboard. */
+static domid_t focused_id(void)
 {
     lock(&screen.lock);
-    int id = screen.focus ? screen.focus->id : -1;
+    const struct domain *d = screen.focus ? screen.focus->domain : NULL;
+    domid_t id = d ? d->id : DOMID_XEN;
     unlock(&screen.lock);
     return id;
 }
@@ -123,111 +112,39 @@ static int focused_id(void)
 /* Ctrl-T: domains by number, then the hypervisor, then again. */
 static void focus_next(void)
 {
-    int now = focused_id();
-    domid_t next = DOMID_XEN;
-    struct domain *d = NULL;
+    struct domain *d = domain_get(focused_id());
 
-    while (next == DOMID_XEN && (d = domain_next(d))) {
-        next = d->console && (int)d->id > now ? d->id : next;
-    }
+    do {
+        d = domain_next(d);
+    } while (d && !console_focus(d));
     if (d) {
         domain_put(d);
+    } else {
+        (void)console_focus(NULL);
     }
-    (void)console_focus(next);
 }
 
 /* Input. */
-
-/* Tab: complete the word, or list what is possible. */
-static void complete(const char *line, unsigned at)
-{
-    char word[DOMAIN_NAME_LEN];
-    unsigned typed;
-    bool whole;
-
-    bool found = command_complete(line, at, word, &typed, &whole);
-    lock(&screen.lock);
-    screen.prompting = false; /* shown again, with what has changed */
-    if (found) {
-        edit_complete(&screen.editor, typed, word, whole);
-    }
-    unlock(&screen.lock);
-}
-
-static void edit(char key)
-{
-    struct editor *e = &screen.editor;
-    char line[EDIT_LINE_MAX];
-
-    lock(&screen.lock);
-    enum edit_result result = edit_key(e, key);
-    unsigned at = e->at;
-    memcpy(line, e->line, sizeof(line));
-    switch (result) {
-    case EDIT_ECHO:
-        screen_put(&key, 1);
-        break;
-    case EDIT_CLEAR:
-        screen_print("\x1b[H\x1b[2J");
-        /* fall through */
-    case EDIT_REDRAW:
-        screen_prompt();
-        break;
-    case EDIT_ENTER:
-        edit_remember(e);
-        /* fall through */
-    case EDIT_CANCEL:
-        screen_print(result == EDIT_CANCEL ? "^C\r\n" : "\r\n");
-        edit_reset(e);
-        screen.prompting = false;
-        break;
-    default:
-        break;
-    }
-    screen_drain();
-    unlock(&screen.lock);
-    if (result == EDIT_ENTER) {
-        command_begin(line);
-    } else if (result == EDIT_TAB) {
-        complete(line, at);
-    }
-}
 
 static void key_pressed(char key)
 {
     if (key == KEY_NEXT) {
         focus_next();
-        return;
-    }
-    lock(&screen.lock);
-    bool ours = !screen.focus;
-    if (!ours && input.head - input.tail < INPUT_SIZE) {
+    } else if (focused_id() == DOMID_XEN && command_running()) {
+        command_key(key);
+    } else if (focused_id() == DOMID_XEN) {
+        edit_key(key);
+    } else if (input.head - input.tail < INPUT_SIZE) {
         input.key[input.head++ % INPUT_SIZE] = key;
     }
-    unlock(&screen.lock);
-    if (ours && command_running()) {
-        command_key(key);
-    } else if (ours) {
-        edit(key);
-    }
-}
-
-static int next_key(void)
-{
-    lock(&screen.lock);
-    int key = uart_read();
-    unlock(&screen.lock);
-    return key;
 }
 
 /* Hand the keys that wait to the focused domain. True: some did not fit. */
 static bool deliver_input(void)
 {
-    int id = focused_id();
-    struct domain *d = id < 0 ? NULL : domain_get((domid_t)id);
+    struct domain *d = domain_get(focused_id());
     bool rest = false;
 
-    /* Only the one CPU that is at work puts keys in and takes them out. */
     while (d && !rest && input.tail != input.head) {
         char key = input.key[input.tail % INPUT_SIZE];
         rest = xen_console_used(d) ? xen_console_input(d, &key, 1) == 0
@@ -240,32 +157,38 @@ static bool deliver_input(void)
     return rest;
 }
 
-/* All domains: tell those who were refused that there is room, show unfinished lines that are due. */
-static void sweep(uint64_t now)
+/* One that waited for room goes on first: its unfinished line would come out in pieces. */
+static void sweep_domain(struct domain *d)
 {
-    struct domain *d = NULL;
-
     lock(&screen.lock);
-    bool room = screen.any_blocked && screen_room() > 2 * SCREEN_RESERVE;
-    bool due = room || now >= screen.sweep_due;
-    if (due) {
-        screen.sweep_due = TICKS_NEVER;
-        screen.any_blocked = screen.any_blocked && !room;
+    bool release = d->console && d->console->blocked;
+    if (release) {
+        d->console->blocked = false;
     }
     unlock(&screen.lock);
-    while (due && (d = domain_next(d))) {
-        lock(&screen.lock);
-        struct console *c = d->console;
-        bool release = c && c->blocked && room;
-        if (c) {
-            screen_sweep(c, now);
-            c->blocked = c->blocked && !release;
-        }
-        unlock(&screen.lock);
-        if (release) {
-            vuart_output_ready(d);
-            xen_console_output_ready(d);
-        }
+    if (release) {
+        vuart_output_ready(d);
+        xen_console_output_ready(d);
+    }
+    lock(&screen.lock);
+    if (d->console) {
+        screen_sweep(d->console);
+    }
+    unlock(&screen.lock);
+}
+
+/* All domains, if it is time and there is room. */
+static void sweep(void)
+{
+    lock(&screen.lock);
+    bool room = screen_room() > 2 * SCREEN_RESERVE;
+    bool due = arch_counter_ticks() >= screen.sweep_due;
+    if (due) {
+        screen.sweep_due = room ? TICKS_NEVER : retry_ticks();
+    }
+    unlock(&screen.lock);
+    for (struct domain *d = NULL; due && room && (d = domain_next(d));) {
+        sweep_domain(d);
     }
 }
 
@@ -278,13 +201,14 @@ static uint64_t run_commands(void)
         lock(&screen.lock);
         bool room = screen_room() > SCREEN_RESERVE;
         unlock(&screen.lock);
-        if (!room) {
-            return retry_ticks();
-        }
-        next = command_step();
+        next = room ? command_step() : retry_ticks();
     }
-    maybe_prompt();
     return next;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* One round of all that may be due; then the timer for what is not yet. */
@@ -293,24 +217,21 @@ static void work_once(void)
     unsigned keys = 0;
     int key;
 
-    while (keys++ < KEYS_PER_EVENT && (key = next_key()) >= 0) {
+    while (keys++ < KEYS_PER_EVENT && (key = uart_read()) >= 0) {
         if (key == KEY_NEXT) {
             deliver_input();            /* what was typed before it is for whom it was typed */
             keys += KEYS_PER_EVENT / 2; /* it shows recent output: as dear as many others */
         }
         key_pressed((char)key);
     }
-    bool rest = deliver_input();
-    sweep(arch_counter_ticks());
-    uint64_t next = keys > KEYS_PER_EVENT ? 0 : run_commands();
+    uint64_t next = deliver_input() ? retry_ticks() : TICKS_NEVER;
+    sweep();
+    next = earlier(next, keys > KEYS_PER_EVENT ? 0 : run_commands());
     lock(&screen.lock);
     screen_drain();
     uart_listen(true);
-    rest = rest || screen.any_blocked;
-    next = screen.sweep_due < next ? screen.sweep_due : next;
+    next = earlier(next, screen.sweep_due);
     unlock(&screen.lock);
-    uint64_t retry = retry_ticks();
-    next = rest && retry < next ? retry : next;
     if (next != TICKS_NEVER) {
         work_at(next);
     }
@@ -361,20 +282,27 @@ static void show_early(const char *line, size_t length)
 
 void console_early_init(const struct tree *t)
 {
+    char line[256];
+    uint64_t at = 0;
+
     if (uart_probe(t) == 0) {
-        log_set_sink(show_early, true);
+        while (log_read(&at, line, sizeof(line))) {
+            show_early(line, strlen(line));
+        }
+        log_set_sink(show_early, false);
     }
 }
 
 int console_start(void)
 {
     screen.queue = frame_alloc_hyp(NULL, SCREEN_QUEUE_ORDER);
+    screen.own = frame_alloc_hyp(NULL, 0);
     input.key = frame_alloc_hyp(NULL, 0);
-    if (!screen.queue || !input.key) {
+    if (!screen.queue || !screen.own || !input.key) {
         return -XEN_ENOMEM;
     }
     timer_init(&timer, on_timer);
-    edit_reset(&screen.editor);
+    edit_prompt();
     log_set_sink(screen_log_line, false);
     if (uart_start(on_line) != 0) {
         log_warn("The serial line has no interrupt: no console input.");
@@ -385,11 +313,10 @@ int console_start(void)
 void console_ready(void)
 {
     lock(&screen.lock);
-    bool ours = !screen.ever_focused;
-    unlock(&screen.lock);
-    if (ours) {
-        (void)console_focus(DOMID_XEN);
+    if (!screen.focus) {
+        screen_focus(screen.own);
     }
+    unlock(&screen.lock);
 }
 
 void console_panic(void)
@@ -399,7 +326,7 @@ void console_panic(void)
         uart_putc(screen.queue[screen.tail++ % SCREEN_QUEUE]);
     }
     show_early("", 0);
-    log_panic_mode(uart_putc);
+    log_set_sink(show_early, true);
 }
 
 int console_domain_create(struct domain *d)
@@ -410,11 +337,10 @@ int console_domain_create(struct domain *d)
     if (!c) {
         return -XEN_ENOMEM;
     }
-    c->id = d->id;
-    (void)text_copy(c->name, sizeof(c->name), d->name);
+    c->domain = d;
     lock(&screen.lock);
     d->console = c;
-    if (!screen.ever_focused) {
+    if (!screen.focus) {
         screen_focus(c);
     }
     unlock(&screen.lock);
@@ -425,16 +351,12 @@ void console_domain_destroy(struct domain *d)
 {
     lock(&screen.lock);
     struct console *c = d->console;
-    bool focused = c && screen.focus == c;
     d->console = NULL;
-    if (focused) {
-        screen_focus(NULL);
+    if (c && screen.focus == c) {
+        screen_focus(screen.own);
     }
     unlock(&screen.lock);
     if (c) {
         frame_free_hyp(d, c, 0);
-    }
-    if (focused) {
-        maybe_prompt();
     }
 }

@@ -339,6 +339,7 @@ int control_join_pool(struct domain *d, uint32_t pool)
     }
     if (error != 0) {
         __atomic_store_n(&d->sched.cpupool, before, __ATOMIC_RELAXED);
+        (void)!follow(d); /* who went before one could not comes back to what was its own */
     }
     unlock(&pool_lock);
     return error;

@@ -15,7 +15,7 @@ void irq_interrupt(struct cpu *c);
 /* Once, before the others: -XEN_ENOMEM. */
 must_check int irq_init(void);
 /* A handler of the hypervisor's own, e.g. the serial line. */
-must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void *arg), void *arg);
+must_check int irq_request(uint32_t intid, bool edge, void (*handler)(void));
 /* Hand an SPI to a guest as its virtual interrupt `virq`. -XEN_EBUSY if it belongs to somebody. */
 must_check int irq_assign(uint32_t intid, bool edge, struct domain *d, uint32_t virq);
 /* Take one back: masked, and free to be given. -XEN_ENOENT: it is not the domain's. Not twice at once. */

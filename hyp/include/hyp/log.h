@@ -2,8 +2,8 @@
  * The log: a ring of lines, shown on the hypervisor's console.
  *
  * Whole sentences, one line each. What a guest can cause is rate-limited per
- * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width,
- * `*`, precision, `0`, `-` and `#`; no floating point.
+ * domain by dlog(). Formats: %d %u %x %s %%, with l, ll, z, width, `*`, `0`,
+ * `-` and `#`, and of %s the precision; no floating point.
  */
 #ifndef HYP_LOG_H
 #define HYP_LOG_H
@@ -23,19 +23,15 @@ void dlog(struct domain *d, const char *format, ...) printf_like(2, 3);
 
 /*
  * Where each finished line goes besides the ring; called under the log's lock
- * (RANK_LOG), so it must not log. `replay`: first what was logged before. The
- * hypervisor's console is the sink; unit tests may leave it out.
+ * (RANK_LOG), so it must not log. `last_words`: the machine is about to stop:
+ * no more locks, which the failing CPU may hold itself, and nothing is kept.
+ * The hypervisor's console is the sink; unit tests may leave it out.
  */
-void log_set_sink(void (*sink)(const char *line, size_t length), bool replay);
+typedef void log_sink_t(const char *line, size_t length);
+void log_set_sink(log_sink_t *sink, bool last_words);
 
 /* From now on keep lines here, where more fit: `size` bytes, a power of two. Before, 2 KiB are kept. */
 void log_use_ring(char *ring, uint32_t size);
-
-/*
- * The machine is about to stop: no more locks, which the failing CPU may hold
- * itself; lines go straight to `putc_now`, which waits for the line.
- */
-void log_panic_mode(void (*putc_now)(char c));
 
 /*
  * Read the ring: copies the line after position *at (start with 0; the oldest

@@ -32,7 +32,7 @@ must_check int uart_start(void (*event)(void));
  */
 void uart_listen(bool on);
 
-/* Give it up to `count` bytes; returns how many it took. Never waits. */
+/* Give it up to `count` bytes; returns how many it took. Never waits: an interrupt says that there is room. */
 size_t uart_write(const char *bytes, size_t count);
 /* Give it one byte, if uart_write() took all that it was given. False: no room now; uart_write() it. */
 must_check bool uart_try(char c);

@@ -7,10 +7,10 @@
  * When the console has no room they wait in the transmit FIFO, and the guest
  * sees FIFO full: a guest that floods its line waits for itself only.
  *
- * V1  rx_count and tx_count never pass 32, or 1 while LCR_H.FEN is 0.
+ * V1  rx.count and tx.count never pass 32, or 1 while LCR_H.FEN is 0.
  * V2  `line` is what the vGIC was told last, and equals (ris & imsc) != 0
  *     whenever the lock is free.
- * V3  `flags` follows from the other fields whenever the lock is free.
+ * V3  `fr` follows from the other fields whenever the lock is free.
  * V4  `straight`, whenever the lock is free: a character written to DR goes to
  *     vuart_output() and changes nothing here, so the lock is not needed for it.
  */
@@ -24,26 +24,34 @@
 struct domain;
 
 #define VUART_FIFO 32
+#define VUART_REGISTERS 19 /* from UARTDR to UARTDMACR, of 4 bytes each */
 #define VUART_SIZE 0x1000ul
 #define VUART_DR 0x00u
 #define VUART_FR 0x18u
+#define VUART_BREAK (1u << 10)
+
+struct vuart_fifo {
+    uint8_t first, count;
+    uint16_t entry[VUART_FIFO]; /* character, and its errors in bits 8-11 */
+};
 
 struct vuart {
-    lock_t lock;              /* RANK_VDEV */
-    bool present;             /* [const] the domain has one */
-    bool line;                /* [lock] level of the interrupt */
-    bool far;                 /* [const] another domain has the other end: vuart_ring_put() */
-    bool straight;            /* [atomic] written with the lock, read without; V4 */
-    gpa_t base;               /* [const] where its registers are */
-    uint32_t spi;             /* [const] interrupt number as the vGIC counts, 32.. */
-    uint16_t ris, imsc;       /* [lock] interrupts pending, enabled */
-    uint16_t cr, lcr_h, ifls; /* [lock] registers of those names */
-    uint16_t ibrd, fbrd, ilpr, dmacr, rsr;
-    uint16_t flags;             /* [atomic] UARTFR as a guest reads it, without the lock */
-    uint8_t rx_first, rx_count; /* [lock] */
-    uint8_t tx_first, tx_count; /* [lock] */
-    uint16_t rx[VUART_FIFO];    /* [lock] character, and its errors in bits 8-11 */
-    uint8_t tx[VUART_FIFO];     /* [lock] characters the console had no room for */
+    lock_t lock;   /* RANK_VDEV */
+    bool present;  /* [const] the domain has one */
+    bool line;     /* [lock] level of the interrupt */
+    bool far;      /* [const] another domain has the other end: vuart_ring_put() */
+    bool straight; /* [atomic] written with the lock, read without; V4 */
+    gpa_t base;    /* [const] where its registers are */
+    uint32_t spi;  /* [const] interrupt number as the vGIC counts, 32.. */
+    union {        /* [lock] as a guest reads them; `fr` is read without the lock, too */
+        uint16_t reg[VUART_REGISTERS];
+        struct {
+            uint16_t dr, rsr, none_at_8[4], fr, none_at_1c, ilpr, ibrd, fbrd, lcr_h, cr, ifls;
+            uint16_t imsc, ris, mis, icr, dmacr;
+        };
+    };
+    struct vuart_fifo rx; /* [lock] */
+    struct vuart_fifo tx; /* [lock] what the console had no room for */
 };
 
 /* Give `d` a serial line at `base` with interrupt `spi`. Before the domain runs. */
@@ -59,11 +67,11 @@ static inline bool vuart_owns(const struct vuart *u, gpa_t at)
 /* Carry out an access to its registers by a vCPU of `d`. Apart: what serves the vGIC is not to carry it. */
 __attribute__((noinline)) void vuart_access(struct domain *d, struct mmio_access *a);
 
-/* A character for the guest. False if there is no room, or no line: keep it, or drop it and say so.
+/*
+ * For the guest: a character, or VUART_BREAK (Linux: the next character is a SysRq command). False if
+ * there is no room, or no line: keep it, or drop it and say so.
  */
-must_check bool vuart_receive(struct domain *d, uint8_t byte);
-/* A break condition on the line (Linux: the next character is a SysRq command). */
-void vuart_receive_break(struct domain *d);
+must_check bool vuart_receive(struct domain *d, uint16_t entry);
 
 /*
  * Supplied by the console: take one character the guest sent. False: no room
@@ -89,7 +97,7 @@ static inline bool vuart_quick(struct domain *d, struct vuart *u, uint64_t offse
                                uint64_t *reg)
 {
     if (!write && offset == VUART_FR) {
-        *reg = __atomic_load_n(&u->flags, __ATOMIC_RELAXED);
+        *reg = __atomic_load_n(&u->fr, __ATOMIC_RELAXED);
         return true;
     }
     return write && offset == VUART_DR && __atomic_load_n(&u->straight, __ATOMIC_RELAXED) &&
