@@ -6,8 +6,8 @@
 Read from the disassembly, after inlining and link-time optimisation, so it is about the code
 that runs. A function's frame is all it ever takes from SP; calls and tail calls are edges. A call
 through a pointer may reach any function whose address the image takes (tables in data, ADRP + ADD
-in code), nested at most INDIRECT deep: hypercall table, multicall, an operation's notification, a
-console's writer. The end of the world (PANIC) comes once, on top of the deepest chain.
+in code), nested at most INDIRECT deep: hypercall table, an entry of a multicall, the call it makes,
+an operation's notification, a console's writer. The end of the world (PANIC) comes once, on top of the deepest chain.
 
 Errors: a cycle of direct calls that BOUNDED does not name, a frame of unknown size, and a chain
 deeper than the stack. Prints the deepest chain, the largest frames, and who calls by pointer.
@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 
-INDIRECT = 4
+INDIRECT = 5
 PANIC = ("assert_failed", "panic", "el2_exception")
 # Cycles that a counter or a state ends: CALLER CALLEE is not followed a second time.
 BOUNDED = {}

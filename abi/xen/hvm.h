@@ -9,8 +9,6 @@
 
 #define HVMOP_set_param 0
 #define HVMOP_get_param 1
-#define HVMOP_flush_tlbs 5
-#define HVMOP_get_time 10
 #define HVMOP_guest_request_vm_event 24
 
 struct xen_hvm_param {

@@ -14,10 +14,8 @@
 #define XENMEM_maximum_ram_page 2
 #define XENMEM_current_reservation 3
 #define XENMEM_maximum_reservation 4
-#define XENMEM_machphys_mfn_list 5
 #define XENMEM_populate_physmap 6
 #define XENMEM_add_to_physmap 7
-#define XENMEM_memory_map 9
 #define XENMEM_exchange 11
 #define XENMEM_maximum_gpfn 14
 #define XENMEM_remove_from_physmap 15
@@ -33,13 +31,6 @@ struct xen_memory_reservation {
     xen_ulong_t nr_extents;
     unsigned int extent_order;
     unsigned int mem_flags;
-    domid_t domid;
-};
-struct xen_memory_exchange {
-    struct xen_memory_reservation in, out;
-    xen_ulong_t nr_exchanged;
-};
-struct xen_memory_domain {
     domid_t domid;
 };
 
@@ -77,8 +68,6 @@ struct xen_remove_from_physmap {
 
 #define XENMEM_resource_ioreq_server 0
 #define XENMEM_resource_grant_table 1
-#define XENMEM_resource_vmtrace_buf 2
-#define XENMEM_resource_grant_table_id_shared 0
 #define XENMEM_resource_grant_table_id_status 1
 struct xen_mem_acquire_resource {
     domid_t domid;

@@ -26,8 +26,6 @@ struct xenstore_domain_interface {
     uint32_t connection; /* XENSTORE_CONNECTED or _RECONNECT */
     uint32_t error;
 };
-#define XENSTORE_SERVER_FEATURE_RECONNECTION 1
-#define XENSTORE_SERVER_FEATURE_ERROR 2
 #define XENSTORE_CONNECTED 0
 #define XENSTORE_RECONNECT 1
 

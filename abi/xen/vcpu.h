@@ -6,19 +6,11 @@
 
 #include <xen/xen.h>
 
-#define VCPUOP_initialise 0
 #define VCPUOP_up 1
-#define VCPUOP_down 2
-#define VCPUOP_is_up 3
-#define VCPUOP_get_runstate_info 4
 #define VCPUOP_register_runstate_memory_area 5
-#define VCPUOP_set_periodic_timer 6
-#define VCPUOP_stop_periodic_timer 7
 #define VCPUOP_set_singleshot_timer 8
 #define VCPUOP_stop_singleshot_timer 9
 #define VCPUOP_register_vcpu_info 10
-#define VCPUOP_get_physid 12
-#define VCPUOP_register_vcpu_time_memory_area 13
 
 #define RUNSTATE_running 0
 #define RUNSTATE_runnable 1
@@ -36,9 +28,6 @@ struct vcpu_register_runstate_memory_area {
     union {
         uint64_t p; /* guest virtual address */
     } addr;
-};
-struct vcpu_set_periodic_timer {
-    uint64_t period_ns;
 };
 #define VCPU_SSHOTTMR_future (1u << 0)
 struct vcpu_set_singleshot_timer {

@@ -19,7 +19,6 @@
 #define XENVER_build_id 10
 
 #define XEN_EXTRAVERSION_LEN 16
-#define XEN_CAPABILITIES_INFO_LEN 1024
 #define XEN_CHANGESET_INFO_LEN 64
 
 struct xen_compile_info {
@@ -32,17 +31,12 @@ struct xen_feature_info {
     unsigned int submap_idx; /* in */
     uint32_t submap;         /* out */
 };
-struct xen_build_id {
-    uint32_t len;
-};
 
 #define XENFEAT_writable_page_tables 0
 #define XENFEAT_auto_translated_physmap 2
-#define XENFEAT_supervisor_mode_kernel 3
 #define XENFEAT_dom0 11
 #define XENFEAT_memory_op_vnode_supported 13
 #define XENFEAT_ARM_SMCCC_supported 14
-#define XENFEAT_linux_rsdp_unrestricted 15
 #define XENFEAT_not_direct_mapped 16
 #define XENFEAT_direct_mapped 17
 

@@ -25,47 +25,33 @@ typedef uint64_t xen_handle_t;
 #define __HYPERVISOR_platform_op 7
 #define __HYPERVISOR_memory_op 12
 #define __HYPERVISOR_multicall 13
-#define __HYPERVISOR_event_channel_op_compat 16
 #define __HYPERVISOR_xen_version 17
 #define __HYPERVISOR_console_io 18
-#define __HYPERVISOR_physdev_op_compat 19
 #define __HYPERVISOR_grant_table_op 20
 #define __HYPERVISOR_vm_assist 21
 #define __HYPERVISOR_vcpu_op 24
-#define __HYPERVISOR_xsm_op 27
 #define __HYPERVISOR_sched_op 29
 #define __HYPERVISOR_event_channel_op 32
 #define __HYPERVISOR_physdev_op 33
 #define __HYPERVISOR_hvm_op 34
 #define __HYPERVISOR_sysctl 35
 #define __HYPERVISOR_domctl 36
-#define __HYPERVISOR_argo_op 39
 #define __HYPERVISOR_dm_op 41
 #define __HYPERVISOR_hypfs_op 42
 
 /* Domain numbers with a meaning of their own. */
 #define DOMID_FIRST_RESERVED 0x7ff0u
 #define DOMID_SELF ((domid_t)0x7ff0u)
-#define DOMID_IO ((domid_t)0x7ff1u)
 #define DOMID_XEN ((domid_t)0x7ff2u)
 #define DOMID_INVALID ((domid_t)0x7ff4u)
 
 /* Virtual interrupts: sources of events that the hypervisor has. */
-#define VIRQ_TIMER 0   /* per vCPU: its singleshot or periodic timer */
-#define VIRQ_DEBUG 1   /* per vCPU: a person asked for a dump */
-#define VIRQ_CONSOLE 2 /* input for console_io */
-#define VIRQ_DOM_EXC 3 /* some domain went down or died */
-#define VIRQ_TBUF 4
-#define VIRQ_DEBUGGER 6
+#define VIRQ_TIMER 0    /* per vCPU: its singleshot or periodic timer */
+#define VIRQ_DEBUG 1    /* per vCPU: a person asked for a dump */
+#define VIRQ_CONSOLE 2  /* input for console_io */
+#define VIRQ_DOM_EXC 3  /* some domain went down or died */
 #define VIRQ_XENOPROF 7 /* per vCPU */
-#define VIRQ_CON_RING 8
-#define VIRQ_PCPU_STATE 9
-#define VIRQ_MEM_EVENT 10
-#define VIRQ_ARGO 11
-#define VIRQ_ENOMEM 12
-#define VIRQ_XENPMU 13 /* per vCPU */
-#define VIRQ_ARCH_0 16
-#define VIRQ_ARCH_7 23
+#define VIRQ_XENPMU 13  /* per vCPU */
 #define NR_VIRQS 24
 
 #define CONSOLEIO_write 0
@@ -82,23 +68,12 @@ struct multicall_entry {
     xen_ulong_t args[6];
 };
 
-struct vcpu_time_info {
-    uint32_t version;
-    uint32_t pad0;
-    uint64_t tsc_timestamp;
-    uint64_t system_time;
-    uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    uint8_t flags;
-    uint8_t pad1[2];
-};
-
 /* Written by guest and hypervisor at once: bytes and words in it change by atomic operations only. */
 struct vcpu_info {
     uint8_t evtchn_upcall_pending;
     uint8_t pad0;
     xen_ulong_t evtchn_pending_sel;
-    struct vcpu_time_info time;
+    uint64_t time[4]; /* for x86 */
 };
 
 struct shared_info {

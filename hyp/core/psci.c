@@ -17,7 +17,6 @@
 #define PSCI_INVALID_PARAMETERS (-2)
 #define PSCI_DENIED (-3)
 #define PSCI_ALREADY_ON (-4)
-#define PSCI_ON_PENDING (-5)
 #define PSCI_INVALID_ADDRESS (-9)
 
 /* Function numbers without the bit that says 64-bit arguments. DEN 0022F, table 5. */
@@ -44,10 +43,13 @@ enum {
 
 #define MPIDR_AFFINITY 0xff00fffffful
 
-static struct vcpu *by_affinity(struct domain *d, uint64_t affinity)
+/* A vCPU with this affinity, from `level` on; with `on`, one that is on. */
+static struct vcpu *find(struct domain *d, uint64_t affinity, uint64_t level, bool on)
 {
+    uint64_t ignored = MPIDR_AFFINITY & ((1ul << 8 * level) - 1);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if ((arch_vcpu_mpidr(i) & MPIDR_AFFINITY) == affinity) {
+        uint64_t differs = (arch_vcpu_mpidr(i) & MPIDR_AFFINITY) ^ affinity;
+        if ((differs & ~ignored) == 0 && (!on || d->vcpu[i]->sched.online)) {
             return d->vcpu[i];
         }
     }
@@ -66,7 +68,7 @@ static bool entry_is_ram(struct domain *d, uint64_t entry)
 static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_t context)
 {
     struct domain *d = v->domain;
-    struct vcpu *target = by_affinity(d, affinity);
+    struct vcpu *target = find(d, affinity, 0, false);
     int64_t result = PSCI_SUCCESS;
 
     if (!target) {
@@ -93,22 +95,10 @@ static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_
 /* Any vCPU below `affinity` at `level` that is on: 0; all off: 1. DEN 0022F 5.7 */
 static int64_t affinity_info(struct domain *d, uint64_t affinity, uint64_t level)
 {
-    uint64_t mask = MPIDR_AFFINITY;
-    bool found = false;
-
-    if (level > 3 || (affinity & ~MPIDR_AFFINITY)) {
+    if (level > 3 || !find(d, affinity, level, false)) {
         return PSCI_INVALID_PARAMETERS;
     }
-    mask &= level == 3 ? ~0xfffffful : ~((1ul << (8 * level)) - 1);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (((arch_vcpu_mpidr(i) ^ affinity) & mask) == 0) {
-            found = true;
-            if (d->vcpu[i]->sched.online) {
-                return 0;
-            }
-        }
-    }
-    return found ? 1 : PSCI_INVALID_PARAMETERS;
+    return find(d, affinity, level, true) ? 0 : 1;
 }
 
 /* Every sleep state is as deep as WFI here; a power-down may end as a stand-by would. DEN 0022F 5.1.2 */
@@ -139,25 +129,20 @@ static int64_t system_suspend(struct vcpu *v, uint64_t entry, uint64_t context)
     return PSCI_SUCCESS;
 }
 
+/* Functions with a form for 32-bit arguments, and those of them that have one for 64 bits. */
+#define FN_BIT(fn) (1u << ((fn)-PSCI_FN(0)))
+#define WIDE                                                                       \
+    (FN_BIT(PSCI_CPU_SUSPEND) | FN_BIT(PSCI_CPU_ON) | FN_BIT(PSCI_AFFINITY_INFO) | \
+     FN_BIT(PSCI_SYSTEM_SUSPEND) | FN_BIT(PSCI_SYSTEM_RESET2))
+#define NARROW                                                                             \
+    (WIDE | FN_BIT(PSCI_VERSION) | FN_BIT(PSCI_CPU_OFF) | FN_BIT(PSCI_MIGRATE_INFO_TYPE) | \
+     FN_BIT(PSCI_SYSTEM_OFF) | FN_BIT(PSCI_SYSTEM_RESET) | FN_BIT(PSCI_FEATURES))
+
 static int64_t features(uint32_t fn)
 {
-    switch (fn & ~SMC64) {
-    case PSCI_CPU_SUSPEND:
-    case PSCI_CPU_ON:
-    case PSCI_AFFINITY_INFO:
-    case PSCI_SYSTEM_SUSPEND:
-    case PSCI_SYSTEM_RESET2:
-        return PSCI_SUCCESS; /* both widths */
-    case PSCI_VERSION:
-    case PSCI_CPU_OFF:
-    case PSCI_MIGRATE_INFO_TYPE:
-    case PSCI_SYSTEM_OFF:
-    case PSCI_SYSTEM_RESET:
-    case PSCI_FEATURES:
-        return fn & SMC64 ? PSCI_NOT_SUPPORTED : PSCI_SUCCESS;
-    default:
-        return fn == SMCCC_VERSION ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
-    }
+    uint32_t n = (fn & ~SMC64) - PSCI_FN(0);
+    bool there = n < 32 && ((fn & SMC64 ? WIDE : NARROW) >> n & 1) != 0;
+    return there || fn == SMCCC_VERSION ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
 static int64_t arch_features(uint32_t fn)

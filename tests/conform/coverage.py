@@ -16,7 +16,7 @@ def main():
         if line.startswith("|") and len(cells) >= 4:
             for name in cells[:2]:
                 rows[name] = rows.get(name, 0) + 1
-    listed = re.findall(r"^HYPERCALL\((\w+),", pathlib.Path("hyp/core/xen/hypercall-list.h").read_text(), re.M)
+    listed = re.findall(r"^HYPERCALL\((\w+)", pathlib.Path("hyp/core/xen/hypercall-list.h").read_text(), re.M)
     headers = sorted(pathlib.Path("abi/xen").glob("*.h"))
     families = {"hypercalls": listed}
     families.update({h.name: OPERATIONS.findall(h.read_text()) for h in headers})

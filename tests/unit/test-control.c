@@ -346,7 +346,7 @@ static void test_builder_reboots(void **state)
     end();
 }
 
-/* Mapped grant frames and memory outlive their domain, until they are let go. */
+/* Mapped grant frames, shared info and memory outlive their domain, until they are let go. */
 static void test_mappings_outlive(void **state)
 {
     BEGIN("build");
@@ -364,11 +364,20 @@ static void test_mappings_outlive(void **state)
     ((struct grant_entry_v1 *)ram(1, 0x90000))[1] =
         (struct grant_entry_v1){GTF_permit_access, 1, BASE};
     assert_int_equal(map_foreign(id, BASE, 0x90001), 0);
+    struct xen_add_to_physmap shared = {
+        .domid = id, .space = XENMAPSPACE_shared_info, .gpfn = BASE + FRAMES};
+    assert_int_equal(MEMORY(add_to_physmap, &shared), 0);
+    assert_int_equal(map_foreign(id, BASE + FRAMES, 0x90002), 0);
     assert_int_equal(simple(XEN_DOMCTL_destroydomain, id), 0);
-    memset(ram(1, 0x90000), 0xab, FRAME_SIZE);
-    memset(ram(1, 0x90001), 0xab, FRAME_SIZE);
-    assert_int_equal(unmap(0x90000), 0);
-    assert_int_equal(unmap(0x90001), 0);
+    for (uint64_t at = 0x90000; at <= 0x90002; at++) {
+        struct p2m_entry e;
+        struct frame_info f;
+        memset(ram(1, at), 0xab, FRAME_SIZE);
+        assert_true(p2m_lookup(of(1), gfn(at), &e));
+        assert_true(frame_info(e.mfn, &f));
+        assert_int_not_equal(f.state, FRAME_FREE);
+        assert_int_equal(unmap(at), 0);
+    }
     end();
 }
 

@@ -545,6 +545,10 @@ WEAK void domain_hurry(struct domain *d)
 {
 }
 
+WEAK int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at)
+{
+    return -XEN_ENOSYS;
+}
 WEAK int rights_drop(struct domain *d, const char *words)
 {
     return -XEN_EINVAL;

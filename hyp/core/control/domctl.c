@@ -21,8 +21,6 @@
 #include <lib/string.h>
 #include <xen/guest-layout.h>
 
-int64_t domctl(struct vcpu *v, uint64_t *arg);
-
 /* --- What there is --- */
 
 void control_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)

@@ -129,34 +129,32 @@ static int acquire(struct vcpu *v, struct domain *from, const struct xen_mem_acq
     return error;
 }
 
-int64_t foreign_acquire(struct vcpu *v, uint64_t at)
+int64_t foreign_acquire(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct xen_mem_acquire_resource op;
-    struct domain *d;
-    if (guest_va_read(v, &op, at, sizeof(op)) != 0) {
-        return -XEN_EFAULT;
-    }
-    if (op.pad != 0) {
+    struct xen_mem_acquire_resource *op = arg;
+    struct domain *from;
+    if (op->pad != 0) {
         return -XEN_EINVAL;
     }
-    if (op.domid == DOMID_SELF || op.domid == v->domain->id) {
+    if (op->domid == DOMID_SELF || op->domid == d->id) {
         return -XEN_EPERM;
     }
-    bool server = op.type == XENMEM_resource_ioreq_server;
-    int error = xen_target_by(v, op.domid, RIGHT_BIT(server ? RIGHT_EMULATE : RIGHT_BUILD), &d);
+    bool server = op->type == XENMEM_resource_ioreq_server;
+    int64_t error =
+        xen_target_by(v, op->domid, RIGHT_BIT(server ? RIGHT_EMULATE : RIGHT_BUILD), &from);
     if (error != 0) {
         return error;
     }
-    if (!server &&
-        (op.type != XENMEM_resource_grant_table || op.id > XENMEM_resource_grant_table_id_status)) {
+    if (!server && (op->type != XENMEM_resource_grant_table ||
+                    op->id > XENMEM_resource_grant_table_id_status)) {
         error = -XEN_EOPNOTSUPP;
-    } else if (op.frame_list == 0) {
-        op.nr_frames = op.nr_frames != 0 ? op.nr_frames : server ? 2 : GRANT_FRAMES_MAX;
-        error = guest_va_write(v, at, &op, sizeof(op));
+    } else if (op->frame_list == 0) {
+        op->nr_frames = op->nr_frames != 0 ? op->nr_frames : server ? 2 : GRANT_FRAMES_MAX;
+        error = guest_va_write(v, reg[1], op, sizeof(*op));
     } else {
-        error = op.nr_frames > RESOURCE_FRAMES || op.frame >= GRANT_FRAMES_MAX ? -XEN_E2BIG
-                                                                               : acquire(v, d, &op);
+        bool many = op->nr_frames > RESOURCE_FRAMES || op->frame >= GRANT_FRAMES_MAX;
+        error = many ? -XEN_E2BIG : acquire(v, from, op);
     }
-    domain_put(d);
+    domain_put(from);
     return error;
 }

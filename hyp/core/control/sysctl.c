@@ -24,10 +24,6 @@
 #include <hyp/xen.h>
 #include <lib/string.h>
 
-int64_t sysctl(struct vcpu *v, uint64_t *arg);
-int64_t platform_op(struct vcpu *v, uint64_t *arg);
-int64_t hypfs_op(struct vcpu *v, uint64_t *arg);
-
 /* --- Bitmaps --- */
 
 static uint64_t low_bits(uint32_t count)

@@ -125,7 +125,7 @@ uint32_t fifo_clear(struct domain *d, uint32_t port, uint32_t bits)
 }
 
 /* The first control block switches the domain over. */
-int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg)
+int64_t fifo_init_control(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     _Static_assert(FIFO_PAGES * sizeof(uint32_t *) <= FRAME_SIZE, "one page points to them all");
     struct evtchn_init_control *op = arg;
@@ -157,7 +157,7 @@ int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg)
  * pending in them. A call that is made again because there is much of that (H1)
  * finds its page in place.
  */
-int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg)
+int64_t fifo_expand_array(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct evtchn_expand_array *op = arg;
     struct evtchn_domain *e = d->evtchn;

@@ -10,6 +10,7 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
+#include <hyp/rights.h>
 #include <hyp/sched.h>
 
 #define STOP_PAGES 16u /* that one call of evtchn_domain_stop() gives back, with the lock */
@@ -311,7 +312,7 @@ void evtchn_virq(struct vcpu *v, unsigned virq)
 
 /* --- Operations. Each has its structure copied in, and out again if it succeeds. --- */
 
-static int64_t alloc_unbound(struct vcpu *v, struct domain *d, void *arg)
+static int64_t alloc_unbound(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     struct evtchn_alloc_unbound *op = arg;
     domid_t remote = op->remote_dom == DOMID_SELF ? v->domain->id : op->remote_dom;
@@ -350,7 +351,7 @@ static int64_t bind_locked(struct domain *d, struct domain *remote,
     return 0;
 }
 
-static int64_t bind_interdomain(struct vcpu *v, struct domain *d, void *arg)
+static int64_t bind_interdomain(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     struct evtchn_bind_interdomain *op = arg;
     struct domain *remote =
@@ -365,7 +366,7 @@ static int64_t bind_interdomain(struct vcpu *v, struct domain *d, void *arg)
     return error;
 }
 
-static int64_t bind_virq(struct vcpu *v, struct domain *d, void *arg)
+static int64_t bind_virq(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     struct evtchn_bind_virq *op = arg;
     if (op->virq >= NR_VIRQS || (!virq_is_per_vcpu(op->virq) && op->vcpu != 0)) {
@@ -388,7 +389,7 @@ static int64_t bind_virq(struct vcpu *v, struct domain *d, void *arg)
     return error;
 }
 
-static int64_t bind_ipi(struct vcpu *v, struct domain *d, void *arg)
+static int64_t bind_ipi(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     struct evtchn_bind_ipi *op = arg;
     if (op->vcpu >= d->vcpu_count) {
@@ -402,13 +403,13 @@ static int64_t bind_ipi(struct vcpu *v, struct domain *d, void *arg)
     return error;
 }
 
-static int64_t close(struct vcpu *v, struct domain *d, void *arg)
+static int64_t close(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct evtchn_close *op = arg;
     return close_port(d, op->port);
 }
 
-static int64_t status(struct vcpu *v, struct domain *d, void *arg)
+static int64_t status(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     static const uint8_t as_told[] = {
         [EVTCHN_FREE] = EVTCHNSTAT_closed,  [EVTCHN_UNBOUND] = EVTCHNSTAT_unbound,
@@ -433,7 +434,7 @@ static int64_t status(struct vcpu *v, struct domain *d, void *arg)
     return 0;
 }
 
-static int64_t bind_vcpu(struct vcpu *v, struct domain *d, void *arg)
+static int64_t bind_vcpu(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct evtchn_bind_vcpu *op = arg;
     struct evtchn *c = evtchn_of(d->evtchn, op->port);
@@ -450,7 +451,7 @@ static int64_t bind_vcpu(struct vcpu *v, struct domain *d, void *arg)
 }
 
 /* A closed one may be unmasked: nothing is pending there. */
-static int64_t unmask(struct vcpu *v, struct domain *d, void *arg)
+static int64_t unmask(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct evtchn_unmask *op = arg;
     struct shared_info *s = d->xen->shared;
@@ -470,12 +471,12 @@ static int64_t unmask(struct vcpu *v, struct domain *d, void *arg)
     return 0;
 }
 
-static int64_t reset(struct vcpu *v, struct domain *d, void *arg)
+static int64_t reset(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     return close_all(d);
 }
 
-static int64_t set_priority(struct vcpu *v, struct domain *d, void *arg)
+static int64_t set_priority(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
     const struct evtchn_set_priority *op = arg;
     struct evtchn *c = evtchn_of(d->evtchn, op->port);
@@ -490,66 +491,6 @@ static int64_t set_priority(struct vcpu *v, struct domain *d, void *arg)
     }
     __atomic_store_n(&c->priority, (uint8_t)op->priority, __ATOMIC_RELAXED);
     return 0;
-}
-
-enum operation_flags {
-    OUT = 1,    /* the structure is written back on success */
-    ABOUT = 2,  /* it begins with the domain that it is about; else that is the caller */
-    LOCKED = 4, /* with the lock of that domain's table held */
-};
-
-static const struct {
-    int64_t (*carry_out)(struct vcpu *v, struct domain *d, void *arg);
-    uint8_t size; /* of the structure */
-    uint8_t flags;
-} operations[] = {
-    [EVTCHNOP_bind_interdomain] = {bind_interdomain, sizeof(struct evtchn_bind_interdomain), OUT},
-    [EVTCHNOP_bind_virq] = {bind_virq, sizeof(struct evtchn_bind_virq), OUT | LOCKED},
-    [EVTCHNOP_close] = {close, sizeof(struct evtchn_close), 0},
-    [EVTCHNOP_status] = {status, sizeof(struct evtchn_status), OUT | ABOUT | LOCKED},
-    [EVTCHNOP_alloc_unbound] = {alloc_unbound, sizeof(struct evtchn_alloc_unbound),
-                                OUT | ABOUT | LOCKED},
-    [EVTCHNOP_bind_ipi] = {bind_ipi, sizeof(struct evtchn_bind_ipi), OUT | LOCKED},
-    [EVTCHNOP_bind_vcpu] = {bind_vcpu, sizeof(struct evtchn_bind_vcpu), LOCKED},
-    [EVTCHNOP_unmask] = {unmask, sizeof(struct evtchn_unmask), LOCKED},
-    [EVTCHNOP_reset] = {reset, sizeof(struct evtchn_reset), ABOUT},
-    [EVTCHNOP_init_control] = {fifo_init_control, sizeof(struct evtchn_init_control), OUT | LOCKED},
-    [EVTCHNOP_expand_array] = {fifo_expand_array, sizeof(struct evtchn_expand_array), LOCKED},
-    [EVTCHNOP_set_priority] = {set_priority, sizeof(struct evtchn_set_priority), LOCKED},
-};
-
-/* Not inlined: a send must not save the registers that this needs. */
-static apart int64_t slow_op(struct vcpu *v, uint32_t cmd, uint64_t at)
-{
-    union {
-        domid_t about;
-        struct evtchn_status status; /* the two largest */
-        struct evtchn_init_control control;
-    } a NOT_ZEROED; /* what is copied in is all that is looked at */
-    struct domain *d = v->domain;
-    if (cmd >= ARRAY_LEN(operations) || operations[cmd].carry_out == NULL) {
-        return -XEN_ENOSYS;
-    }
-    cmd = array_index_clamp(cmd, ARRAY_LEN(operations));
-    uint32_t size = operations[cmd].size, flags = operations[cmd].flags;
-    if (guest_va_read(v, &a, at, size) != 0) {
-        return -XEN_EFAULT;
-    }
-    int64_t error = (flags & ABOUT) != 0 ? xen_target(v, a.about, &d) : 0;
-    if (error != 0) {
-        return error;
-    }
-    if ((flags & LOCKED) != 0) {
-        lock(&d->evtchn->lock);
-        error = operations[cmd].carry_out(v, d, &a);
-        unlock(&d->evtchn->lock);
-    } else {
-        error = operations[cmd].carry_out(v, d, &a);
-    }
-    if ((flags & ABOUT) != 0) {
-        domain_put(d);
-    }
-    return error == 0 && (flags & OUT) != 0 ? guest_va_write(v, at, &a, size) : error;
 }
 
 /*
@@ -590,14 +531,33 @@ static int64_t send(struct vcpu *v, uint32_t port)
     return error;
 }
 
-int64_t evtchn_op(struct vcpu *v, uint64_t *arg)
+#define CONTROL RIGHT_BIT(RIGHT_CONTROL)
+
+int64_t event_channel_op(struct vcpu *v, uint64_t *arg)
 {
-    uint32_t cmd = (uint32_t)arg[0];
-    if (likely(cmd == EVTCHNOP_send)) { /* the one that must be quick */
+    static const struct xen_op ops[] = {
+        [EVTCHNOP_bind_interdomain] = {bind_interdomain, sizeof(struct evtchn_bind_interdomain),
+                                       OP_OUT},
+        [EVTCHNOP_bind_virq] = {bind_virq, sizeof(struct evtchn_bind_virq), OP_OUT | OP_LOCKED},
+        [EVTCHNOP_close] = {close, sizeof(struct evtchn_close)},
+        [EVTCHNOP_status] = {status, sizeof(struct evtchn_status), OP_OUT | OP_LOCKED, CONTROL},
+        [EVTCHNOP_alloc_unbound] = {alloc_unbound, sizeof(struct evtchn_alloc_unbound),
+                                    OP_OUT | OP_LOCKED, CONTROL},
+        [EVTCHNOP_bind_ipi] = {bind_ipi, sizeof(struct evtchn_bind_ipi), OP_OUT | OP_LOCKED},
+        [EVTCHNOP_bind_vcpu] = {bind_vcpu, sizeof(struct evtchn_bind_vcpu), OP_LOCKED},
+        [EVTCHNOP_unmask] = {unmask, sizeof(struct evtchn_unmask), OP_LOCKED},
+        [EVTCHNOP_reset] = {reset, sizeof(struct evtchn_reset), 0, CONTROL},
+        [EVTCHNOP_init_control] = {fifo_init_control, sizeof(struct evtchn_init_control),
+                                   OP_OUT | OP_LOCKED},
+        [EVTCHNOP_expand_array] = {fifo_expand_array, sizeof(struct evtchn_expand_array),
+                                   OP_LOCKED},
+        [EVTCHNOP_set_priority] = {set_priority, sizeof(struct evtchn_set_priority), OP_LOCKED},
+    };
+    if (likely((uint32_t)arg[0] == EVTCHNOP_send)) { /* the one that must be quick */
         uint32_t port NOT_ZEROED;
         return guest_va_read32(v, &port, arg[1]) != 0 ? -XEN_EFAULT : send(v, port);
     }
-    return slow_op(v, cmd, arg[1]);
+    return xen_op(v, arg, ops, ARRAY_LEN(ops), arg[1]);
 }
 
 /* --- Life --- */

@@ -42,9 +42,9 @@ static void enter(struct domain *d, enum seal_state state)
 {
     struct p2m_seal *s = &d->p2m.seal;
     bool rodata = state == SEAL_RODATA || state == SEAL_BACK_RODATA;
-    bool rest = state == SEAL_REST;
-    s->at = rest ? 0 : rodata ? s->rodata : s->text;
-    s->end = rest ? d->p2m.max_gfn.v : s->at + (rodata ? s->rodata_count : s->text_count);
+    s->todo = state == SEAL_REST ? (struct p2m_range){0, d->p2m.max_gfn.v}
+              : rodata           ? s->rodata
+                                 : s->text;
     s->state = (uint8_t)state;
 }
 
@@ -87,11 +87,9 @@ static void give_up(struct domain *d, int error)
     struct p2m_seal *s = &d->p2m.seal;
     CHECK(step_of[s->state].whole); /* B3 */
     if (s->state == SEAL_TEXT) {
-        s->text_count = s->at - s->text;
-        s->rodata_count = 0;
-    } else {
-        s->rodata_count = s->at - s->rodata;
+        s->text.end = s->todo.at;
     }
+    s->rodata.end = s->state == SEAL_TEXT ? s->rodata.at : s->todo.at;
     s->error = error;
     enter(d, SEAL_BACK_TEXT);
 }
@@ -102,22 +100,22 @@ static int64_t seal_go_on(struct domain *d)
     unsigned steps = STEPS;
     while (s->state != SEALED && s->state != SEAL_OPEN) {
         typeof(step_of[0]) *step = &step_of[s->state];
-        if (s->at >= s->end) {
+        if (s->todo.at >= s->todo.end) {
             enter(d, step->next);
             continue;
         }
         if (steps == 0) {
             return -XEN_ERESTART;
         }
-        uint64_t start = s->at,
-                 limit = step->whole && s->end - start > STEPS ? start + STEPS : s->end;
+        uint64_t start = s->todo.at, limit = s->todo.end;
+        limit = step->whole && limit - start > STEPS ? start + STEPS : limit;
         uint64_t end = next_run(d, &start, limit, step->from, &steps);
-        int error = step->whole && (start != s->at || start == end) ? -XEN_EINVAL : 0;
+        int error = step->whole && (start != s->todo.at || start == end) ? -XEN_EINVAL : 0;
         if (error == 0 && start < end) {
             error = p2m_set_type(d, gfn(start), end - start, step->to);
         }
         if (error == 0) {
-            s->at = end;
+            s->todo.at = end;
             error = step->whole && is_lent(d, start, end) ? -XEN_EBUSY : 0;
         }
         if (error != 0) {
@@ -142,10 +140,8 @@ static int seal_begin(struct domain *d, const struct bulkhead_seal *r)
     if (d->vcpu_count != 1) {
         return -XEN_EOPNOTSUPP; /* the others' translation registers are in other CPUs */
     }
-    d->p2m.seal = (struct p2m_seal){.text = r->text_frame,
-                                    .text_count = r->text_count,
-                                    .rodata = r->rodata_frame,
-                                    .rodata_count = r->rodata_count};
+    d->p2m.seal = (struct p2m_seal){.text = {r->text_frame, r->text_frame + r->text_count},
+                                    .rodata = {r->rodata_frame, r->rodata_frame + r->rodata_count}};
     enter(d, SEAL_TEXT);
     return 0;
 }
@@ -159,24 +155,16 @@ int64_t seal_step(struct domain *d, const struct bulkhead_seal *r)
     return error != 0 ? error : seal_go_on(d);
 }
 
-static int64_t drop_right(struct vcpu *v, uint64_t at)
+static int64_t drop_right(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct bulkhead_drop_right drop;
-    if (guest_va_read(v, &drop, at, sizeof(drop)) != 0) {
-        return -XEN_EFAULT;
-    }
-    bool ends = drop.words[sizeof(drop.words) - 1] == 0;
-    return ends ? rights_drop(v->domain, drop.words) : -XEN_EINVAL;
+    const struct bulkhead_drop_right *drop = arg;
+    bool ends = drop->words[sizeof(drop->words) - 1] == 0;
+    return ends ? rights_drop(d, drop->words) : -XEN_EINVAL;
 }
 
-static int64_t seal(struct vcpu *v, uint64_t at)
+static int64_t seal(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct bulkhead_seal request;
-    struct domain *d = v->domain;
-    if (guest_va_read(v, &request, at, sizeof(request)) != 0) {
-        return -XEN_EFAULT;
-    }
-    int64_t result = seal_step(d, &request);
+    int64_t result = seal_step(d, arg);
     if (result == 0) {
         arch_vcpu_fix_translation(v);
         dlog(d, "sealed: %llu pages of code, %llu of read-only data, nothing else executable",
@@ -188,12 +176,9 @@ static int64_t seal(struct vcpu *v, uint64_t at)
 
 int64_t bulkhead_op(struct vcpu *v, uint64_t *arg)
 {
-    switch (arg[0]) {
-    case BULKHEAD_OP_seal:
-        return seal(v, arg[1]);
-    case BULKHEAD_OP_drop_right:
-        return drop_right(v, arg[1]);
-    default:
-        return -XEN_ENOSYS;
-    }
+    static const struct xen_op ops[] = {
+        [BULKHEAD_OP_seal] = {seal, sizeof(struct bulkhead_seal)},
+        [BULKHEAD_OP_drop_right] = {drop_right, sizeof(struct bulkhead_drop_right)},
+    };
+    return xen_op(v, arg, ops, ARRAY_LEN(ops), arg[1]);
 }

@@ -19,7 +19,6 @@
 #include <hyp/xen.h>
 #include <lib/string.h>
 
-#define IN_SIZE sizeof(((struct xencons_interface *)0)->in)
 #define OUT_SIZE sizeof(((struct xencons_interface *)0)->out)
 
 /* [console lock] Show what the guest has put into its ring. True if room was made. */
@@ -49,43 +48,41 @@ static bool drain(struct domain *d)
     return cons != first;
 }
 
-static void console_event(struct vcpu *v, domid_t remote, evtchn_port_t port)
-{
-    xen_console_output_ready(v->domain);
-}
-
 void xen_console_output_ready(struct domain *d)
 {
     struct xen_domain *x = d->xen;
-    if (x == NULL || x->console == NULL) {
-        return;
-    }
     lock(&x->console_lock);
-    bool more_room = drain(d);
+    bool more_room = x->console != NULL && drain(d);
     unlock(&x->console_lock);
     if (more_room) {
         evtchn_notify(d, x->console_port);
     }
 }
 
+static void console_event(struct vcpu *v, domid_t remote, evtchn_port_t port)
+{
+    xen_console_output_ready(v->domain);
+}
+
 /* Who may read keys by console_io, and waits for them: Xen's dom0 driver of Linux does. */
 static bool reads_by_call(const struct domain *d)
 {
-    return d->xen != NULL && rights_allow(d, RIGHT_CONSOLE, NULL) &&
+    return rights_allow(d, RIGHT_CONSOLE, NULL) &&
            __atomic_load_n(&d->vcpu[0]->evtchn->virq_port[VIRQ_CONSOLE], __ATOMIC_RELAXED) != 0;
 }
 
-static size_t input_for_call(struct domain *d, const char *text, size_t length)
+bool xen_console_used(const struct domain *d)
 {
-    struct xen_domain *x = d->xen;
+    return __atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED) || reads_by_call(d);
+}
+
+/* As much of a text as goes into a ring, whose indices run freely. */
+static size_t put(char *ring, uint32_t size, uint32_t *prod, uint32_t cons, const char *text,
+                  size_t length)
+{
     size_t done = 0;
-    lock(&x->console_lock);
-    while (done < length && x->io_prod - x->io_cons < sizeof(x->io_text)) {
-        x->io_text[x->io_prod++ % sizeof(x->io_text)] = text[done++];
-    }
-    unlock(&x->console_lock);
-    if (done > 0) {
-        evtchn_virq(d->vcpu[0], VIRQ_CONSOLE);
+    while (done < length && *prod - cons < size) {
+        ring[(*prod)++ % size] = text[done++];
     }
     return done;
 }
@@ -93,42 +90,44 @@ static size_t input_for_call(struct domain *d, const char *text, size_t length)
 size_t xen_console_input(struct domain *d, const char *text, size_t length)
 {
     struct xen_domain *x = d->xen;
-    if (reads_by_call(d)) {
-        return input_for_call(d, text, length);
-    }
-    if (x == NULL || x->console == NULL || !xen_console_used(d)) {
-        return 0;
-    }
-    struct xencons_interface *ring = x->console;
-    lock(&x->console_lock);
-    uint32_t cons = __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE), prod = x->console_in_prod;
+    bool by_call = reads_by_call(d);
     size_t done = 0;
-    while (done < length && prod - cons < IN_SIZE) {
-        ring->in[prod % IN_SIZE] = text[done];
-        prod++;
-        done++;
+    lock(&x->console_lock);
+    struct xencons_interface *ring = x->console;
+    if (by_call) {
+        done = put(x->io_text, sizeof(x->io_text), &x->io_prod, x->io_cons, text, length);
+    } else if (ring != NULL && x->console_used) {
+        uint32_t cons = __atomic_load_n(&ring->in_cons, __ATOMIC_ACQUIRE);
+        done = put(ring->in, sizeof(ring->in), &x->console_in_prod, cons, text, length);
+        __atomic_store_n(&ring->in_prod, x->console_in_prod, __ATOMIC_RELEASE);
     }
-    x->console_in_prod = prod;
-    __atomic_store_n(&ring->in_prod, prod, __ATOMIC_RELEASE);
     unlock(&x->console_lock);
-    if (done > 0) {
+    if (done > 0 && by_call) {
+        evtchn_virq(d->vcpu[0], VIRQ_CONSOLE);
+    } else if (done > 0) {
         evtchn_notify(d, x->console_port);
     }
     return done;
 }
 
-bool xen_console_used(const struct domain *d)
-{
-    return d->xen != NULL &&
-           (__atomic_load_n(&d->xen->console_used, __ATOMIC_RELAXED) || reads_by_call(d));
-}
-
-int xen_console_create(struct domain *d)
+int xen_console_create(struct domain *d, struct xencons_interface *ring)
 {
     struct xen_domain *x = d->xen;
     x->console_in_prod = 0;
     x->console_used = false;
+    x->console = ring;
     return evtchn_open(d, EVTCHN_XEN, 0, console_event, &x->console_port);
+}
+
+void xen_console_stop(struct domain *d)
+{
+    struct xencons_interface *ring = d->xen->console;
+    lock(&d->xen->console_lock);
+    d->xen->console = NULL;
+    unlock(&d->xen->console_lock);
+    if (ring != NULL) {
+        frame_put(va_to_mfn(ring));
+    }
 }
 
 /* --- console_io: arg[0] command, arg[1] length, arg[2] bytes --- */
@@ -171,13 +170,13 @@ static int64_t io_read(struct vcpu *v, const uint64_t *arg)
 
 int64_t console_io(struct vcpu *v, uint64_t *arg)
 {
+    uint32_t cmd = (uint32_t)arg[0];
     arg[1] = (uint32_t)arg[1];
-    switch ((uint32_t)arg[0]) {
-    case CONSOLEIO_write:
-        return (int32_t)arg[1] < 0 ? -XEN_EINVAL : io_write(v, arg);
-    case CONSOLEIO_read:
-        return (int32_t)arg[1] < 0 ? -XEN_EINVAL : io_read(v, arg);
-    default:
+    if (cmd != CONSOLEIO_write && cmd != CONSOLEIO_read) {
         return -XEN_ENOSYS;
     }
+    if ((int32_t)arg[1] < 0) {
+        return -XEN_EINVAL;
+    }
+    return cmd == CONSOLEIO_write ? io_write(v, arg) : io_read(v, arg);
 }

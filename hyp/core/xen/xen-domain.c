@@ -13,7 +13,6 @@
 #include "xen-internal.h"
 
 #include <hyp/arch.h>
-#include <hyp/assert.h>
 #include <hyp/config.h>
 #include <hyp/evtchn.h>
 #include <hyp/grant.h>
@@ -37,14 +36,13 @@ int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct domain **o
     if (d == NULL) {
         return -XEN_ESRCH;
     }
-    int error =
-        d->xen == NULL ? -XEN_ESRCH : rights_require(v->domain, any_of, d, "a call on behalf");
-    if (error != 0) {
+    int error = rights_require(v->domain, any_of, d, "a call on behalf");
+    if (error == 0) {
+        *out = d;
+    } else {
         domain_put(d);
-        return error;
     }
-    *out = d;
-    return 0;
+    return error;
 }
 
 int xen_target(struct vcpu *v, domid_t id, struct domain **out)
@@ -98,9 +96,7 @@ void xen_set_wall_clock(uint64_t seconds, uint32_t nanoseconds)
 {
     wall_clock_ns = seconds * 1000000000u + nanoseconds - ticks_to_ns(arch_counter_ticks());
     for (struct domain *d = domain_next(NULL); d != NULL; d = domain_next(d)) {
-        if (d->xen != NULL) {
-            tell_wall_clock(d);
-        }
+        tell_wall_clock(d);
     }
 }
 
@@ -114,27 +110,13 @@ void xen_set_time_offset(struct domain *d, int64_t seconds)
 
 static unsigned order_for(const struct domain *d)
 {
-    return frame_order(sizeof(struct xen_domain) + sizeof(struct evtchn_domain) +
-                       sizeof(struct grant_domain) + d->vcpu_max * sizeof(struct evtchn_vcpu));
+    return frame_order(sizeof(*d->xen) + d->vcpu_max * sizeof(d->xen->vcpu[0]));
 }
 
 void xen_vcpu_create(struct vcpu *v)
 {
-    v->evtchn = (struct evtchn_vcpu *)(v->domain->grant + 1) + v->id;
+    v->evtchn = &v->domain->xen->vcpu[v->id];
     vcpu_op_init(v);
-    sched_op_vcpu_init(v);
-}
-
-/* Parts of one allocation, in the order of order_for(). */
-static void lay_out(struct domain *d, void *va)
-{
-    struct xen_domain *x = va;
-    d->evtchn = (struct evtchn_domain *)(x + 1);
-    d->grant = (struct grant_domain *)(d->evtchn + 1);
-    d->xen = x;
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        xen_vcpu_create(d->vcpu[i]);
-    }
 }
 
 /* What every start begins with: nothing pending, everything masked as nothing is bound. */
@@ -144,6 +126,8 @@ static void fresh(struct domain *d)
     memset(d->xen->shared->evtchn_mask, 0xff, sizeof(d->xen->shared->evtchn_mask));
     memset(d->xen->param, 0, sizeof(d->xen->param));
     d->xen->vm_assist = 0;
+    d->xen->shutdown_code = -1;
+    d->evtchn->polling = 0;
     d->xen->time_offset_s = 0;
     d->vcpu[0]->evtchn->info = &d->xen->shared->vcpu_info[0];
     d->xen->param[HVM_PARAM_CALLBACK_IRQ] = (uint64_t)HVM_PARAM_CALLBACK_TYPE_PPI << 56 |
@@ -153,15 +137,16 @@ static void fresh(struct domain *d)
 
 int xen_domain_create(struct domain *d)
 {
-    unsigned order = order_for(d);
-    void *va = frame_alloc_hyp(d, order);
-    if (va == NULL) {
+    struct xen_domain *x = frame_alloc_hyp(d, order_for(d));
+    if (x == NULL) {
         return -XEN_ENOMEM;
     }
-    lay_out(d, va);
-    struct xen_domain *x = d->xen;
-    x->order = order;
-    x->console_frame = x->store_frame = MFN_NONE;
+    d->xen = x;
+    d->evtchn = &x->evtchn;
+    d->grant = &x->grant;
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        xen_vcpu_create(d->vcpu[i]);
+    }
     lock_init(&x->lock, RANK_VDEV);
     lock_init(&x->ioreq_lock, RANK_IOREQ);
     lock_init(&x->console_lock, RANK_XEN_CONSOLE);
@@ -173,61 +158,43 @@ int xen_domain_create(struct domain *d)
         return -XEN_ENOMEM;
     }
     frame_share(x->shared);
-    fresh(d);
     return 0;
 }
 
-/* A page of the guest's memory with a meaning, at a place that is nobody's. */
-static int magic_page(struct domain *d, uint64_t at, mfn_t *held)
+/* The n-th page of the guest's memory with a meaning, referenced: it is told of it by `param`. */
+static int magic_page(struct domain *d, unsigned n, unsigned param, mfn_t *held)
 {
-    gfn_t g = gpa_gfn(gpa(at));
-    mfn_t m;
-    int error = frame_alloc_domain(d, 0, &m);
-    if (error != 0) {
-        return error;
-    }
-    error = p2m_map(d, g, m, 1, P2M_RAM_XN);
-    if (error != 0) {
-        frame_release(m, 0, d->id);
-        return error;
-    }
-    CHECK(frame_get(m, d->id)); /* nobody runs yet who could have taken it away */
-    *held = m;
-    return 0;
+    gfn_t at = gfn((GUEST_MAGIC_BASE >> FRAME_SHIFT) + n);
+    int error = physmap_populate(d, at, 0, P2M_RAM_XN);
+    d->xen->param[param] = at.v;
+    return error == 0 ? xen_own_frame(d, at, held) : error;
 }
 
 static int announce_console(struct domain *d)
 {
-    struct xen_domain *x = d->xen;
-    int error = magic_page(d, GUEST_MAGIC_BASE, &x->console_frame);
+    mfn_t m;
+    int error = magic_page(d, 0, HVM_PARAM_CONSOLE_PFN, &m);
     if (error == 0) {
-        error = xen_console_create(d);
+        error = xen_console_create(d, mfn_to_va(m));
     }
-    if (error == 0) {
-        x->console = mfn_to_va(x->console_frame);
-        x->param[HVM_PARAM_CONSOLE_PFN] = GUEST_MAGIC_BASE >> FRAME_SHIFT;
-        x->param[HVM_PARAM_CONSOLE_EVTCHN] = x->console_port;
-    }
+    d->xen->param[HVM_PARAM_CONSOLE_EVTCHN] = d->xen->console_port;
     return error;
 }
 
 /* The page says that nobody serves it yet; the store will change that and send an event. */
 static int announce_store(struct domain *d)
 {
-    struct xen_domain *x = d->xen;
-    uint64_t at = GUEST_MAGIC_BASE + FRAME_SIZE;
-    uint32_t port;
-    int error = magic_page(d, at, &x->store_frame);
+    uint64_t *param = d->xen->param;
+    uint32_t port = 0;
+    mfn_t m;
+    int error = magic_page(d, 1, HVM_PARAM_STORE_PFN, &m);
     if (error == 0) {
+        ((struct xenstore_domain_interface *)mfn_to_va(m))->connection = XENSTORE_RECONNECT;
+        frame_put(m);
+        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gfn(param[HVM_PARAM_STORE_PFN]));
         error = evtchn_open(d, EVTCHN_UNBOUND, STORE_DOMAIN, NULL, &port);
     }
-    if (error == 0) {
-        struct xenstore_domain_interface *ring = mfn_to_va(x->store_frame);
-        ring->connection = XENSTORE_RECONNECT;
-        x->param[HVM_PARAM_STORE_PFN] = at >> FRAME_SHIFT;
-        x->param[HVM_PARAM_STORE_EVTCHN] = port;
-        grant_seed(d, GNTTAB_RESERVED_XENSTORE, STORE_DOMAIN, gpa_gfn(gpa(at)));
-    }
+    param[HVM_PARAM_STORE_EVTCHN] = port;
     return error;
 }
 
@@ -242,7 +209,7 @@ int xen_domain_start(struct domain *d)
     if (error == 0) {
         error = grant_domain_create(d);
     }
-    if (error == 0 && c != NULL && c->enhanced && !c->dom0) { /* a dom0 has calls for both */
+    if (error == 0 && c->enhanced && !c->dom0) { /* a dom0 has calls for both */
         error = announce_console(d);
         /* The store itself is told of no store: Linux then offers a page of its own. */
         if (error == 0 && !c->enhanced_no_xenstore && !rights_allow(d, RIGHT_STORE, NULL)) {
@@ -254,20 +221,8 @@ int xen_domain_start(struct domain *d)
 
 /* --- Death --- */
 
-static void let_go(mfn_t *held)
-{
-    if (held->v != MFN_NONE.v) {
-        frame_put(*held);
-        *held = MFN_NONE;
-    }
-}
-
 int xen_domain_stop(struct domain *d)
 {
-    struct xen_domain *x = d->xen;
-    if (x == NULL) {
-        return 0;
-    }
     ioreq_stop(d);
     int error = evtchn_domain_stop(d);
     if (error == 0) {
@@ -278,12 +233,8 @@ int xen_domain_stop(struct domain *d)
         for (uint32_t i = 0; i < d->vcpu_count; i++) {
             vcpu_op_stop(d->vcpu[i]);
         }
-        lock(&x->console_lock);
-        x->console = NULL;
-        unlock(&x->console_lock);
+        xen_console_stop(d);
         vuart_ring_stop(d);
-        let_go(&x->console_frame);
-        let_go(&x->store_frame);
     }
     return error;
 }
@@ -295,16 +246,9 @@ void xen_domain_destroy(struct domain *d)
         return;
     }
     if (x->shared != NULL) {
-        frame_unshare(x->shared);
-        frame_free_hyp(d, x->shared, 0);
+        frame_free_shared(d, x->shared); /* who builds domains may still map it */
     }
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        d->vcpu[i]->evtchn = NULL;
-    }
-    d->xen = NULL;
-    d->evtchn = NULL;
-    d->grant = NULL;
-    frame_free_hyp(d, x, x->order);
+    frame_free_hyp(d, x, order_for(d));
 }
 
 void xen_tell_domain_exception(void)
@@ -318,60 +262,45 @@ void xen_tell_domain_exception(void)
 
 /* --- Parameters --- */
 
-/* Told to the guest at its birth; only who controls it may change them. */
-static bool param_is_ours(uint32_t index)
-{
-    return index == HVM_PARAM_CALLBACK_IRQ || index == HVM_PARAM_STORE_PFN ||
-           index == HVM_PARAM_STORE_EVTCHN || index == HVM_PARAM_CONSOLE_PFN ||
-           index == HVM_PARAM_CONSOLE_EVTCHN;
-}
+/* Those that there are. A guest reads at most what it was told at its birth; who controls it may change all. */
+#define PARAM_BIT(name) (1ull << HVM_PARAM_##name)
+#define PARAMS_TOLD                                                             \
+    (PARAM_BIT(CALLBACK_IRQ) | PARAM_BIT(STORE_PFN) | PARAM_BIT(STORE_EVTCHN) | \
+     PARAM_BIT(CONSOLE_PFN) | PARAM_BIT(CONSOLE_EVTCHN))
+#define PARAMS (PARAMS_TOLD | PARAM_BIT(MONITOR_RING_PFN))
 
-static int64_t param(struct vcpu *v, uint64_t at, bool set)
+static int64_t param(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
 {
-    struct xen_hvm_param p;
-    struct domain *d;
-    if (guest_va_read(v, &p, at, sizeof(p)) != 0) {
-        return -XEN_EFAULT;
-    }
-    if (p.index >= HVM_NR_PARAMS) {
+    struct xen_hvm_param *p = arg;
+    bool set = (uint32_t)reg[0] == HVMOP_set_param, own = d == v->domain;
+    if (p->index >= HVM_NR_PARAMS || (PARAMS >> p->index & 1) == 0) {
         return -XEN_EINVAL;
     }
-    uint32_t index = array_index_clamp(p.index, HVM_NR_PARAMS);
-    int64_t error = xen_target(v, p.domid, &d);
-    if (error != 0) {
-        return error;
+    if (own && (set || (PARAMS_TOLD >> p->index & 1) == 0)) {
+        return -XEN_EPERM;
     }
-    bool foreign = d != v->domain;
-    if (!param_is_ours(index) && index != HVM_PARAM_MONITOR_RING_PFN) {
-        error = -XEN_EINVAL;
-    } else if (!foreign && (set || index == HVM_PARAM_MONITOR_RING_PFN)) {
-        error = -XEN_EPERM;
-    } else {
-        lock(&d->xen->lock);
-        if (set) {
-            d->xen->param[index] = p.value;
-        } else {
-            p.value = d->xen->param[index];
-        }
-        unlock(&d->xen->lock);
+    uint64_t *value = &d->xen->param[array_index_clamp(p->index, HVM_NR_PARAMS)];
+    lock(&d->xen->lock);
+    if (set) {
+        *value = p->value;
     }
-    domain_put(d);
-    if (error == 0 && !set && guest_va_write(v, at, &p, sizeof(p)) != 0) {
-        error = -XEN_EFAULT;
-    }
-    return error;
+    p->value = *value;
+    unlock(&d->xen->lock);
+    return 0;
+}
+
+/* Nobody listens: as Xen without a monitor. */
+static int64_t request_vm_event(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg)
+{
+    return reg[1] != 0 ? -XEN_EINVAL : 0;
 }
 
 int64_t hvm_op(struct vcpu *v, uint64_t *arg)
 {
-    switch ((uint32_t)arg[0]) {
-    case HVMOP_set_param:
-        return param(v, arg[1], true);
-    case HVMOP_get_param:
-        return param(v, arg[1], false);
-    case HVMOP_guest_request_vm_event: /* nobody listens: as Xen without a monitor */
-        return arg[1] != 0 ? -XEN_EINVAL : 0;
-    default:
-        return -XEN_ENOSYS;
-    }
+    static const struct xen_op ops[] = {
+        [HVMOP_set_param] = {param, sizeof(struct xen_hvm_param), 0, RIGHT_BIT(RIGHT_CONTROL)},
+        [HVMOP_get_param] = {param, sizeof(struct xen_hvm_param), OP_OUT, RIGHT_BIT(RIGHT_CONTROL)},
+        [HVMOP_guest_request_vm_event] = {request_vm_event},
+    };
+    return xen_op(v, arg, ops, ARRAY_LEN(ops), arg[1]);
 }

@@ -2,8 +2,8 @@
  * State behind the Xen interface of one domain, shared by hypercall*.c,
  * evtchn*.c, grant*.c, memory-op.c and xen-domain.c only.
  *
- * One allocation of the domain's allowance holds struct xen_domain, event and
- * grant anchors and the vCPUs' parts; tables grow page by page besides it.
+ * One allocation of the domain's allowance holds struct xen_domain, in it event
+ * and grant anchors and the vCPUs' parts; tables grow page by page besides it.
  */
 #ifndef CORE_XEN_INTERNAL_H
 #define CORE_XEN_INTERNAL_H
@@ -48,6 +48,53 @@ must_check int xen_target_by(struct vcpu *v, domid_t id, uint32_t any_of, struct
 
 /* Not inlined: one operation must not save the registers that another needs. */
 #define apart __attribute__((noinline))
+
+/* --- Hypercalls (hypercall.c) --- */
+
+#define HYPERCALL(name) int64_t name(struct vcpu *v, uint64_t *arg);
+#include "hypercall-list.h"
+#undef HYPERCALL
+int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
+
+/*
+ * An operation whose argument is one structure in the guest's memory: a family is a table of them,
+ * by command. The structure is copied in once (H2), the domain is found and the right to it looked
+ * at, and only then the handler is called: `d` is whom it is about, the caller's or who was asked
+ * for, `reg` the call's registers, `arg` the structure.
+ */
+struct xen_op {
+    int64_t (*handler)(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
+    uint8_t size;  /* of the structure, at most XEN_OP_MAX; 0: there is none */
+    uint8_t flags; /* enum xen_op_flags */
+    /*
+     * Of these one is needed over the domain whose number the structure begins with; 0: it is
+     * about the caller. RIGHT_BUILD: one that the caller builds, locked meanwhile (foreign.c, L1).
+     */
+    uint16_t rights;
+    uint8_t error; /* without a handler: the answer; 0: -XEN_ENOSYS */
+};
+enum xen_op_flags {
+    OP_OUT = 1,      /* the structure goes back on success */
+    OP_PROGRESS = 2, /* and with -XEN_ERESTART, to be taken up where the handler left it */
+    OP_LOCKED = 4,   /* with the lock of `d`'s event channels held */
+};
+#define XEN_OP_MAX 144u
+
+int64_t xen_op_make(struct vcpu *v, uint64_t *reg, const struct xen_op *o, uint64_t at);
+
+/* The operation reg[0], whose structure is at `at`; -XEN_ENOSYS if the table has none. */
+static inline int64_t xen_op(struct vcpu *v, uint64_t *reg, const struct xen_op *ops,
+                             uint32_t count, uint64_t at)
+{
+    uint32_t cmd = (uint32_t)reg[0];
+    if (cmd >= count) {
+        return -XEN_ENOSYS;
+    }
+    const struct xen_op *o = &ops[array_index_clamp(cmd, count)];
+    return likely(o->handler != NULL) ? xen_op_make(v, reg, o, at)
+           : o->error != 0            ? -(int64_t)o->error
+                                      : -XEN_ENOSYS;
+}
 
 /* --- Event channels (evtchn.c) --- */
 
@@ -107,13 +154,12 @@ struct evtchn_vcpu {
     uint32_t poll_port;                     /* [atomic] the one port polled, 0: several or none */
     struct evtchn_fifo_control_block *fifo; /* [fifo lock] in a referenced frame; NULL: none */
     uint32_t fifo_tail[EVTCHN_FIFO_MAX_QUEUES]; /* [fifo lock] port linked last, 0: none */
-    mfn_t info_frame;                           /* referenced; MFN_NONE */
+    bool info_own; /* [lock] info is in memory of the guest's, whose frame is referenced */
     struct timer poll_timer;
-    struct timer shot_timer, period_timer; /* VCPUOP_set_*_timer */
-    uint64_t period_ticks;
-    struct vcpu *vcpu; /* [const] back pointer */
-    /* Runstate area in the guest's memory: machine addresses of its bytes, maybe on two frames. */
-    mpa_t runstate_at[2];
+    struct timer shot_timer; /* VCPUOP_set_singleshot_timer */
+    struct vcpu *vcpu;       /* [const] back pointer */
+    /* [lock] Runstate area in the guest's memory, maybe on two frames: see area_update(). */
+    uint8_t *runstate[2];
     uint32_t runstate_split; /* bytes on the first frame; 0: none registered */
     uint32_t resume_at;      /* progress inside one element of a long call ... */
     uint64_t resume_key;     /* ... and which element that is; another one starts at 0 */
@@ -151,8 +197,8 @@ bool evtchn_clear_two_level(struct domain *d, evtchn_port_t port);
  */
 bool fifo_raise(struct domain *d, struct evtchn *c, uint32_t port);
 uint32_t fifo_clear(struct domain *d, uint32_t port, uint32_t bits);
-int64_t fifo_init_control(struct vcpu *v, struct domain *d, void *arg);
-int64_t fifo_expand_array(struct vcpu *v, struct domain *d, void *arg);
+int64_t fifo_init_control(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
+int64_t fifo_expand_array(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
 void fifo_destroy(struct domain *d);
 /*
  * Open a channel of `d` from outside. UNBOUND: for `remote` to bind to.
@@ -265,15 +311,21 @@ int64_t grant_cache_flush(struct vcpu *v, void *element);
 
 /* --- Memory (memory-op.c) --- */
 
-int64_t memory_op(struct vcpu *v, uint64_t *arg);
 /*
  * Make `at` empty: own memory goes back to the allowance, a hypervisor's page
  * is only unmapped, a foreign frame is let go. -XEN_ENOENT: it was empty; -XEN_EACCES: a grant or a
  * device is there, and stays; -XEN_EBUSY: memory that others hold.
  */
 must_check int physmap_clear(struct domain *d, gfn_t at);
-/* Map one frame where something may be. On error `at` is as it was, or empty. */
-must_check int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
+/* Give `d` 2^order frames of memory of its own at `at`. On error nothing has changed. */
+must_check int physmap_populate(struct domain *d, gfn_t at, unsigned order, enum p2m_type t);
+/* Map one frame where something is, or may be. On error `at` is as it was, or empty. */
+must_check int physmap_map_over(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t);
+static inline int physmap_replace(struct domain *d, gfn_t at, mfn_t m, enum p2m_type t)
+{
+    int error = p2m_map(d, at, m, 1, t);
+    return unlikely(error == -XEN_EEXIST) ? physmap_map_over(d, at, m, t) : error;
+}
 
 /* --- Memory of other domains (foreign.c) --- */
 
@@ -300,7 +352,7 @@ static inline void foreign_end(struct vcpu *v, struct domain *d)
 /* A frame of `id`, referenced, for `d`, which is the caller, to map as *type says. */
 must_check int foreign_frame(struct vcpu *v, struct domain *d, domid_t id, gfn_t at, mfn_t *out,
                              enum p2m_type *type);
-int64_t foreign_acquire(struct vcpu *v, uint64_t at);
+int64_t foreign_acquire(struct vcpu *v, struct domain *d, const uint64_t *reg, void *arg);
 
 /* --- The rest (hypercall.c, sched-op.c, vcpu-op.c, version-op.c, xen-domain.c, xen-console.c) --- */
 
@@ -330,33 +382,27 @@ struct xen_domain {
     int64_t time_offset_s;         /* [atomic] its wall clock is ahead by this */
     uint32_t vm_assist;            /* [atomic] bit n: VMASST_TYPE n on */
     int32_t shutdown_code;         /* [lock] SCHEDOP_shutdown_code, -1: none */
-    uint32_t order;                /* [const] of the allocation that holds this */
     struct xen_watchdog watchdog[XEN_WATCHDOGS];
     lock_t console_lock;               /* the hypervisor's end of the ring */
-    struct xencons_interface *console; /* [console lock] NULL: none */
+    struct xencons_interface *console; /* [console lock] referenced; NULL: none */
     uint32_t console_in_prod;          /* [console lock] ours; the ring's is only told */
     uint32_t console_port;             /* [const] after start */
     bool console_used;                 /* [atomic] */
     struct xen_vuart vuart;
     char io_text[64];                          /* [console lock] keys for CONSOLEIO_read ... */
     uint32_t io_prod, io_cons;                 /* [console lock] ... and how many came and went */
-    mfn_t console_frame, store_frame;          /* referenced; MFN_NONE */
     lock_t ioreq_lock;                         /* its device models, and vcpu.io of its vCPUs */
     struct ioreq_server *ioreq[IOREQ_SERVERS]; /* [ioreq lock] */
     bool serves;                               /* [atomic] it was a device model */
+    struct evtchn_domain evtchn;
+    struct grant_domain grant;
+    struct evtchn_vcpu vcpu[]; /* domain.vcpu_max of them */
 };
 
-int64_t sched_op(struct vcpu *v, uint64_t *arg);
 void sched_op_init(struct domain *d);
-void sched_op_vcpu_init(struct vcpu *v);
 void sched_op_stop(struct domain *d);
-int64_t vcpu_op(struct vcpu *v, uint64_t *arg);
 void vcpu_op_init(struct vcpu *v);
 void vcpu_op_stop(struct vcpu *v);
-int64_t xen_version(struct vcpu *v, uint64_t *arg);
-int64_t hvm_op(struct vcpu *v, uint64_t *arg);
-int64_t console_io(struct vcpu *v, uint64_t *arg);
-int64_t dm_op(struct vcpu *v, uint64_t *arg);
 /* All device models of `d`, and all that it was for others, end: who waits for them finds nothing there. */
 void ioreq_stop(struct domain *d);
 /* A referenced page of the server `id` over `d`, for `caller`, who made it, to map. */
@@ -364,10 +410,11 @@ must_check int ioreq_frame(struct domain *d, const struct domain *caller, uint32
                            uint64_t frame, mfn_t *out);
 /* Its serial line's ring goes; no vCPU of `d` runs any more. */
 void vuart_ring_stop(struct domain *d);
-int64_t bulkhead_op(struct vcpu *v, uint64_t *arg);
 /* Begin or go on sealing: 0, errors of abi/bulkhead/seal.h, or -XEN_ERESTART, then `r` is ignored. */
 must_check int64_t seal_step(struct domain *d, const struct bulkhead_seal *r);
-must_check int xen_console_create(struct domain *d);
+/* The hypervisor's end of the PV console, on a referenced page of the guest's; and the end of both. */
+must_check int xen_console_create(struct domain *d, struct xencons_interface *ring);
+void xen_console_stop(struct domain *d);
 
 /* Take a reference to the domain's own RAM at `at`, for the hypervisor to write to. -XEN_EINVAL. */
 must_check int xen_own_frame(struct domain *d, gfn_t at, mfn_t *out);

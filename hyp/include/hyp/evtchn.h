@@ -26,9 +26,6 @@
 struct domain;
 struct vcpu;
 
-/* EVTCHNOP_* of the current vCPU; arg[0] command, arg[1] structure in guest memory. */
-int64_t evtchn_op(struct vcpu *v, uint64_t *arg);
-
 /*
  * Raise a virtual interrupt of `v`; nothing happens if the guest has not bound it. A domain-wide one is
  * vCPU 0's, and arrives at the vCPU that the guest chose. Locks up to RANK_DOMAIN.

@@ -21,9 +21,6 @@
 struct domain;
 struct vcpu;
 
-/* GNTTABOP_* of the current vCPU; arg[0] command, arg[1] array in guest memory, arg[2] its length. */
-int64_t grant_table_op(struct vcpu *v, uint64_t *arg);
-
 /* An empty table of version 1, at each start of the domain. */
 must_check int grant_domain_create(struct domain *d);
 /* Drop all mappings this domain has, then detach its table. -XEN_ERESTART: call again. No vCPU of `d` runs. */

@@ -32,7 +32,4 @@ void hypercall(struct vcpu *v);
 /* One hypercall by number, for multicall: `arg` is updated if -XEN_ERESTART is returned. */
 int64_t hypercall_call(struct vcpu *v, uint64_t number, uint64_t *arg);
 
-/* Name for traces and logs, or NULL. */
-const char *hypercall_name(uint64_t number);
-
 #endif

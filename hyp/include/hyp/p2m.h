@@ -102,8 +102,9 @@ enum seal_state {
 };
 
 struct p2m_seal {
-    uint64_t text, text_count, rodata, rodata_count; /* gfns */
-    uint64_t at, end;                                /* what the state has yet to do */
+    struct p2m_range {
+        uint64_t at, end; /* gfns, [at, end) */
+    } text, rodata, todo; /* todo: what the state has yet to do */
     int error;
     uint8_t state; /* enum seal_state; written by the domain's only vCPU */
 };
