@@ -191,15 +191,21 @@ int domain_add_vcpu(struct domain *d)
     return error;
 }
 
-/* Memory and images are in place: vCPU 0 goes. */
-static void let_go(struct domain *d)
+/* Memory and images are in place: vCPU 0 goes, unless it was destroyed meanwhile. */
+static bool let_go(struct domain *d)
 {
     lock(&d->lock);
-    d->state = DOMAIN_RUNNING;
-    d->job = JOB_NONE;
-    d->ordered = false;
+    bool wanted = d->state != DOMAIN_DYING;
+    if (wanted) {
+        d->state = DOMAIN_RUNNING;
+        d->job = JOB_NONE;
+        d->ordered = false;
+    }
     unlock(&d->lock);
-    sched_set_online(d->vcpu[0], true);
+    if (wanted) {
+        sched_set_online(d->vcpu[0], true);
+    }
+    return wanted;
 }
 
 int domain_start(struct domain *d)
@@ -211,7 +217,7 @@ int domain_start(struct domain *d)
         error = domain_build(d);
     }
     if (!error) {
-        let_go(d);
+        (void)let_go(d); /* at boot nobody destroys it */
     }
     return error;
 }
@@ -452,12 +458,11 @@ static void step(struct domain *d)
         break;
     case JOB_BUILD:
         error = domain_build(d);
-        if (error == 0) {
-            let_go(d); /* from here on it may shut down and set the next job */
+        if (error == 0 && let_go(d)) { /* from here on it may shut down and set the next job */
             return;
         }
         if (error != -XEN_ERESTART) {
-            next = give_up(d);
+            next = error != 0 ? give_up(d) : JOB_UNLINK;
         }
         break;
     case JOB_RELEASE:
@@ -568,11 +573,14 @@ int domain_unpause_counted(struct domain *d)
     return error;
 }
 
-/* An order from outside the guest; a console's pause ends with it. */
+/*
+ * An order from outside the guest; a console's pause ends with it. One that is on its way up or down
+ * takes no other order than its end: it is not built again, or if its building has begun, not let go.
+ */
 static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
 {
     lock(&d->lock);
-    /* Not one that is being built: what that has begun would be left behind, or go on over the order. */
+    bool turning = d->job != JOB_NONE && (d->state == DOMAIN_DOWN || d->job == JOB_BUILD);
     bool idle = d->state == DOMAIN_RUNNING ||
                 ((d->state == DOMAIN_CREATED || d->state == DOMAIN_DOWN) && d->job == JOB_NONE);
     if (idle) {
@@ -588,6 +596,9 @@ static int order(struct domain *d, enum domain_state state, enum shutdown_reason
         } else {
             stop_vcpus(d);
         }
+    } else if (turning && state == DOMAIN_DYING) {
+        d->state = DOMAIN_DYING;
+        idle = true;
     }
     unlock(&d->lock);
     return idle ? 0 : -XEN_EBUSY;

@@ -168,6 +168,7 @@ void domain_shutdown(struct domain *d, enum shutdown_reason reason);
 bool domain_last_crash(unsigned n, struct crash_record *out);
 must_check int domain_pause(struct domain *d);
 must_check int domain_unpause(struct domain *d);
+/* Its end begins, also if it is on its way up or down; -XEN_EBUSY: it is ending already. */
 must_check int domain_destroy(struct domain *d);
 /* By domctl; these count. The first unpause of a domain that was made at run time is its start.
  * -XEN_EINVAL: not paused so, or dying; -XEN_EOVERFLOW: paused far too often. */
@@ -176,6 +177,7 @@ must_check int domain_unpause_counted(struct domain *d);
 /* Make one bounded step of what domain_destroy() has begun, instead of waiting for the worker. The
  * caller holds a reference. */
 void domain_hurry(struct domain *d);
+/* -XEN_EBUSY: it is on its way up or down. */
 must_check int domain_reboot(struct domain *d);
 
 /* Set bits in v->work and make it notice: wake it, or kick the CPU it runs on. Any context. */
