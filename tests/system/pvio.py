@@ -152,7 +152,7 @@ class Numbers:
 
     def __init__(self, board):
         board.send(None, "memory\n")
-        found = board.expect(None, r"(\d+) free \(of these \d+ .*, (\d+) the domains", 30)
+        found = board.expect(None, r"(\d+) free, (\d+) the domains", 30)
         self.free, self.owned = int(found[1]), int(found[2])
         found = board.expect(None, r"(\d+) the hypervisor's, and", 30)
         self.hyp = int(found[1])
