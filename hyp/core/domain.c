@@ -580,9 +580,8 @@ int domain_unpause_counted(struct domain *d)
 static int order(struct domain *d, enum domain_state state, enum shutdown_reason reason)
 {
     lock(&d->lock);
-    bool turning = d->job != JOB_NONE && (d->state == DOMAIN_DOWN || d->job == JOB_BUILD);
-    bool idle = d->state == DOMAIN_RUNNING ||
-                ((d->state == DOMAIN_CREATED || d->state == DOMAIN_DOWN) && d->job == JOB_NONE);
+    bool turning = d->state == DOMAIN_DOWN || d->state == DOMAIN_CREATED;
+    bool idle = d->state == DOMAIN_RUNNING || (turning && d->job == JOB_NONE);
     if (idle) {
         bool stopped = d->state == DOMAIN_DOWN;
 
@@ -597,6 +596,7 @@ static int order(struct domain *d, enum domain_state state, enum shutdown_reason
             stop_vcpus(d);
         }
     } else if (turning && state == DOMAIN_DYING) {
+        (void)end_console_pause(d);
         d->state = DOMAIN_DYING;
         idle = true;
     }

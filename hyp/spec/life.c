@@ -34,6 +34,7 @@ void spec_life_look(const struct domain *d, struct spec_life *out)
     out->held = d->pauses;
     for (unsigned i = 0; i < d->vcpu_count; i++) {
         out->on_cpu = out->on_cpu || d->vcpu[i]->cpu != NULL;
+        out->online = out->online || d->vcpu[i]->sched.online;
     }
     out->pause_count = d->vcpu[0]->sched.pause_count;
     out->restarts = d->reboot_count;
@@ -64,7 +65,7 @@ static const char *invariant(const struct spec_life *pre, const struct spec_life
         return "running without memory";
     }
     if ((post->state == DOMAIN_DOWN || post->state == DOMAIN_DYING) && post->memory != 0 &&
-        post->pause_count == 0) {
+        post->pause_count == 0 && post->online) {
         return "stopped, but its vCPUs may run";
     }
     return NULL;
@@ -142,8 +143,8 @@ static const char *rule_let_go(const struct spec_life *pre, int result,
 static const char *rule_order(const struct spec_life *pre, enum life_event event, int result,
                               const struct spec_life *post)
 {
-    bool may = pre->state == DOMAIN_RUNNING ||
-               ((pre->state == DOMAIN_CREATED || pre->state == DOMAIN_DOWN) && !pre->working);
+    bool idle = pre->state == DOMAIN_RUNNING || !pre->working;
+    bool may = pre->state != DOMAIN_DYING && (idle || event == LIFE_DESTROY); /* L6 */
     if (may != (result == 0)) {
         return may ? "an order was refused without a reason" : "an order was taken too early";
     }

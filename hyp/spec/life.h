@@ -13,6 +13,8 @@
  * L4  an order that is refused changes nothing.
  * L5  a domain that was made at run time runs with the unpause that makes its
  *     count zero for the first time, and not before.
+ * L6  one that is on its way up or down takes one order, its end, and then does
+ *     not come back.
  */
 #ifndef HYP_SPEC_LIFE_H
 #define HYP_SPEC_LIFE_H
@@ -43,6 +45,7 @@ struct spec_life {
     bool made;                   /* at run time */
     uint32_t held;               /* pauses that domctl counts */
     bool on_cpu;                 /* a vCPU is still on a CPU */
+    bool online;                 /* one of its vCPUs */
     uint32_t pause_count;        /* of its vCPUs, which agree */
     uint32_t restarts;
     uint64_t memory; /* frames it owns */

@@ -263,7 +263,7 @@ static void good_before_the_start(void)
     settle();
 }
 
-/* Started again by hand after its end: orders before it is built come too early. */
+/* Started again by hand after its end: orders before it is built come too early, but for its end. */
 static void good_launch(void)
 {
     boot();

@@ -52,6 +52,10 @@ static const struct {
     {LIFE_REBOOT, 0, IS(RUNS), IS(DOWN, .working = true), NULL},
     {LIFE_REBOOT, -1, IS(RUNS), IS(RUNS), "refused without a reason"},
     {LIFE_DESTROY, 0, IS(DIES), IS(DIES), "taken too early"},
+    {LIFE_REBOOT, 0, IS(DOWN, .working = true), IS(DOWN, .working = true), "taken too early"},
+    {LIFE_DESTROY, 0, IS(DOWN, .working = true), IS(DIES, .working = true), NULL},
+    {LIFE_DESTROY, -1, IS(MADE, .working = true), IS(MADE, .working = true),
+     "refused without a reason"},
     {LIFE_DESTROY, 0, IS(RUNS), IS(DOWN, .working = true), "not carried out"},
     {LIFE_DESTROY, -1, IS(DIES), IS(DIES, .restarts = 1), "refused, but something changed"},
     {LIFE_WORK, 0, IS(DIES, .working = true), IS(DIES, .gone = true, .memory = 0), NULL},
@@ -74,7 +78,8 @@ static const struct {
      IS(DOWN, .working = true, .memory = 8), "taken away under a vCPU"},
     {LIFE_START, 0, IS(MADE), IS(RUNS, .pause_count = 1), "a wrong number of times"},
     {LIFE_START, 0, IS(MADE), IS(RUNS, .memory = 0), "running without memory"},
-    {LIFE_DESTROY, 0, IS(RUNS), IS(.state = DOMAIN_DYING, .working = true), "its vCPUs may run"},
+    {LIFE_DESTROY, 0, IS(RUNS), IS(.state = DOMAIN_DYING, .working = true, .online = true),
+     "its vCPUs may run"},
 };
 
 static void every_rule(void **state)
