@@ -6,7 +6,6 @@
 #include "vgic-model.h"
 
 #include <hyp/cpu.h>
-#include <hyp/vtimer.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,41 +14,9 @@
 #include <xen/errno.h>
 #include <cmocka.h>
 
-#define DIST(r) (MODEL_DIST + (r))
-#define RD(v, r) (MODEL_REDIST + (v)*0x20000ull + (r))
-#define SGIF(v, r) RD(v, 0x10000 + (r))
-
-/* What an operating system does first. */
-static void boot(unsigned version, uint32_t nr_spis)
-{
-    model_boot(version, nr_spis);
-    for (unsigned i = 0; i < MODEL_CPUS; i++) {
-        struct vcpu *v = model_vcpu(i);
-        model_cpu_interface(v, 3, 0xf0, false);
-        if (version == 3) {
-            model_write(v, SGIF(i, 0x100), 4, ~0u);
-        } else {
-            model_write(v, DIST(0x100), 4, ~0u);
-        }
-    }
-    model_write(model_vcpu(0), DIST(0), 4, 3);
-    for (unsigned w = 1; w <= (nr_spis + 31) / 32; w++) {
-        model_write(model_vcpu(0), DIST(0x100 + 4 * w), 4, ~0u);
-    }
-    model_settle();
-}
-
-static unsigned ack(unsigned vcpu)
-{
-    unsigned priority;
-
-    model_settle();
-    return model_ack(model_vcpu(vcpu), &priority);
-}
-
 static void take(unsigned vcpu, unsigned intid)
 {
-    assert_int_equal(ack(vcpu), intid);
+    assert_int_equal(model_next(vcpu), intid);
     model_eoi(model_vcpu(vcpu), intid);
 }
 
@@ -57,7 +24,7 @@ static void good_v3_identification(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 40);
+    model_start(3, 40);
     v = model_vcpu(0);
     assert_int_equal(model_read(v, DIST(0x0), 4), 0x53);        /* DS, ARE, both groups */
     assert_int_equal(model_read(v, DIST(0x4), 4) & 0x1f, 2);    /* 96 interrupts */
@@ -77,7 +44,7 @@ static void good_v2_identification(void **state)
 {
     struct vcpu *v;
 
-    boot(2, 40);
+    model_start(2, 40);
     v = model_vcpu(1);
     assert_int_equal(model_read(v, DIST(0x0), 4), 1); /* without groups there is one enable */
     assert_int_equal(model_read(v, DIST(0x4), 4), 2 | 2 << 5);
@@ -92,7 +59,7 @@ static void good_v2_identification(void **state)
 
 static void good_waker_sleeps_and_wakes(void **state)
 {
-    boot(3, 32);
+    model_start(3, 32);
     assert_int_equal(model_read(model_vcpu(0), RD(0, 0x14), 4), 6);
     model_write(model_vcpu(0), RD(0, 0x14), 4, 0);
     assert_int_equal(model_read(model_vcpu(0), RD(0, 0x14), 4), 0);
@@ -104,7 +71,7 @@ static void good_interrupts_beyond_nr_spis_are_absent(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 40);
+    model_start(3, 40);
     v = model_vcpu(0);
     model_write(v, DIST(0x108), 4, ~0u);
     assert_int_equal(model_read(v, DIST(0x108), 4), 0xff); /* 64..71 */
@@ -117,10 +84,10 @@ static void good_interrupts_beyond_nr_spis_are_absent(void **state)
     vgic_inject(v, 1019);
     vgic_inject(v, ~0u);
     vgic_set_level(v, 5000, true);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     assert_int_equal(vgic_link_spi(model_domain, 72, 100), -XEN_EINVAL);
     vgic_unlink_spi(model_domain, 72);
-    boot(3, 0);
+    model_start(3, 0);
     assert_null(model_domain->vgic.spi);
     assert_int_equal(model_read(model_vcpu(0), DIST(0x4), 4) & 0x1f, 0);
     vgic_inject(model_vcpu(0), 32);
@@ -128,7 +95,7 @@ static void good_interrupts_beyond_nr_spis_are_absent(void **state)
 
 static void good_maximum_of_spis(void **state)
 {
-    boot(3, 988);
+    model_start(3, 988);
     model_write(model_vcpu(0), DIST(0x6000 + 8 * 1019), 8, 1);
     vgic_inject(model_vcpu(0), 1019);
     take(1, 1019);
@@ -172,7 +139,7 @@ static void good_priorities_have_five_bits(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     model_write(v, DIST(0x420), 4, 0xffa74f07);
     assert_int_equal(model_read(v, DIST(0x420), 4), 0xf8a04800);
@@ -186,7 +153,7 @@ static void good_configuration_of_sgis_is_fixed(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     model_write(v, SGIF(0, 0xc00), 4, 0);
     assert_int_equal(model_read(v, SGIF(0, 0xc00), 4), 0xaaaaaaaa);
@@ -202,12 +169,12 @@ static void good_sgi_targets(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     vgic_send_sgi(v, VGIC_SGI1R, 3u << 24 | 2); /* vCPU 1 */
     take(1, 3);
     vgic_send_sgi(v, VGIC_SGI1R, 1ull << 40 | 4u << 24); /* all but itself */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     take(1, 4);
     const uint64_t nobody[] = {1ull << 16, 1ull << 32, 1ull << 48, 1ull << 44, 0};
     for (unsigned i = 0; i < 5; i++) { /* other clusters, range selector */
@@ -216,19 +183,19 @@ static void good_sgi_targets(void **state)
     vgic_send_sgi(v, VGIC_SGI1R, 6u << 24 | 0xfff8); /* no such vCPUs */
     vgic_send_sgi(v, VGIC_SGI0R, 7u << 24 | 3);      /* it is in group 1 */
     vgic_send_sgi(v, VGIC_ASGI1R, 7u << 24 | 3);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
-    assert_int_equal(ack(1), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(1), MODEL_SPURIOUS);
     model_write(v, SGIF(1, 0x80), 4, 0); /* group 0: all three registers reach it */
     vgic_send_sgi(v, VGIC_SGI0R, 7u << 24 | 3);
     take(1, 7);
     model_domain->vgic.version = 2; /* the trap is not for GICv2 guests */
     vgic_send_sgi(v, VGIC_SGI1R, 8u << 24 | 1);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
 }
 
 static void good_v2_sgis_remember_senders(void **state)
 {
-    boot(2, 32);
+    model_start(2, 32);
     model_write(model_vcpu(0), DIST(0xf00), 4, 2u << 16 | 5);
     model_write(model_vcpu(1), DIST(0xf00), 4, 2u << 24 | 5); /* itself */
     assert_int_equal(model_read(model_vcpu(1), DIST(0xf24), 4) >> 8, 3);
@@ -236,21 +203,21 @@ static void good_v2_sgis_remember_senders(void **state)
     take(1, 5 | 1 << 10);
     model_write(model_vcpu(0), DIST(0xf00), 4, 1u << 24 | 9); /* all others */
     model_write(model_vcpu(0), DIST(0xf00), 4, 3u << 24 | 9); /* reserved */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     take(1, 9);
     model_write(model_vcpu(0), DIST(0xf2b), 1, 6); /* pending from 1 and 2, by register */
     model_write(model_vcpu(0), DIST(0xf1b), 1, 2);
     assert_int_equal(model_read(model_vcpu(0), DIST(0xf1b), 1), 4);
     take(0, 11 | 2 << 10);
     model_write(model_vcpu(0), DIST(0x200), 4, 1 << 3); /* ISPENDR of SGIs is ignored */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
 }
 
 static void good_v2_targets(void **state)
 {
     struct vcpu *v;
 
-    boot(2, 32);
+    model_start(2, 32);
     v = model_vcpu(0);
     model_write(v, DIST(0x820), 4, 0xff060201);
     assert_int_equal(model_read(v, DIST(0x820), 4), 0x07060201);
@@ -260,7 +227,7 @@ static void good_v2_targets(void **state)
     take(1, 34);
     model_write(v, DIST(0x823), 1, 0);
     vgic_inject(v, 35);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     assert_int_equal(model_read(v, DIST(0x204), 4), 8); /* it waits */
     model_write(v, DIST(0x823), 1, 1);
     take(0, 35);
@@ -270,7 +237,7 @@ static void good_routes(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     uint64_t at = DIST(0x6000 + 8 * 40);
     model_write(v, at, 8, 0xff80000001ull);
@@ -279,9 +246,9 @@ static void good_routes(void **state)
     assert_int_equal(model_read(v, at, 4), 0x10000);
     assert_int_equal(model_read(v, at + 4, 4), 0);
     vgic_inject(v, 40);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     model_write(v, at, 4, 0x10); /* Aff0 above 15 is nobody */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     model_write(v, at, 4, 1);
     take(1, 40);
 }
@@ -291,13 +258,13 @@ static void good_migration_while_active(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     vgic_inject(v, 40);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     model_write(v, DIST(0x6000 + 8 * 40), 8, 1);
     vgic_inject(v, 40);
-    assert_int_equal(ack(1), MODEL_SPURIOUS);
+    assert_int_equal(model_next(1), MODEL_SPURIOUS);
     assert_int_equal(model_read(v, DIST(0x304), 4), 0x100);
     assert_int_equal(model_read(v, DIST(0x204), 4), 0x100);
     model_eoi(v, 40);
@@ -306,7 +273,7 @@ static void good_migration_while_active(void **state)
 
 static void good_disable_takes_back_what_is_pending(void **state)
 {
-    boot(3, 32);
+    model_start(3, 32);
     vgic_inject(model_vcpu(0), 40); /* into vCPU 0's list register */
     model_settle();
     model_write(model_vcpu(1), DIST(0x184), 4, 0x100);
@@ -319,7 +286,7 @@ static void good_disable_takes_back_what_is_pending(void **state)
     assert_int_equal(a.value, 8);
     model_settle();
     assert_int_equal(model_read(model_vcpu(1), DIST(0), 4) >> 31, 0);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     model_write(model_vcpu(1), DIST(0x104), 4, 0x100);
     take(0, 40);
 }
@@ -329,9 +296,9 @@ static void good_reads_ask_the_holder(void **state)
 {
     struct mmio_access a = {.at = gpa(DIST(0x304)), .size = 4};
 
-    boot(3, 32);
+    model_start(3, 32);
     vgic_inject(model_vcpu(0), 40);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     model_on(1);
     unsigned kicks = fake_hw[0].kicks;
     assert_int_equal(vgic_mmio(model_vcpu(1), &a), VGIC_RETRY);
@@ -349,9 +316,9 @@ static void good_a_sleeping_holder_answers(void **state)
 {
     struct mmio_access a = {.at = gpa(DIST(0x304)), .size = 4};
 
-    boot(3, 32);
+    model_start(3, 32);
     vgic_inject(model_vcpu(0), 40);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     assert_true(model_wfi(model_vcpu(0)));
     model_on(1);
     assert_int_equal(vgic_mmio(model_vcpu(1), &a), VGIC_RETRY);
@@ -366,19 +333,19 @@ static void good_a_sleeping_holder_answers(void **state)
 
 static void good_overflow_in_few_traps(void **state)
 {
-    boot(3, 32);
+    model_start(3, 32);
     for (unsigned i = 0; i < 16; i++) {
         vgic_send_sgi(model_vcpu(0), VGIC_SGI1R, i << 24 | 1);
     }
     unsigned writes = fake_hw[0].lr_writes;
     for (unsigned n = 0, seen = 0; n < 16; n++) {
-        unsigned intid = ack(0);
+        unsigned intid = model_next(0);
         assert_in_range(intid, 0, 15);
         assert_false(seen >> intid & 1);
         seen |= 1u << intid;
         model_eoi(model_vcpu(0), intid);
     }
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     assert_in_range(model_traps, 1, 5);
     assert_in_range(fake_hw[0].lr_writes - writes, 12, 24);
     assert_int_equal(fake_hw[0].ich_hcr, 1); /* no maintenance wanted any more */
@@ -386,7 +353,7 @@ static void good_overflow_in_few_traps(void **state)
 
 static void good_urgent_one_overtakes_in_overflow(void **state)
 {
-    boot(3, 32);
+    model_start(3, 32);
     model_write(model_vcpu(0), SGIF(0, 0x400), 4, 0xa0a0a0a0);
     model_write(model_vcpu(0), SGIF(0, 0x404), 4, 0xa0a0a008);
     for (unsigned i = 0; i < 8; i++) {
@@ -400,7 +367,7 @@ static void good_v2_urgent_one_overtakes_in_overflow(void **state)
 {
     struct vcpu *v;
 
-    boot(2, 32);
+    model_start(2, 32);
     fake_lr_count = 4;
     v = model_vcpu(0);
     for (unsigned i = 0; i < 8; i++) {
@@ -412,7 +379,7 @@ static void good_v2_urgent_one_overtakes_in_overflow(void **state)
     for (unsigned i = 8; i-- > 0;) {
         take(0, i);
     }
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     assert_int_equal(fake_hw[0].ich_hcr, 1);
 }
 
@@ -420,7 +387,7 @@ static void good_short_way_reads_no_list_register(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     unsigned reads = fake_hw[0].lr_reads, writes = fake_hw[0].lr_writes, notified = v->work;
     for (unsigned i = 0; i < 100; i++) {
@@ -437,21 +404,21 @@ static void good_level_follows_its_line(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     vgic_set_level(v, 40, true);
     model_settle();
     vgic_set_level(v, 40, false); /* gone before it was taken */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     vgic_set_level(v, 40, true);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     model_eoi(v, 40); /* still high: again, and that takes a maintenance interrupt */
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     assert_int_equal(model_traps, 1);
     vgic_set_level(v, 40, false); /* the handler quieted the device: no trap at the end */
     model_settle();
     model_eoi(v, 40);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     assert_int_equal(model_traps, 1);
     vgic_set_level(v, 40, false);
 }
@@ -460,7 +427,7 @@ static void good_wfi_looks_at_the_interface(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     model_write(v, DIST(0x428), 1, 0x80);
     assert_true(model_wfi(v));
@@ -478,7 +445,7 @@ static void good_wfi_looks_at_the_interface(void **state)
     model_settle();
     model_cpu_interface(v, 3, 0xf0, false);
     assert_false(model_wfi(v));
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     vgic_inject(v, 41);
     model_write(v, DIST(0x429), 1, 0x80);
     model_settle();
@@ -489,11 +456,11 @@ static void good_linked_spi(void **state)
 {
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     assert_int_equal(vgic_link_spi(model_domain, 40, 99), 0);
     model_device_fire(99, 40);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     assert_int_equal(fake_irq_active[99], 1);
     model_eoi(v, 40);
     assert_int_equal(fake_irq_active[99], 0); /* by the guest's end of it, without us */
@@ -503,7 +470,7 @@ static void good_linked_spi(void **state)
     model_settle();
     assert_int_equal(fake_irq_active[99], 0);
     model_device_fire(99, 40);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     model_write(model_vcpu(1), DIST(0x384), 4, 0x100); /* deactivated by register, on another CPU */
     model_settle();
     assert_int_equal(fake_irq_active[99], 0);
@@ -515,122 +482,12 @@ static void good_linked_spi(void **state)
     assert_int_equal(fake_irq_active[99], 0);
 }
 
-static void good_virtual_timer(void **state)
-{
-    struct vcpu *v;
-
-    boot(3, 32);
-    v = model_vcpu(0);
-    model_timer_set(v, 1, 0);
-    assert_int_equal(ack(0), 27);
-    assert_true(model_timer_phys(0));
-    model_timer_set(v, 0, 0);
-    model_eoi(v, 27);
-    assert_false(model_timer_phys(0)); /* re-armed by the end of it */
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
-    model_timer_set(v, 1, 0);
-    model_settle();
-    model_timer_set(v, 3, 0);             /* masked before it was taken */
-    model_write(v, SGIF(0, 0x280), 4, 0); /* anything that looks */
-    assert_int_equal(model_read(v, SGIF(0, 0x200), 4), 0);
-    assert_false(model_timer_phys(0));
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
-    model_timer_set(v, 1, 0);
-    assert_int_equal(ack(0), 27); /* and it can fire again */
-}
-
-static void good_virtual_timer_in_wfi(void **state)
-{
-    struct vcpu *v;
-
-    boot(3, 32);
-    v = model_vcpu(0);
-    model_timer_set(v, 1, 0);
-    model_settle();
-    model_timer_set(v, 0, 0);
-    assert_false(model_wfi(v)); /* out of date: folded ... */
-    model_settle();
-    assert_true(model_wfi(v)); /* ... and gone */
-    assert_false(model_timer_phys(0));
-}
-
-static void good_virtual_timer_off_the_cpu(void **state)
-{
-    struct vcpu *v;
-    uint64_t now;
-
-    boot(3, 32);
-    v = model_vcpu(0);
-    now = fake_counter_ticks - model_domain->vtimer_offset_ticks;
-    model_timer_set(v, 1, now + 500);
-    model_switch(0, model_vcpu(2));
-    assert_int_equal(fake_vtimer_ctl, 0);
-    fake_advance(499);
-    model_settle();
-    assert_int_equal(v->work & WORK_TIMER, 0);
-    fake_advance(1);
-    model_settle();
-    assert_int_equal(v->work & WORK_TIMER, WORK_TIMER); /* that is what wakes it */
-    model_switch(0, v);
-    assert_true(model_timer_phys(0)); /* as if it had fired here: no second exit */
-    assert_int_equal(ack(0), 27);
-    model_switch(1, v); /* in the middle of its handler, to another CPU */
-    model_settle();
-    assert_false(model_timer_phys(0));
-    assert_true(model_timer_phys(1));
-    model_timer_set(v, 0, 0);
-    model_eoi(v, 27);
-    assert_false(model_timer_phys(1));
-    model_timer_set(v, 1, ~0ull); /* never */
-    model_switch(1, NULL);
-    model_on(1);
-    vtimer_vcpu_reset(v);
-    assert_false(vtimer_line(v));
-}
-
-static void good_stray_timer_interrupt(void **state)
-{
-    boot(3, 32);
-    model_switch(0, NULL);
-    fake_irq_active[27] = 1;
-    vtimer_interrupt(cpus[0]);
-    assert_int_equal(fake_irq_active[27], 0);
-}
-
-static void good_physical_timer(void **state)
-{
-    struct vcpu *v;
-
-    boot(3, 32);
-    v = model_vcpu(0);
-    model_on(0);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_COUNT), fake_counter_ticks);
-    vtimer_ptimer_write(v, PTIMER_TVAL, 100);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_CVAL), fake_counter_ticks + 100);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_TVAL), 100);
-    vtimer_ptimer_write(v, PTIMER_CTL, 1);
-    vtimer_ptimer_write(v, PTIMER_COUNT, 5);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_CTL), 1);
-    model_advance(100);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_CTL), 5);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_TVAL), 0);
-    assert_int_equal(ack(0), 30);
-    vtimer_ptimer_write(v, PTIMER_CTL, 3);
-    model_settle();
-    model_eoi(v, 30);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
-    vtimer_ptimer_write(v, PTIMER_TVAL, 0xffffffff); /* minus one */
-    vtimer_ptimer_write(v, PTIMER_CTL, 1);
-    assert_int_equal(vtimer_ptimer_read(v, PTIMER_TVAL), 0xffffffff);
-    assert_int_equal(ack(0), 30);
-}
-
 static void good_resets(void **state)
 {
     struct model_info info;
     struct vcpu *v;
 
-    boot(3, 32);
+    model_start(3, 32);
     v = model_vcpu(0);
     assert_int_equal(vgic_link_spi(model_domain, 40, 99), 0);
     model_device_fire(99, 40);
@@ -642,7 +499,7 @@ static void good_resets(void **state)
     assert_true(info.hw);
     model_switch(0, v); /* SPIs that waited for it are not lost */
     model_cpu_interface(v, 3, 0xf0, false);
-    assert_int_equal(ack(0), 40);
+    assert_int_equal(model_next(0), 40);
     model_switch(0, NULL);
     model_switch(1, NULL);
     vgic_domain_reset(model_domain);
@@ -657,12 +514,12 @@ static void good_addresses_of_others(void **state)
     static const uint64_t at[] = {0, DIST(0x10000), RD(3, 0), RD(0, 0) - 4, ~0ull};
     struct mmio_access a = {.size = 4};
 
-    boot(3, 32);
+    model_start(3, 32);
     for (unsigned i = 0; i < 5; i++) {
         a.at = gpa(at[i]);
         assert_int_equal(vgic_mmio(model_vcpu(0), &a), VGIC_NOT_MINE);
     }
-    boot(2, 32);
+    model_start(2, 32);
     a.at = gpa(DIST(0x1000));
     assert_int_equal(vgic_mmio(model_vcpu(0), &a), VGIC_NOT_MINE);
 }
@@ -672,7 +529,7 @@ static void good_reserved_registers_read_zero(void **state)
     static const uint16_t reserved[] = {0xc,   0x10,  0x40,   0x48,   0xd00,
                                         0xe00, 0xf00, 0x5000, 0x9000, 0xc000};
 
-    boot(3, 32);
+    model_start(3, 32);
     for (unsigned i = 0; i < 10; i++) {
         model_write(model_vcpu(0), DIST(reserved[i]), 4, ~0u);
         assert_int_equal(model_read(model_vcpu(0), DIST(reserved[i]), 4), 0);
@@ -691,7 +548,7 @@ static void good_reserved_registers_read_zero(void **state)
     model_write(model_vcpu(0), SGIF(0, 0xc08), 4, ~0u);
     assert_int_equal(model_read(model_vcpu(0), SGIF(0, 0xc08), 4), 0);
     assert_int_equal(model_read(model_vcpu(0), DIST(0x420), 4), 0);
-    assert_int_equal(ack(0), MODEL_SPURIOUS);
+    assert_int_equal(model_next(0), MODEL_SPURIOUS);
     for (unsigned size = 1; size <= 8; size *= 2) { /* wrong widths */
         if (size != 4) {
             assert_int_equal(model_read(model_vcpu(0), DIST(0x100), size), 0);
@@ -702,7 +559,7 @@ static void good_reserved_registers_read_zero(void **state)
     }
     assert_int_equal(model_read(model_vcpu(0), DIST(0x420), 8), 0);
     assert_int_equal(model_read(model_vcpu(0), DIST(0x6000 + 8 * 40), 2), 0);
-    boot(2, 32);
+    model_start(2, 32);
     assert_int_equal(model_read(model_vcpu(0), DIST(0x820), 8), 0);
     assert_int_equal(model_read(model_vcpu(0), DIST(0xf10), 8), 0);
     assert_int_equal(model_read(model_vcpu(0), DIST(4), 8), 0);
@@ -796,11 +653,6 @@ int main(void)
         cmocka_unit_test(good_level_follows_its_line),
         cmocka_unit_test(good_wfi_looks_at_the_interface),
         cmocka_unit_test(good_linked_spi),
-        cmocka_unit_test(good_virtual_timer),
-        cmocka_unit_test(good_virtual_timer_in_wfi),
-        cmocka_unit_test(good_virtual_timer_off_the_cpu),
-        cmocka_unit_test(good_stray_timer_interrupt),
-        cmocka_unit_test(good_physical_timer),
         cmocka_unit_test(good_resets),
         cmocka_unit_test(good_addresses_of_others),
         cmocka_unit_test(good_reserved_registers_read_zero),

@@ -369,3 +369,30 @@ bool model_wfi(struct vcpu *v)
     v->cpu->current = NULL;
     return true;
 }
+
+void model_start(unsigned version, uint32_t nr_spis)
+{
+    model_boot(version, nr_spis);
+    for (unsigned i = 0; i < MODEL_CPUS; i++) {
+        struct vcpu *v = model_vcpu(i);
+        model_cpu_interface(v, 3, 0xf0, false);
+        if (version == 3) {
+            model_write(v, SGIF(i, 0x100), 4, ~0u);
+        } else {
+            model_write(v, DIST(0x100), 4, ~0u);
+        }
+    }
+    model_write(model_vcpu(0), DIST(0), 4, 3);
+    for (unsigned w = 1; w <= (nr_spis + 31) / 32; w++) {
+        model_write(model_vcpu(0), DIST(0x100 + 4 * w), 4, ~0u);
+    }
+    model_settle();
+}
+
+unsigned model_next(unsigned vcpu)
+{
+    unsigned priority;
+
+    model_settle();
+    return model_ack(model_vcpu(vcpu), &priority);
+}

@@ -27,10 +27,17 @@ bool model_on_vcpu(struct vcpu *v);
 /* Save what is loaded on `cpu` and load `v` (NULL: nothing) instead; `v` is taken off its CPU first. */
 void model_switch(unsigned cpu, struct vcpu *v);
 
+/* model_boot(), and what an operating system does first: interface on, every interrupt enabled. */
+void model_start(unsigned version, uint32_t nr_spis);
+
 /* Everything that is due on all CPUs: IPIs, work, timers, maintenance. Fails the test on a storm. */
 void model_settle(void);
 /* Let time pass, and what comes of it. */
 void model_advance(uint64_t ticks);
+
+#define DIST(r) (MODEL_DIST + (r))
+#define RD(v, r) (MODEL_REDIST + (v)*0x20000ull + (r))
+#define SGIF(v, r) RD(v, 0x10000 + (r))
 
 /* Accesses by `v`, which is loaded; retried as a guest would. */
 uint64_t model_read(struct vcpu *v, uint64_t at, unsigned size);
@@ -48,6 +55,8 @@ enum { MODEL_GROUP0 = 1, MODEL_GROUP1 = 2, MODEL_SPURIOUS = 1023 };
 void model_cpu_interface(struct vcpu *v, unsigned groups, unsigned priority_mask, bool eoi_mode);
 /* Acknowledge what is most urgent, of either group: INTID | sender << 10, or MODEL_SPURIOUS. */
 unsigned model_ack(struct vcpu *v, unsigned *priority);
+/* The next one for vCPU number `vcpu`, after all that is due: INTID, or MODEL_SPURIOUS. */
+unsigned model_next(unsigned vcpu);
 void model_eoi(struct vcpu *v, unsigned intid); /* drop, and deactivate in mode 0 */
 void model_deactivate(struct vcpu *v, unsigned intid);
 
