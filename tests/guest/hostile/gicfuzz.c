@@ -122,7 +122,8 @@ void guest_main(void)
     write_sysreg(cntv_ctl_el0, 2);
     write_sysreg(cntp_ctl_el0, 2);
     u32 count = 32 * ((mmio_read32(machine.gicd + GICD_TYPER) & 31) + 1);
-    for (u32 i = 0; i < count && i < 1020; i += 32) { /* all of them, as Linux does when it starts */
+    /* All of them, as Linux does when it starts. */
+    for (u32 i = 0; i < count && i < 1020; i += 32) {
         mmio_write32(gic_reg(i, GICD_ICENABLER, 1), ~0u);
         mmio_write32(gic_reg(i, GICD_ICPENDR, 1), ~0u);
         mmio_write32(gic_reg(i, GICD_ICACTIVER, 1), ~0u);
